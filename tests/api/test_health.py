@@ -1,0 +1,192 @@
+import pytest
+from falcon.testing import Result, TestClient
+
+from tests.api.client import submit, with_id
+from tests.api.test_submit import TIME
+from tests.parts import Parts
+from txn.model.outcome import Cause, Clear, Completed, Failed, Maybe, Retry
+from txn.model.transaction import ErrorCode, Evidence
+from txn.store.durability import Durability, DurabilityMonitor
+
+NUMBERS = {
+    *("queueDepth", "pending", "processing", "completed", "failed", "retryCount", "inDoubt", "errorRate"),
+    *("oldestPendingSeconds", "workers", "durability", "postingService"),
+}
+
+
+def health(api: TestClient) -> Result:
+    result = api.simulate_get("/api/health")
+    assert result.headers["Content-Type"] == "application/json"
+    return result
+
+
+def outage(parts: Parts, transaction_id: str) -> None:
+    parts.settle(
+        parts.claimed(transaction_id),
+        Retry(Cause.OUTAGE, "connection refused", Clear(), 0),
+        outage="connection refused",
+    )
+
+
+@pytest.fixture
+def worker(parts: Parts) -> str:
+    parts.messages("worker").heartbeat()
+    return "worker"
+
+
+def test_a_fresh_system_with_a_worker_is_healthy(api: TestClient, worker: str) -> None:
+    result = health(api)
+    assert result.status_code == 200
+    assert result.json == {
+        "status": "healthy",
+        "problems": [],
+        "queueDepth": 0,
+        "pending": 0,
+        "processing": 0,
+        "completed": 0,
+        "failed": 0,
+        "retryCount": 0,
+        "inDoubt": 0,
+        "errorRate": 0.0,
+        "oldestPendingSeconds": 0,
+        "workers": 1,
+        "durability": "durable",
+        "postingService": {"state": "unknown", "lastAnswered": None, "reason": None},
+    }
+
+
+def test_each_state_is_counted(api: TestClient, parts: Parts, worker: str) -> None:
+    for name in ("waiting", "again", "doubtful", "done", "dead", "busy"):
+        submit(api, with_id(name))
+    parts.settle(parts.claimed("again"), Retry(Cause.NOT_WRITTEN, "500", Clear(), 1_000), answered=True)
+    parts.settle(parts.claimed("doubtful"), Retry(Cause.UNCERTAIN, "deadline", Maybe(15_000), 1_000))
+    parts.settle(parts.claimed("done"), Completed(Evidence.POSTED), answered=True)
+    parts.settle(parts.claimed("dead"), Failed(ErrorCode.REJECTED, "no", Clear()), answered=True)
+    parts.claimed("busy")
+    numbers = health(api).json
+    assert numbers["queueDepth"] == 4
+    assert (numbers["pending"], numbers["processing"]) == (3, 1)
+    assert (numbers["completed"], numbers["failed"]) == (1, 1)
+    assert (numbers["retryCount"], numbers["inDoubt"]) == (2, 1)
+    assert (numbers["workers"], numbers["oldestPendingSeconds"]) == (1, 0)
+    assert 0 < numbers["errorRate"] < 1
+    assert numbers["postingService"]["state"] == "answering"
+    assert TIME.fullmatch(numbers["postingService"]["lastAnswered"])
+
+
+def test_the_error_rate_is_failed_attempts_by_attempts(api: TestClient, parts: Parts) -> None:
+    for name in ("a", "b", "c"):
+        submit(api, with_id(name))
+        parts.settle(parts.claimed(name), Completed(Evidence.POSTED), answered=True)
+    assert health(api).json["errorRate"] == 0
+    submit(api, with_id("d"))
+    parts.settle(parts.claimed("d"), Retry(Cause.NOT_WRITTEN, "500", Clear(), 0), answered=True)
+    assert health(api).json["errorRate"] == 0.25
+
+
+def test_the_error_rate_forgets_after_five_minutes(api: TestClient, parts: Parts) -> None:
+    submit(api, with_id("a"))
+    parts.settle(parts.claimed("a"), Retry(Cause.NOT_WRITTEN, "500", Clear(), 0), answered=True)
+    assert health(api).json["errorRate"] == 1
+    parts.clock.forward(4 * 60_000)
+    assert health(api).json["errorRate"] == 1
+    parts.clock.forward(60_000)
+    assert health(api).json["errorRate"] == 0
+
+
+def test_without_a_worker_it_is_degraded_and_still_accepts(api: TestClient) -> None:
+    result = health(api)
+    assert result.status_code == 200
+    assert (result.json["status"], result.json["workers"]) == ("degraded", 0)
+    [said] = result.json["problems"]
+    assert "dramatiq txn.worker" in said
+    assert submit(api).status_code == 202
+
+
+def test_a_worker_that_has_gone_silent_does_not_count(api: TestClient, parts: Parts, worker: str) -> None:
+    parts.clock.forward(4_000)
+    assert health(api).json["status"] == "healthy"
+    parts.clock.forward(2_000)
+    assert health(api).json["status"] == "degraded"
+    parts.messages(worker).heartbeat()
+    assert health(api).json["status"] == "healthy"
+
+
+def test_while_the_posting_service_is_away_it_is_degraded(api: TestClient, parts: Parts, worker: str) -> None:
+    submit(api, with_id("a"))
+    outage(parts, "a")
+    result = health(api)
+    assert result.status_code == 200
+    assert result.json["status"] == "degraded"
+    assert result.json["problems"] == ["the posting service does not answer (connection refused)"]
+    assert result.json["postingService"] == {"state": "away", "lastAnswered": None, "reason": "connection refused"}
+
+
+def test_one_refused_call_is_not_an_outage_yet(api: TestClient, parts: Parts, worker: str) -> None:
+    for name in ("a", "b"):
+        submit(api, with_id(name))
+    parts.settle(parts.claimed("a"), Completed(Evidence.POSTED), answered=True)
+    parts.clock.forward(1_000)
+    outage(parts, "b")
+    parts.messages(worker).heartbeat()
+    assert health(api).json["status"] == "healthy"
+    parts.clock.forward(5_000)
+    parts.messages(worker).heartbeat()
+    assert health(api).json["status"] == "degraded"
+
+
+def test_when_the_posting_service_answers_again_it_is_healthy(api: TestClient, parts: Parts, worker: str) -> None:
+    submit(api, with_id("a"))
+    outage(parts, "a")
+    parts.clock.forward(1_000)
+    parts.settle(parts.claimed("a"), Completed(Evidence.POSTED), answered=True)
+    parts.messages(worker).heartbeat()
+    found = health(api).json
+    assert (found["status"], found["postingService"]["state"]) == ("healthy", "answering")
+    assert found["postingService"]["reason"] is None
+
+
+def test_when_the_oldest_has_waited_for_over_a_minute_it_is_degraded(
+    api: TestClient, parts: Parts, worker: str
+) -> None:
+    submit(api)
+    parts.clock.forward(59_000)
+    parts.messages(worker).heartbeat()
+    assert health(api).json["status"] == "healthy"
+    assert health(api).json["oldestPendingSeconds"] == 59
+    parts.clock.forward(2_000)
+    parts.messages(worker).heartbeat()
+    found = health(api)
+    assert (found.status_code, found.json["status"], found.json["oldestPendingSeconds"]) == (200, "degraded", 61)
+    assert found.json["problems"] == ["the oldest transaction has been waiting for 61 s"]
+
+
+def test_a_transaction_whose_next_attempt_is_ahead_is_not_waiting(api: TestClient, parts: Parts, worker: str) -> None:
+    submit(api, with_id("a"))
+    parts.settle(parts.claimed("a"), Retry(Cause.NOT_WRITTEN, "500", Clear(), 300_000), answered=True)
+    parts.clock.forward(120_000)
+    parts.messages(worker).heartbeat()
+    assert health(api).json["oldestPendingSeconds"] == 0
+    assert health(api).json["status"] == "healthy"
+
+
+def test_several_problems_are_all_named(api: TestClient, parts: Parts) -> None:
+    submit(api, with_id("a"))
+    outage(parts, "a")
+    parts.clock.forward(61_000)
+    assert len(health(api).json["problems"]) == 3
+
+
+def test_a_redis_that_can_lose_what_it_acknowledges_is_unhealthy_and_the_numbers_are_still_there(
+    api: TestClient, monitor: DurabilityMonitor, worker: str
+) -> None:
+    submit(api)
+    monitor.latest = Durability(
+        "lossy", "appendonly is 'no', so nothing is logged to disk: run CONFIG SET appendonly yes"
+    )
+    result = health(api)
+    assert (result.status_code, result.json["status"], result.json["durability"]) == (503, "unhealthy", "lossy")
+    assert result.json["queueDepth"] == 1
+    assert result.json.keys() == NUMBERS | {"status", "problems"}
+    [said] = result.json["problems"]
+    assert "CONFIG SET appendonly yes" in said

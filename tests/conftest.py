@@ -1,0 +1,58 @@
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import redis
+
+from ops.ports import free_port
+from ops.redis_server import RedisServer
+from tests.parts import Clock, Parts
+from txn.settings import Settings
+
+
+@pytest.fixture(scope="session")
+def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    server = RedisServer(free_port(), tmp_path_factory.mktemp("valkey")).start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def redis6(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    server = RedisServer(free_port(), tmp_path_factory.mktemp("redis6"), "redis6").start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(params=["valkey", "redis6"])
+def server(request: pytest.FixtureRequest) -> RedisServer:
+    found: RedisServer = request.getfixturevalue(request.param)
+    return found
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def settings() -> Settings:
+    return Settings(prefix=f"{{{uuid.uuid4().hex[:8]}}}:")
+
+
+@pytest.fixture
+def parts(server: RedisServer, settings: Settings, clock: Clock) -> Iterator[Parts]:
+    """A store with its own prefix and a clock that the test moves, on each supported server."""
+    with Parts(server.url, settings, clock) as found:
+        yield found
+
+
+@pytest.fixture
+def raw(parts: Parts) -> redis.Redis:
+    return parts.client
+
+
+@pytest.fixture
+def scratch(tmp_path: Path) -> Path:
+    return tmp_path

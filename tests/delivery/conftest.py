@@ -1,0 +1,48 @@
+import random
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from ops.mock_posting.client import MockPosting
+from ops.redis_server import RedisServer
+from tests.delivery.rig import Rig
+from tests.parts import Clock
+from txn.posting.curl import CurlTransport
+from txn.posting.requests_transport import RequestsTransport
+from txn.posting.transport import Transport
+from txn.settings import Settings
+
+
+@pytest.fixture(scope="session")
+def mock_process() -> Iterator[MockPosting]:
+    with MockPosting() as found:
+        yield found
+
+
+@pytest.fixture
+def mock(mock_process: MockPosting) -> MockPosting:
+    mock_process.reset()
+    return mock_process
+
+
+@pytest.fixture(params=[CurlTransport, RequestsTransport], ids=["curl", "requests"])
+def transport(request: pytest.FixtureRequest, mock: MockPosting) -> Iterator[Transport]:
+    found: Transport = request.param(mock.url)
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def rig(
+    valkey: RedisServer, mock: MockPosting, transport: Transport, settings: Settings, clock: Clock
+) -> Iterator[Callable[..., Rig]]:
+    rigs = []
+
+    def build(**changes: object) -> Rig:
+        changed = settings.model_copy(update={"posting_timeout_ms": 300, **changes})
+        rigs.append(Rig(valkey.url, mock, transport, changed, clock, random.Random(1).random))
+        return rigs[-1]
+
+    yield build
+    for one in rigs:
+        one.parts.client.close()

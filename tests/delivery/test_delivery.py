@@ -1,0 +1,337 @@
+import logging
+from collections.abc import Callable
+
+import pytest
+import requests
+
+from tests.delivery.rig import Rig
+from txn.model.outcome import Mode
+from txn.model.transaction import Status
+
+Build = Callable[..., Rig]
+
+
+def evidence(rig: Rig, transaction_id: str) -> str:
+    return rig.parts.record(transaction_id)["evidence"]
+
+
+def write_row(rig: Rig, transaction_id: str, amount: float = 100.5) -> None:
+    row = {"id": transaction_id, "amount": amount, "currency": "USD", "description": "Payment", "timestamp": "t"}
+    row["metadata"] = '{"order_id": "12345"}'
+    requests.post(f"{rig.mock.url}/transactions", json=row, timeout=5).raise_for_status()
+
+
+def test_a_first_delivery_gets_posts_and_completes(rig: Build) -> None:
+    one = rig()
+    name = one.accept()
+    assert one.deliver(name).status is Status.COMPLETED
+    assert evidence(one, name) == "posted"
+    stats = one.mock.stats()
+    assert (stats["gets"], stats["posts"], one.rows(name)) == (1, 1, 1)
+    assert one.history(name) == []
+
+
+def test_the_row_is_what_the_client_sent(rig: Build) -> None:
+    one = rig()
+    name = one.accept(b'{"amount": "0.10", "currency": "EUR", "description": "\xc3\xa9", "metadata": {"n": 1.10}}')
+    submitted = one.deliver(name).to_json()["submittedAt"]
+    [row] = one.mock.rows()
+    assert row == {
+        "id": name,
+        "amount": row["amount"],
+        "currency": "EUR",
+        "description": "é",
+        "timestamp": submitted,
+        "metadata": {"n": row["metadata"]["n"]},
+    }
+    assert (str(row["amount"]), str(row["metadata"]["n"])) == ("0.10", "1.10")
+
+
+def test_a_wake_up_for_a_finished_or_unknown_transaction_does_nothing(rig: Build) -> None:
+    one = rig()
+    name = one.accept()
+    one.deliver(name)
+    before = one.mock.stats()
+    one.deliver(name)
+    one.rules.deliver("nobody", "nonce")
+    assert one.mock.stats() == before
+
+
+def test_a_row_that_is_there_already_completes_without_a_post(rig: Build) -> None:
+    one = rig()
+    name = one.accept()
+    write_row(one, name)
+    assert one.deliver(name).status is Status.COMPLETED
+    assert evidence(one, name) == "found"
+    assert one.rows(name) == 1
+
+
+def test_a_row_with_other_content_is_a_conflict_for_a_person(rig: Build) -> None:
+    one = rig()
+    name = one.accept()
+    write_row(one, name, amount=100.51)
+    assert one.deliver(name).status is Status.FAILED
+    assert one.error(name) == "conflict"
+    assert one.rows(name) == 1
+
+
+def test_a_failure_after_the_write_is_seen_by_the_verifying_get(rig: Build) -> None:
+    one = rig()
+    name = one.accept()
+    one.mock.script(name, post=["fail_after"])
+    assert one.deliver(name).status is Status.COMPLETED
+    assert evidence(one, name) == "verified"
+    assert one.rows(name) == 1
+
+
+def test_a_truncated_answer_is_seen_by_the_verifying_get(rig: Build) -> None:
+    one = rig()
+    name = one.accept()
+    one.mock.script(name, post=["truncate"])
+    assert one.deliver(name).status is Status.COMPLETED
+    assert evidence(one, name) == "verified"
+
+
+def test_after_an_uncertain_post_nobody_posts_before_the_doubt_window_is_over(rig: Build) -> None:
+    one = rig()
+    name = one.accept()
+    one.mock.script(name, post=["fail_before"])
+    assert one.deliver(name).status is Status.PENDING
+    assert one.outcomes(name) == ["uncertain"]
+    one.clock.forward(one.settings.doubt_window_ms - 1_000)
+    one.deliver(name)
+    assert one.mock.stats()["posts"] == 1
+    one.until_due(name)
+    assert one.deliver(name).status is Status.COMPLETED
+    assert one.mock.stats()["posts"] == 2
+
+
+def test_if_the_answer_is_final_a_failure_before_the_write_is_posted_again_after_the_backoff(rig: Build) -> None:
+    one = rig(answer_is_final=True)
+    name = one.accept()
+    one.mock.script(name, post=["fail_before"])
+    one.deliver(name)
+    assert one.outcomes(name) == ["not_written"]
+    one.clock.forward(one.settings.min_backoff_ms)
+    assert one.deliver(name).status is Status.COMPLETED
+    assert one.rows(name) == 1
+
+
+def test_a_write_that_lands_after_the_caller_has_gone_is_found_and_not_repeated(rig: Build) -> None:
+    one = rig(answer_is_final=True)
+    name = one.accept()
+    one.mock.script(name, post=["hang_until_released"])
+    assert one.deliver(name).status is Status.PENDING
+    assert one.outcomes(name) == ["uncertain"]
+    one.mock.release()
+    one.until_due(name)
+    assert one.deliver(name).status is Status.COMPLETED
+    assert evidence(one, name) == "found"
+    assert one.rows(name) == 1
+
+
+def test_a_stale_get_after_the_write_doubles_nothing(rig: Build) -> None:
+    one = rig()
+    name = one.accept()
+    one.mock.script(name, post=["fail_after"], get=["ok", "missing", "ok"])
+    assert one.deliver(name).status is Status.PENDING
+    assert one.until_finished(name).status is Status.COMPLETED
+    assert one.rows(name) == 1
+
+
+def test_a_get_without_an_answer_posts_nothing(rig: Build) -> None:
+    one = rig()
+    name = one.accept()
+    one.mock.script(name, get=["fail", "truncate", "hang"])
+    for _ in range(3):
+        assert one.deliver(name).status is Status.PENDING
+        one.until_due(name)
+    assert one.outcomes(name) == ["unanswered"] * 3
+    assert one.mock.stats()["posts"] == 0
+    assert one.deliver(name).status is Status.COMPLETED
+
+
+def test_a_rejected_transaction_fails_at_once_and_says_why(rig: Build) -> None:
+    one = rig()
+    name = one.accept()
+    one.mock.script(name, post=["reject"])
+    transaction = one.deliver(name)
+    assert transaction.failure is not None
+    assert (transaction.failure.code, "rejected" in transaction.failure.detail) == ("rejected", True)
+    assert one.rows(name) == 0
+
+
+def test_a_throttled_post_waits_as_long_as_it_is_told_and_uses_no_attempt_up(rig: Build) -> None:
+    one = rig()
+    name = one.accept()
+    one.mock.faults(retry_after_s=7)
+    one.mock.script(name, post=["throttle"])
+    one.deliver(name)
+    record = one.parts.record(name)
+    assert int(record["next"]) - one.parts.read_statistics().now_ms > 6_000
+    assert (record["counted"], "doubt" in record) == ("0", False)
+
+
+def test_an_unavailable_with_retry_after_may_have_been_written(rig: Build) -> None:
+    one = rig()
+    name = one.accept()
+    one.mock.script(name, post=["unavailable"])
+    one.deliver(name)
+    assert one.outcomes(name) == ["uncertain"]
+    assert "doubt" in one.parts.record(name)
+
+
+@pytest.mark.parametrize("final", [False, True])
+def test_an_id_that_always_gets_500_ends_exhausted_and_was_never_posted(rig: Build, final: bool) -> None:
+    one = rig(answer_is_final=final)
+    name = one.accept()
+    one.mock.script(name, post=["fail_before"] * 100)
+    one.until_finished(name)
+    assert one.error(name) == "exhausted"
+    assert one.mock.stats()["posts"] == one.settings.max_attempts
+    assert one.rows(name) == 0
+
+
+def test_without_attempts_left_a_last_look_still_finds_a_late_write(rig: Build) -> None:
+    one = rig(max_attempts=1)
+    name = one.accept()
+    one.mock.script(name, post=["hang_until_released"])
+    one.deliver(name)
+    one.mock.release()
+    assert one.until_finished(name).status is Status.COMPLETED
+    assert one.rows(name) == 1
+
+
+def test_with_the_posting_service_down_for_ten_minutes_nothing_fails(rig: Build) -> None:
+    one = rig()
+    names = [one.accept() for _ in range(3)]
+    one.mock.down()
+    while one.clock.shift_ms < 600_000:
+        for name in names:
+            assert one.deliver(name).status is Status.PENDING
+        one.until_due(names[0])
+    assert one.parts.read_statistics().posting_away
+    one.mock.up()
+    for name in names:
+        one.until_due(name)
+        assert one.until_finished(name).status is Status.COMPLETED
+        assert one.rows(name) == 1
+    assert not one.parts.read_statistics().posting_away
+
+
+def test_with_the_posting_service_hanging_for_ten_minutes_nothing_fails(rig: Build) -> None:
+    one = rig()
+    name = one.accept()
+    one.mock.script(name, get=["hang"] * 100)
+    while one.clock.shift_ms < 600_000:
+        assert one.deliver(name).status is Status.PENDING
+        one.until_due(name)
+    assert one.error(name) is None
+
+
+def test_an_id_whose_get_is_never_answered_while_others_are_ends_undecided(rig: Build) -> None:
+    one = rig()
+    name = one.accept()
+    one.mock.script(name, get=["fail"] * 1_000)
+    while one.clock.shift_ms < one.settings.undecided_after_ms:
+        assert one.deliver(name).status is Status.PENDING
+        one.until_due(name)
+        one.deliver(one.accept())
+        one.clock.forward(600_000)
+    one.until_finished(name)
+    assert one.error(name) == "undecided"
+
+
+def test_a_wrong_set_up_is_an_outage_that_names_itself(rig: Build) -> None:
+    one = rig()
+    name = one.accept()
+    wrong = type(one.posting._transport)(f"{one.mock.url}/wrong")
+    one.posting._transport = wrong
+    one.deliver(name)
+    assert one.outcomes(name) == ["outage"]
+    assert "check TXN_POSTING_URL" in one.parts.read_statistics().outage_reason
+    wrong.close()
+
+
+def test_too_little_of_the_lease_gives_back_and_posts_nothing(rig: Build, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = rig()
+    name = one.accept()
+    find = one.posting.find
+
+    def slow_find(*arguments: object) -> object:
+        found = find(*arguments)  # type: ignore[arg-type]
+        one.clock.forward(one.settings.lease_ms - one.settings.posting_timeout_ms - one.settings.margin_ms + 1)
+        return found
+
+    monkeypatch.setattr(one.posting, "find", slow_find)
+    assert one.deliver(name).status is Status.PENDING
+    assert one.mock.stats()["posts"] == 0
+    monkeypatch.undo()
+    claim = one.parts.claimed(name)
+    assert (claim.mode, claim.attempts) == (Mode.POST, 1)
+
+
+def test_a_worker_that_comes_back_late_has_its_settle_refused_and_says_so(
+    rig: Build, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    one = rig()
+    name = one.accept()
+    post = one.posting.post
+
+    def post_and_stand_still(*arguments: object) -> object:
+        result = post(*arguments)  # type: ignore[arg-type]
+        monkeypatch.undo()
+        one.clock.forward(one.settings.lease_ms)
+        assert one.deliver(name).status is Status.COMPLETED
+        return result
+
+    monkeypatch.setattr(one.posting, "post", post_and_stand_still)
+    with caplog.at_level(logging.ERROR, "txn.delivery"):
+        one.deliver(name)
+    assert f"late settle of {name} refused" in caplog.text
+    assert one.rows(name) == 1
+    assert one.parts.read_statistics().counts["late_posted"] == 1
+
+
+def test_what_escapes_is_settled_as_in_doubt(rig: Build, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = rig()
+    name = one.accept()
+
+    def burst(*arguments: object) -> None:
+        raise RuntimeError("burst")
+
+    monkeypatch.setattr(one.posting, "post", burst)
+    with pytest.raises(RuntimeError) as caught:
+        one.rules.deliver(name, "nonce")
+    one.rules.give_up(name, "nonce", caught.value)
+    record = one.parts.record(name)
+    assert (record["status"], record["next"]) == ("pending", record["doubt"])
+    monkeypatch.undo()
+    assert one.until_finished(name).status is Status.COMPLETED
+    assert one.rows(name) == 1
+
+
+def test_after_doubt_a_first_delivery_posts_without_a_get(rig: Build) -> None:
+    one = rig(verify="after-doubt")
+    name = one.accept()
+    assert one.deliver(name).status is Status.COMPLETED
+    assert one.mock.stats()["gets"] == 0
+    other = one.accept()
+    one.mock.script(other, post=["fail_before"])
+    one.deliver(other)
+    gets = one.mock.stats()["gets"]
+    one.until_due(other)
+    one.deliver(other)
+    assert one.mock.stats()["gets"] == gets + 1
+
+
+def test_a_replayed_transaction_is_delivered_as_carefully_as_any_other(rig: Build) -> None:
+    one = rig()
+    name = one.accept()
+    one.mock.script(name, post=["reject"])
+    one.deliver(name)
+    write_row(one, name)
+    one.parts.store.replay(name, '{"who":"ann"}')
+    assert one.until_finished(name).status is Status.COMPLETED
+    assert evidence(one, name) == "found"
+    assert one.rows(name) == 1

@@ -1,0 +1,315 @@
+"""An explicit-state model of one delivery: change it first, then the code.
+
+One transaction, two workers, any number of wake-ups, crashes, lost answers, late writes, stale reads and operator
+replays, in every order. Times are small countdowns and every "not later than" includes its end, so a bound found here
+is strict. `python -m tests.model.protocol` prints the bound of the doubt window and what goes wrong without each
+protection; in its stories the two workers are interchangeable: the one called A may be B in the next step.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import product
+from typing import NamedTuple
+
+
+@dataclass(frozen=True)
+class World:
+    """Times in ticks. A POST can be written so `late` after its deadline; for `stale` after that, GET may say 404."""
+
+    timeout: int = 1
+    late: int = 1
+    stale: int = 1
+    pause: int = 1
+    margin: int = 1
+    lease: int = 3
+    window: int = 3
+
+
+@dataclass(frozen=True)
+class Protections:
+    """What txn does against doubles. Each can be taken away."""
+
+    nonce: bool = True
+    status_test: bool = True
+    get: bool = True
+    doubt_window: bool = True
+    claim_writes_doubt: bool = True
+    last_check: bool = True
+    one_send: bool = True
+    final_only_without_doubt: bool = True
+    lease_refuses: bool = True
+    verifying_get: bool = True
+
+
+class Worker(NamedTuple):
+    """`step`: idle, claimed, absent (GET said 404), checked, posting, unsure, settling. `left`: lease or deadline."""
+
+    step: str = "idle"
+    mine: bool = False
+    left: int = 0
+    note: str = ""
+
+
+class State(NamedTuple):
+    status: str = "pending"
+    lease: int = 0
+    doubt: int = 0
+    rows: int = 0
+    stale: int = 0
+    flying: tuple[int, ...] = ()
+    workers: tuple[Worker, ...] = (Worker(), Worker())
+
+
+#: (what happened, the state after it, whether it needs a fault)
+Move = tuple[str, State, bool]
+
+IDLE = Worker()
+
+
+class Protocol:
+    """Every move that can follow a state."""
+
+    def __init__(self, world: World, protections: Protections) -> None:
+        self.world, self.with_ = world, protections
+
+    def moves(self, state: State) -> Iterator[Move]:
+        if (ticked := self._tick(state)) is not None:
+            yield "tick", ticked, False
+        for number in range(len(state.flying)):
+            flying = state.flying[:number] + state.flying[number + 1 :]
+            yield "a late write lands", self._write(state._replace(flying=flying)), True
+        if state.status == "failed":
+            yield "an operator replays", state._replace(status="pending", lease=0), True
+        for number, worker in enumerate(state.workers):
+            name = "AB"[number]
+            for what, after, fault in getattr(self, f"_{worker.step}")(state, number, worker):
+                yield f"{name} {what}", after, fault
+            if worker.step != "idle":
+                yield f"{name} dies", self._put(self._abandon(state, worker), number, IDLE), True
+
+    # What a worker can do, by its step.
+
+    def _idle(self, state: State, number: int, _: Worker) -> Iterator[Move]:
+        if state.status in ("completed", "failed"):
+            return
+        if state.status == "processing" and state.lease and self.with_.lease_refuses:
+            return
+        may_post = not state.doubt or not self.with_.doubt_window
+        others = tuple(worker._replace(mine=not self.with_.nonce and worker.mine) for worker in state.workers)
+        after = state._replace(status="processing", lease=self.world.lease, workers=others)
+        if may_post and self.with_.claim_writes_doubt:
+            after = after._replace(doubt=self.world.lease + self.world.window)
+        claimed = Worker("claimed", mine=True, left=self.world.lease, note="post" if may_post else "confirm")
+        due = not state.doubt if state.status == "pending" else not state.lease
+        yield f"claims, may {claimed.note}", self._put(after, number, claimed), not due
+
+    def _claimed(self, state: State, number: int, worker: Worker) -> Iterator[Move]:
+        confirm_only = worker.note == "confirm"
+        if state.rows and self.with_.get:
+            yield "GETs 200", self._to_settle(state, number, "complete"), False
+        if not state.rows or state.stale or not self.with_.get:
+            stale = bool(state.rows)
+            if confirm_only:
+                yield "GETs 404, in doubt", self._to_settle(state, number, "keep"), stale
+            else:
+                yield "GETs 404", self._put(state, number, worker._replace(step="absent")), stale
+                yield "GETs 404, no attempts left", self._to_settle(state, number, "fail"), True
+        yield "GETs nothing", self._to_settle(state, number, "keep" if confirm_only else "clear"), True
+
+    def _absent(self, state: State, number: int, worker: Worker) -> Iterator[Move]:
+        if worker.left >= self.world.timeout + self.world.margin or not self.with_.last_check:
+            yield "checks its lease", self._put(state, number, worker._replace(step="checked", left=0)), False
+        else:
+            yield "gives back", self._to_settle(state, number, "clear"), False
+
+    def _checked(self, state: State, number: int, worker: Worker) -> Iterator[Move]:
+        posting = worker._replace(step="posting", left=self.world.timeout, note="")
+        yield "POSTs", self._put(state, number, posting), False
+        yield "cannot connect", self._to_settle(state, number, "clear"), True
+
+    def _posting(self, state: State, number: int, worker: Worker) -> Iterator[Move]:
+        unsure = self._put(state, number, worker._replace(step="unsure"))
+        if worker.note == "written":
+            yield "gets 200", self._to_settle(state, number, "complete"), False
+            yield "gets 500 after the write", unsure, True
+            return
+        written = self._put(self._write(state), number, worker._replace(note="written"))
+        yield "is written", written, False
+        yield "gets 400", self._to_settle(state, number, "fail"), True
+        yield "gets 401", self._to_settle(state, number, "clear"), True
+        yield "gets 500, the request lives on", self._abandon(unsure, worker), True
+        if not self.with_.one_send:
+            yield "is written, and written again by the transport", self._write(self._write(unsure)), True
+
+    def _unsure(self, state: State, number: int, worker: Worker) -> Iterator[Move]:
+        if state.rows and self.with_.verifying_get:
+            yield "verifies: there", self._to_settle(state, number, "complete"), False
+        fault = bool(state.rows) and self.with_.verifying_get
+        yield "verifies: nothing", self._to_settle(state, number, "maybe", worker.left), fault
+        if not self.with_.final_only_without_doubt and (not state.rows or state.stale):
+            yield "verifies: 404, no attempts left", self._to_settle(state, number, "fail"), True
+
+    def _settling(self, state: State, number: int, worker: Worker) -> Iterator[Move]:
+        idle = self._put(state, number, IDLE)
+        if not worker.mine or state.status == "completed" or (self.with_.status_test and state.status != "processing"):
+            yield "has its settle refused", idle, False
+            return
+        undone = " over the replay" if worker.note == "fail" and state.status == "pending" else ""
+        what = f"settles {worker.note}{undone}"
+        yield what, self._settled(idle, worker), False
+        if not self.with_.status_test:
+            yield f"{what}, the answer is lost", self._settled(state, worker), True
+
+    # What that does to the state.
+
+    def _settled(self, state: State, worker: Worker) -> State:
+        match worker.note:
+            case "complete":
+                return state._replace(status="completed", lease=0, doubt=0)
+            case "fail":
+                return state._replace(status="failed", lease=0, doubt=0)
+            case "clear":
+                return state._replace(status="pending", lease=0, doubt=0)
+            case "keep":
+                return state._replace(status="pending", lease=0)
+        return state._replace(status="pending", lease=0, doubt=worker.left + self.world.window)
+
+    def _tick(self, state: State) -> State | None:
+        if any(worker.step == "checked" and worker.left >= self.world.pause for worker in state.workers):
+            return None
+        flying = [left - 1 for left in state.flying if left > 0]
+        workers = []
+        for worker in state.workers:
+            if worker.step == "posting" and worker.left == 0:  # its deadline passes
+                if worker.note != "written" and self.world.late:
+                    flying.append(self.world.late - 1)
+                workers.append(worker._replace(step="unsure"))
+            elif worker.step == "checked":
+                workers.append(worker._replace(left=worker.left + 1))
+            else:
+                workers.append(worker._replace(left=max(0, worker.left - 1)))
+        return state._replace(
+            lease=max(0, state.lease - 1),
+            doubt=max(0, state.doubt - 1),
+            stale=max(0, state.stale - 1),
+            flying=tuple(sorted(flying)[-2:]),
+            workers=tuple(workers),
+        )
+
+    def _write(self, state: State) -> State:
+        stale = self.world.stale + 1 if self.world.stale and not state.rows else state.stale
+        return state._replace(rows=min(2, state.rows + 1), stale=stale)
+
+    def _abandon(self, state: State, worker: Worker) -> State:
+        """A request that nobody waits for can be written until its deadline and then for as long as it is late."""
+        if worker.step != "posting" or worker.note == "written":
+            return state
+        return state._replace(flying=tuple(sorted((*state.flying, worker.left + self.world.late))[-2:]))
+
+    def _to_settle(self, state: State, number: int, outcome: str, left: int = 0) -> State:
+        mine = state.workers[number].mine
+        return self._put(state, number, Worker("settling", mine, left, outcome))
+
+    def _put(self, state: State, number: int, worker: Worker) -> State:
+        workers = (*state.workers[:number], worker, *state.workers[number + 1 :])
+        return state._replace(workers=workers)
+
+
+def broken(state: State, what: str) -> str | None:
+    """The promise that a state, reached by `what`, breaks."""
+    if state.rows > 1:
+        return "two rows"
+    if state.status == "completed" and not state.rows:
+        return "completed, but not there"
+    if state.status == "failed" and state.rows:
+        return "failed, but there"
+    if "over the replay" in what:
+        return "a settle sent twice undoes a replay"
+    return None
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """`broken` promise and the shortest `story` that breaks it, or none; `states` looked at."""
+
+    broken: str | None
+    story: tuple[str, ...]
+    states: int
+
+
+def check(world: World | None = None, protections: Protections | None = None) -> Verdict:
+    """Look at every state that can be reached; and from each, without further faults, at whether it ends."""
+    protocol = Protocol(world or World(), protections or Protections())
+    start = _canonical(State())
+    came_from: dict[State, tuple[State | None, str]] = {start: (None, "")}
+    before: dict[State, list[State]] = {}
+    todo = [start]
+    for state in todo:
+        for what, after, fault in protocol.moves(state):
+            after = _canonical(after)
+            if promise := broken(after, what):
+                return Verdict(promise, (*_story(came_from, state), what), len(came_from))
+            if after not in came_from:
+                came_from[after] = (state, what)
+                todo.append(after)
+            if not fault:
+                before.setdefault(after, []).append(state)
+    return _that_ends(came_from, before)
+
+
+def _that_ends(came_from: dict[State, tuple[State | None, str]], before: dict[State, list[State]]) -> Verdict:
+    ends = {state for state in came_from if state.status in ("completed", "failed")}
+    todo = list(ends)
+    while todo:
+        for state in before.get(todo.pop(), ()):
+            if state not in ends:
+                ends.add(state)
+                todo.append(state)
+    for state in came_from:
+        if state not in ends:
+            return Verdict("never ends", _story(came_from, state), len(came_from))
+    return Verdict(None, (), len(came_from))
+
+
+def _canonical(state: State) -> State:
+    return state._replace(workers=tuple(sorted(state.workers)))
+
+
+def _story(came_from: dict[State, tuple[State | None, str]], state: State) -> tuple[str, ...]:
+    story = []
+    while (step := came_from[state])[0] is not None:
+        story.append(step[1])
+        state = step[0]  # type: ignore[assignment]
+    return tuple(reversed(story))
+
+
+def smallest_safe_window(world: World) -> int:
+    """The smallest doubt window, in ticks, without a double."""
+    lease = world.timeout + world.margin + 1
+    return next(s for s in range(1, 20) if check(replace(world, window=s, lease=lease)).broken is None)
+
+
+def bound(world: World) -> int:
+    """The bound that README publishes: doubles need late + stale + max(0, pause - margin) >= window."""
+    return world.late + world.stale + max(0, world.pause - world.margin)
+
+
+WORLDS = [
+    World(late=late, stale=stale, pause=pause, margin=margin)
+    for late, stale, pause, margin in product((0, 1), (0, 1), (0, 2), (0, 1))
+]
+
+
+def main() -> None:
+    print(f"all protections: {check().broken or 'no promise broken'} ({check().states} states)")
+    for name in Protections.__dataclass_fields__:
+        verdict = check(protections=replace(Protections(), **{name: False}))
+        print(f"without {name}: {verdict.broken or 'nothing breaks: it is there for speed'}")
+        if verdict.story:
+            print("    " + " | ".join(verdict.story))
+    for world in WORLDS:
+        print(f"{world}: window must be > {bound(world)}, smallest without a double: {smallest_safe_window(world)}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,100 @@
+"""The real thing: Redis, the mock posting service, the API and the workers."""
+
+import os
+import signal
+from pathlib import Path
+
+import psutil
+import pytest
+import redis
+import requests
+
+from ops.redis_server import RedisServer
+from ops.run import BODY
+from tests.ops.foreground import Foreground, make_run, own_ports, until
+
+pytestmark = pytest.mark.timeout(180)
+
+
+def submit(ports: dict[str, str]) -> str:
+    """The URL of a transaction that was accepted."""
+    api = f"http://127.0.0.1:{ports['TXN_PORT']}/api/transactions"
+    answer = requests.post(api, data=BODY, headers={"Content-Type": "application/json"}, timeout=10)
+    assert answer.status_code == 202, answer.text
+    return f"{api}/{answer.json()['transactionId']}"
+
+
+def status(url: str) -> str:
+    return str(requests.get(url, timeout=10).json()["status"])
+
+
+def until_completed(url: str) -> None:
+    until(lambda: status(url) == "completed", f"{url} is completed")
+
+
+def worker_processes(running: Foreground) -> list[psutil.Process]:
+    """Dramatiq's workers, not the process that leads them, nor its helpers."""
+    found = [process for process in running.left() if "txn.worker" in process.cmdline()]
+    leaders = {process.pid for process in found} & {process.ppid() for process in found}
+    return [process for process in found if process.ppid() in leaders]
+
+
+def test_a_transaction_is_completed_and_is_there_at_the_next_run(tmp_path: Path) -> None:
+    ports = own_ports()
+    with make_run(tmp_path, **ports) as running:
+        running.until("curl -s")
+        transaction = submit(ports)
+        until_completed(transaction)
+        rows = requests.get(f"http://127.0.0.1:{ports['TXN_POSTING_PORT']}/transactions", timeout=10).json()
+        assert [row["id"] for row in rows] == [transaction.rpartition("/")[2]]
+        running.signal(signal.SIGINT)
+        assert running.exit_code() == 0
+        assert running.left() == []
+        stops = ["stopping api", "stopping worker", "stopping mock", "stopping valkey"]
+        assert running.said(*stops) == stops
+        assert not running.said("killing")
+    with make_run(tmp_path, **ports) as running:
+        running.until("curl -s")
+        assert status(transaction) == "completed"
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_a_worker_process_that_ends_is_replaced_and_deliveries_go_on(tmp_path: Path, number: signal.Signals) -> None:
+    ports = own_ports()
+    with make_run(tmp_path, **ports) as running:
+        running.until("curl -s")
+        until(lambda: running.said("is booting up"), "Dramatiq has seen all its workers")
+        before = worker_processes(running)
+        assert len(before) == 2
+        before[0].send_signal(number)
+        running.until("worker ended")
+        until(lambda: len(worker_processes(running)) == 2, "two workers are there again")
+        assert not {process.pid for process in worker_processes(running)} & {process.pid for process in before}
+        until_completed(submit(ports))
+
+
+def test_a_killed_redis_is_started_again_with_what_was_acknowledged(tmp_path: Path) -> None:
+    ports = own_ports()
+    with make_run(tmp_path, **ports) as running:
+        running.until("curl -s")
+        transaction = submit(ports)
+        [server] = [process for process in running.left() if "valkey" in process.name()]
+        os.kill(server.pid, signal.SIGKILL)
+        running.until("valkey ended (signal 9, Killed)")
+        running.until("Ready to accept connections")
+        until_completed(transaction)
+
+
+def test_with_an_external_redis_none_is_started_and_it_is_used(valkey: RedisServer, tmp_path: Path) -> None:
+    ports = own_ports()
+    prefix = f"txn-{tmp_path.name}:"
+    with make_run(tmp_path, **ports, TXN_REDIS_URL=valkey.url, TXN_PREFIX=prefix) as running:
+        running.until("curl -s")
+        assert not running.said("valkey")
+        transaction = submit(ports)
+        until_completed(transaction)
+        with redis.Redis(port=valkey.port) as client:
+            assert client.exists(f"{prefix}t:{transaction.rpartition('/')[2]}")
+        running.signal(signal.SIGTERM)
+        assert running.exit_code() == 0
+        assert running.left() == []

@@ -1,0 +1,90 @@
+"""The product's own parts on a real server, with a clock that the test moves."""
+
+import secrets
+from typing import Any, Self
+
+from txn.model.outcome import Outcome, Settlement
+from txn.model.submission import Submission, parse_submission
+from txn.queue.message import NAME, message_template
+from txn.settings import Settings
+from txn.store.connection import connect
+from txn.store.keys import Keys
+from txn.store.messages import Messages
+from txn.store.statistics import Statistics, StatisticsReader
+from txn.store.store import Claim, Store
+
+BODY = b'{"amount": 100.50, "currency": "USD", "description": "Payment", "metadata": {"order_id": "12345"}}'
+
+
+class Clock:
+    """How far Redis's clock, and the workers' own, are moved ahead in this test, in ms."""
+
+    def __init__(self) -> None:
+        self.shift_ms = 0
+
+    def __call__(self) -> int:
+        return self.shift_ms
+
+    def forward(self, ms: int) -> None:
+        self.shift_ms += ms
+
+
+def submission(transaction_id: str | None = None, body: bytes = BODY) -> Submission:
+    """A valid submission, under an id of the caller's or a random one."""
+    if transaction_id is None:
+        return parse_submission(body)
+    return parse_submission(body[:1] + f'"id": "{transaction_id}", '.encode() + body[1:])
+
+
+class Parts:
+    """Store, messages and statistics under one prefix."""
+
+    def __init__(self, url: str, settings: Settings, clock: Clock) -> None:
+        self.settings, self.clock = settings, clock
+        self.client = connect(url, timeout_ms=5_000)
+        self.keys = Keys(settings.prefix, NAME)
+        self.store = self.new_store()
+        self.statistics = StatisticsReader(self.client, self.keys, clock)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.client.close()
+
+    def new_store(self) -> Store:
+        """Another process's store: it remembers nothing of what this one has seen."""
+        return Store(self.client, self.keys, message_template(), self.settings, self.clock)
+
+    def messages(self, consumer: str = "consumer") -> Messages:
+        return Messages(self.client, self.keys, consumer, self.clock)
+
+    def accept(self, transaction_id: str | None = None) -> str:
+        transaction, _ = self.store.accept(submission(transaction_id))
+        return transaction.id
+
+    def claim(self, transaction_id: str) -> Claim | None:
+        return self.store.claim(transaction_id, secrets.token_urlsafe(12))
+
+    def claimed(self, transaction_id: str) -> Claim:
+        claim = self.claim(transaction_id)
+        assert claim is not None
+        return claim
+
+    def settle(self, claim: Claim, outcome: Outcome, **learnt: Any) -> str:
+        return self.store.settle(claim.id, claim.owner, Settlement(outcome, **learnt))
+
+    def record(self, transaction_id: str) -> dict[str, str]:
+        found: Any = self.client.hgetall(self.keys.record(transaction_id))
+        return {name.decode(): value.decode() for name, value in found.items()}
+
+    def due_score(self, transaction_id: str) -> float | None:
+        score: Any = self.client.zscore(self.keys.due, transaction_id)
+        return score
+
+    def queued(self) -> list[str]:
+        found: Any = self.client.lrange(self.keys.messages, 0, -1)
+        return [name.decode() for name in found]
+
+    def read_statistics(self) -> Statistics:
+        return self.statistics.read()

@@ -1,0 +1,96 @@
+import http.client
+import inspect
+import ssl
+from collections.abc import Callable
+from typing import Any
+
+import pycurl
+import pytest
+import requests
+import urllib3
+
+from txn.posting.curl import CurlTransport
+from txn.posting.guarded_connection import CALL
+from txn.posting.requests_transport import RequestsTransport
+from txn.posting.transport import MaybeSent, NotSent, Transport, TransportError, Withheld, always
+
+CODES = sorted({value for name, value in vars(pycurl).items() if name.startswith("E_") and isinstance(value, int)})
+FOREIGN = sorted(
+    {
+        found
+        for module in (requests.exceptions, urllib3.exceptions, http.client, ssl)
+        for found in vars(module).values()
+        if inspect.isclass(found) and issubclass(found, Exception) and not issubclass(found, Warning)
+    },
+    key=str,
+)
+#: What happened before the error, and what the call must then end with.
+CASES = [("nothing", NotSent), ("withheld", Withheld), ("passed", MaybeSent)]
+
+
+class FailingCurl(pycurl.Curl):  # type: ignore[misc]
+    """Goes as far as it is told, fails with a code, and claims to have sent a number of bytes."""
+
+    code, stage, sent = 0, "", 0
+    last_check: Callable[..., int]
+
+    def setopt(self, option: int, value: Any) -> None:
+        if option == pycurl.PREREQFUNCTION:
+            self.last_check = value
+        super().setopt(option, value)
+
+    def perform(self) -> None:
+        if self.stage != "nothing":
+            self.last_check("127.0.0.1", "127.0.0.1", 1, 2)
+        raise pycurl.error(self.code, "what libcurl says\n of it")
+
+    def getinfo(self, option: int) -> object:
+        return self.sent if option == pycurl.REQUEST_SIZE else super().getinfo(option)
+
+
+def fail(transport: Transport, stage: str) -> TransportError:
+    may_send = (lambda: False) if stage == "withheld" else always
+    with pytest.raises(TransportError) as caught:
+        transport.request("POST", "/x", body=b"", headers={}, timeout_ms=1_000, may_send=may_send)
+    transport.close()
+    assert str(caught.value).isprintable()
+    return caught.value
+
+
+@pytest.mark.parametrize(("stage", "expected"), CASES)
+@pytest.mark.parametrize("code", CODES)
+def test_every_error_of_libcurl_is_sorted_by_what_may_have_left(
+    monkeypatch: pytest.MonkeyPatch, code: int, stage: str, expected: type[TransportError]
+) -> None:
+    monkeypatch.setattr(pycurl, "Curl", FailingCurl)
+    monkeypatch.setattr(FailingCurl, "code", code)
+    monkeypatch.setattr(FailingCurl, "stage", stage)
+    assert type(fail(CurlTransport("http://h"), stage)) is expected
+
+
+@pytest.mark.parametrize("stage", ["nothing", "withheld"])
+def test_bytes_that_libcurl_counts_outweigh_what_the_gate_knows(monkeypatch: pytest.MonkeyPatch, stage: str) -> None:
+    monkeypatch.setattr(pycurl, "Curl", FailingCurl)
+    monkeypatch.setattr(FailingCurl, "code", pycurl.E_COULDNT_CONNECT)
+    monkeypatch.setattr(FailingCurl, "stage", stage)
+    monkeypatch.setattr(FailingCurl, "sent", 1)
+    assert type(fail(CurlTransport("http://h"), stage)) is MaybeSent
+
+
+@pytest.mark.parametrize(("stage", "expected"), CASES)
+@pytest.mark.parametrize("foreign", FOREIGN)
+def test_every_error_of_requests_is_sorted_by_what_may_have_left(
+    monkeypatch: pytest.MonkeyPatch, foreign: type[Exception], stage: str, expected: type[TransportError]
+) -> None:
+    def send(*args: object, **kwargs: object) -> None:
+        if stage != "nothing":
+            CALL.get().opens()
+        raise foreign.__new__(foreign)
+
+    monkeypatch.setattr(requests.adapters.HTTPAdapter, "send", send)
+    assert type(fail(RequestsTransport("http://h"), stage)) is expected
+
+
+def test_both_transports_are_transports() -> None:
+    found: list[Transport] = [CurlTransport("http://h"), RequestsTransport("http://h")]
+    assert len(found) == 2

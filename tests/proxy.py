@@ -1,0 +1,94 @@
+"""A TCP proxy that loses answers on purpose."""
+
+import contextlib
+import socket
+import threading
+from typing import Self
+
+from ops.ports import free_port
+
+
+class CuttingProxy:
+    """Forwards to `target_port`.
+
+    Between `cut_answers` and `mend`, requests pass and their answers do not: the connection is closed instead. After
+    `refuse` nobody gets through until `mend`.
+    """
+
+    def __init__(self, target_port: int) -> None:
+        self.port = free_port()
+        self._target = target_port
+        self._cut_when: bytes | None = None
+        self._refusing = False
+        self.cuts = 0
+        self.was_cut = threading.Event()
+        self._open: set[socket.socket] = set()
+        self._listener = socket.create_server(("127.0.0.1", self.port))
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._listener.close()
+        self._close_all()
+
+    def cut_answers(self, to_requests_with: bytes = b"") -> None:
+        """From now on, close the connection in place of answering a request that has these bytes in it."""
+        self.was_cut.clear()
+        self._cut_when = to_requests_with
+
+    def refuse(self) -> None:
+        """Close every connection and every new one."""
+        self._refusing = True
+        self._close_all()
+
+    def mend(self) -> None:
+        """Forward faithfully again."""
+        self._cut_when, self._refusing = None, False
+
+    def _close_all(self) -> None:
+        for one in list(self._open):
+            with contextlib.suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                client, _ = self._listener.accept()
+            except OSError:
+                return
+            if self._refusing:
+                client.close()
+                continue
+            threading.Thread(target=self._serve, args=(client,), daemon=True).start()
+
+    def _serve(self, client: socket.socket) -> None:
+        server = socket.create_connection(("127.0.0.1", self._target))
+        self._open |= {client, server}
+        cutting = threading.Event()
+        threading.Thread(target=self._answers, args=(server, client, cutting), daemon=True).start()
+        with contextlib.suppress(OSError):
+            while data := client.recv(65536):
+                if self._cut_when is not None and self._cut_when in data:
+                    cutting.set()
+                server.sendall(data)
+        self._drop(client, server)
+
+    def _answers(self, server: socket.socket, client: socket.socket, cutting: threading.Event) -> None:
+        with contextlib.suppress(OSError):
+            while data := server.recv(65536):
+                if cutting.is_set():
+                    self.cuts += 1
+                    self._drop(client, server)
+                    self.was_cut.set()
+                    return
+                client.sendall(data)
+        self._drop(client, server)
+
+    def _drop(self, *ends: socket.socket) -> None:
+        for one in ends:
+            self._open.discard(one)
+            with contextlib.suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+            one.close()

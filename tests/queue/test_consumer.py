@@ -1,0 +1,160 @@
+from collections.abc import Iterator
+from itertools import count
+
+import pytest
+from dramatiq.broker import MessageProxy
+
+from ops.redis_server import RedisServer
+from tests.parts import Parts
+from tests.proxy import CuttingProxy
+from txn.queue.consumer import HEARTBEAT_S, RecordConsumer
+from txn.store.connection import connect
+from txn.store.messages import DEAD_AFTER_MS, Messages
+
+
+@pytest.fixture
+def proxy(server: RedisServer) -> Iterator[CuttingProxy]:
+    with CuttingProxy(server.port) as found:
+        yield found
+
+
+@pytest.fixture
+def consumer(parts: Parts, proxy: CuttingProxy) -> Iterator[RecordConsumer]:
+    client = connect(f"redis://127.0.0.1:{proxy.port}/0", timeout_ms=1_000)
+    yield RecordConsumer(Messages(client, parts.keys, "tested", parts.clock), prefetch=4)
+    client.close()
+
+
+def take(consumer: RecordConsumer, wanted: int, tries: int = 100) -> list[MessageProxy]:
+    taken: list[MessageProxy] = []
+    for _ in range(tries):
+        if len(taken) == wanted:
+            break
+        if (message := next(consumer)) is not None:
+            taken.append(message)
+    return taken
+
+
+def acks(parts: Parts, name: str = "tested") -> set[bytes]:
+    found: set[bytes] = parts.client.smembers(f"{parts.keys.acks}{name}.{parts.keys.queue}")
+    return found
+
+
+def test_it_takes_messages_in_order_up_to_the_prefetch(parts: Parts, consumer: RecordConsumer) -> None:
+    ids = [parts.accept() for _ in range(6)]
+    assert [message.args[0] for message in take(consumer, 6, tries=8)] == ids[:4]
+
+
+def test_an_acknowledged_message_leaves_redis_with_the_next_fetch(parts: Parts, consumer: RecordConsumer) -> None:
+    ids = [parts.accept() for _ in range(5)]
+    first = take(consumer, 4)
+    consumer.ack(first[0])
+    [fifth] = take(consumer, 1)
+    assert fifth.args == (ids[4],)
+    assert acks(parts) == {name.encode() for name in ids[1:]}
+    assert not parts.client.hexists(parts.keys.message_bodies, ids[0])
+
+
+def test_an_empty_poll_writes_nothing_and_a_heartbeat_is_sent_once_a_second(parts: Parts) -> None:
+    seconds = count(start=100, step=0.1)
+    consumer = RecordConsumer(parts.messages("polling"), 4, lambda: next(seconds))
+    next(consumer)
+    beat = parts.client.zscore(parts.keys.heartbeats, "polling")
+    parts.clock.forward(1)
+    size = parts.client.info("persistence")["aof_current_size"]
+    for _ in range(round(HEARTBEAT_S * 10) - 3):
+        assert next(consumer) is None
+    assert parts.client.info("persistence")["aof_current_size"] == size
+    assert parts.client.zscore(parts.keys.heartbeats, "polling") == beat
+    for _ in range(5):
+        next(consumer)
+    assert parts.client.zscore(parts.keys.heartbeats, "polling") > beat
+
+
+def test_a_fetch_whose_answer_is_lost_strands_nothing(
+    parts: Parts, consumer: RecordConsumer, proxy: CuttingProxy
+) -> None:
+    next(consumer)
+    ids = [parts.accept() for _ in range(3)]
+    proxy.cut_answers(f"{parts.keys.message_bodies}".encode())
+    while not proxy.was_cut.is_set():
+        assert next(consumer) is None
+    assert len(acks(parts)) == 3
+    proxy.mend()
+    assert {message.args[0] for message in take(consumer, 3)} == set(ids)
+
+
+def test_an_ack_whose_answer_is_lost_is_sent_again(parts: Parts, consumer: RecordConsumer, proxy: CuttingProxy) -> None:
+    ids = [parts.accept() for _ in range(2)]
+    first, _second = take(consumer, 2)
+    proxy.cut_answers(f"{parts.keys.message_bodies}".encode())
+    consumer.ack(first)
+    while not proxy.was_cut.is_set():
+        next(consumer)
+    proxy.mend()
+    for _ in range(5):
+        assert next(consumer) is None
+    assert acks(parts) == {ids[1].encode()}
+
+
+def test_messages_in_hand_are_not_given_back_by_the_reconciliation(
+    parts: Parts, consumer: RecordConsumer, proxy: CuttingProxy
+) -> None:
+    ids = {parts.accept() for _ in range(2)}
+    in_hand = take(consumer, 2)
+    proxy.refuse()
+    assert next(consumer) is None
+    proxy.mend()
+    for _ in range(5):
+        assert next(consumer) is None
+    assert {name.decode() for name in acks(parts)} == ids == {message.args[0] for message in in_hand}
+
+
+def test_an_ack_refused_by_a_full_redis_strands_nothing(parts: Parts, consumer: RecordConsumer) -> None:
+    parts.accept("a")
+    [message] = take(consumer, 1)
+    parts.client.config_set("maxmemory", "1")
+    try:
+        consumer.ack(message)
+        for _ in range(3):
+            assert next(consumer) is None
+    finally:
+        parts.client.config_set("maxmemory", "0")
+    for _ in range(3):
+        assert next(consumer) is None
+    assert acks(parts) == set()
+    assert parts.client.hlen(parts.keys.message_bodies) == 0
+
+
+def test_closing_gives_back_what_was_not_processed(parts: Parts, consumer: RecordConsumer) -> None:
+    ids = [parts.accept() for _ in range(4)]
+    first, *others = take(consumer, 4)
+    consumer.ack(first)
+    consumer.requeue(others)
+    consumer.close()
+    assert sorted(parts.queued()) == sorted(ids[1:])
+    assert acks(parts) == set()
+
+
+def test_what_a_dead_consumer_held_goes_back_without_keys(parts: Parts) -> None:
+    parts.client.config_resetstat()
+    ids = [parts.accept() for _ in range(3)]
+    dead = parts.messages("dead")
+    dead.heartbeat()
+    dead.fetch(2)
+    heir = parts.messages("heir")
+    assert heir.heartbeat() == 0
+    parts.clock.forward(DEAD_AFTER_MS)
+    assert heir.heartbeat() == 2
+    assert sorted(parts.queued()) == sorted(ids)
+    assert parts.client.zrange(parts.keys.heartbeats, 0, -1) == [b"heir"]
+    assert "cmdstat_keys" not in parts.client.info("commandstats")
+
+
+def test_a_message_that_cannot_be_read_is_dropped(parts: Parts, consumer: RecordConsumer) -> None:
+    parts.messages().push("junk", b"not json")
+    parts.accept("a")
+    [message] = take(consumer, 1)
+    assert message.args == ("a",)
+    next(consumer)
+    assert acks(parts) == {b"a"}

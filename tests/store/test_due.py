@@ -1,0 +1,188 @@
+import random
+
+import pytest
+
+from tests.parts import Parts
+from txn.model.outcome import Cause, Clear, Completed, Retry
+from txn.model.transaction import Evidence
+from txn.rescuer import LIMIT, Rescuer
+
+
+def lose_message(parts: Parts, transaction_id: str) -> None:
+    parts.client.lrem(parts.keys.messages, 0, transaction_id)
+    parts.client.hdel(parts.keys.message_bodies, transaction_id)
+
+
+def look_at_all(parts: Parts) -> int:
+    queued = 0
+    while True:
+        looked, moved = parts.store.due(LIMIT)
+        queued += moved
+        if looked < LIMIT:
+            return queued
+
+
+def test_nothing_due_writes_nothing(parts: Parts) -> None:
+    parts.accept("a")
+    parts.store.due(10)
+    before = parts.client.info("persistence")["aof_current_size"]
+    assert parts.store.due(10) == (0, 0)
+    assert parts.client.info("persistence")["aof_current_size"] == before
+
+
+def test_a_queued_message_excuses_its_transaction(parts: Parts) -> None:
+    parts.accept("a")
+    parts.clock.forward(parts.settings.grace_ms)
+    assert parts.store.due(10) == (1, 0)
+    assert parts.queued() == ["a"]
+    assert parts.store.due(10) == (0, 0)
+
+
+def test_a_lost_message_is_queued_again_after_the_grace(parts: Parts) -> None:
+    parts.accept("a")
+    lose_message(parts, "a")
+    assert parts.store.due(10) == (0, 0)
+    parts.clock.forward(parts.settings.grace_ms)
+    assert parts.store.due(10) == (1, 1)
+    assert parts.queued() == ["a"]
+    assert parts.read_statistics().counts["rescued"] == 1
+
+
+def test_all_of_dramatiqs_keys_can_go(parts: Parts) -> None:
+    ids = [parts.accept() for _ in range(20)]
+    for key in parts.client.scan_iter(f"{parts.keys.namespace}*"):
+        parts.client.delete(key)
+    parts.clock.forward(parts.settings.grace_ms)
+    assert look_at_all(parts) == 20
+    assert sorted(parts.queued()) == sorted(ids)
+
+
+def test_a_retry_comes_back_when_its_time_has_come(parts: Parts) -> None:
+    parts.accept("a")
+    [(name, _)] = parts.messages().fetch(1)
+    parts.settle(parts.claimed("a"), Retry(Cause.NOT_WRITTEN, "", Clear(), 2_000))
+    parts.messages().fetch(0, [name])
+    parts.clock.forward(1_000)
+    assert parts.store.due(10) == (0, 0)
+    parts.clock.forward(1_001)
+    assert parts.store.due(10) == (1, 1)
+    assert parts.claim("a") is not None
+
+
+def test_a_dead_workers_transaction_comes_back_when_its_lease_ends(parts: Parts) -> None:
+    parts.accept("a")
+    parts.messages("dead").fetch(1)
+    parts.claimed("a")
+    parts.clock.forward(parts.settings.lease_ms)
+    assert parts.store.due(10) == (1, 1)
+    assert len(parts.messages("heir").fetch(10)) == 1
+    assert parts.claim("a") is not None
+
+
+def test_a_held_message_excuses_only_until_the_patience_is_over(parts: Parts) -> None:
+    parts.accept("a")
+    assert len(parts.messages("alive but does not know it").fetch(1)) == 1
+    queued = 0
+    for _ in range(20):
+        parts.clock.forward(parts.settings.patience_ms // 10)
+        _, moved = parts.store.due(10)
+        queued += moved
+        if moved:
+            break
+    assert queued == 1
+    assert parts.clock.shift_ms >= parts.settings.patience_ms
+    assert parts.clock.shift_ms <= 2 * parts.settings.patience_ms
+    [fresh] = parts.queued()
+    assert fresh.startswith("a~")
+
+
+def test_acknowledging_the_stranded_message_does_not_take_the_fresh_one(parts: Parts) -> None:
+    parts.accept("a")
+    holder = parts.messages("holder")
+    [(stranded, _)] = holder.fetch(1)
+    parts.clock.forward(2 * parts.settings.patience_ms)
+    look_at_all(parts)
+    holder.fetch(0, [stranded])
+    [(fresh, body)] = parts.messages("other").fetch(10)
+    assert fresh != stranded
+    assert b'"args":["a"]' in body
+
+
+def test_a_body_without_a_place_in_the_queue_is_found_once_the_queue_has_passed_it(parts: Parts) -> None:
+    for name in ("a", "b", "c"):
+        parts.accept(name)
+        parts.clock.forward(10)
+    parts.client.lrem(parts.keys.messages, 0, "b")
+    parts.clock.forward(10 * parts.settings.patience_ms)
+    assert look_at_all(parts) == 0
+    consumer = parts.messages()
+    for name in ("a", "c"):
+        assert [found for found, _ in consumer.fetch(1)] == [name]
+        parts.settle(parts.claimed(name), Completed(Evidence.POSTED))
+    parts.clock.forward(20 * parts.settings.patience_ms)
+    assert look_at_all(parts) == 1
+    assert parts.queued()[0].startswith("b~")
+
+
+def test_a_finished_transaction_is_left_alone(parts: Parts) -> None:
+    parts.accept("a")
+    parts.settle(parts.claimed("a"), Completed(Evidence.POSTED))
+    parts.clock.forward(1_000_000)
+    assert parts.store.due(10) == (0, 0)
+
+
+def test_an_index_entry_without_a_record_does_not_block_those_behind_it(parts: Parts) -> None:
+    parts.client.zadd(parts.keys.due, {"ghost": 1})
+    parts.accept("a")
+    lose_message(parts, "a")
+    parts.clock.forward(parts.settings.grace_ms)
+    assert parts.store.due(10) == (2, 1)
+    assert parts.store.due(10) == (0, 0)
+
+
+def test_two_loops_at_once_queue_a_transaction_once(parts: Parts) -> None:
+    parts.accept("a")
+    lose_message(parts, "a")
+    parts.clock.forward(parts.settings.grace_ms)
+    assert [parts.store.due(10), parts.new_store().due(10)] == [(1, 1), (0, 0)]
+
+
+def test_a_tick_is_bounded_in_time(parts: Parts) -> None:
+    for _ in range(3 * LIMIT):
+        parts.accept()
+    parts.clock.forward(parts.settings.grace_ms)
+    times = iter([0.0, 0.001, 1.0])
+    looked, _ = Rescuer(parts.store, lambda: next(times)).tick()
+    assert looked == 2 * LIMIT
+
+
+def test_a_backlog_of_any_age_adds_nothing_and_a_lost_one_among_it_is_found(parts: Parts) -> None:
+    check_backlog(parts, 2_000)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(600)
+def test_200_000_waiting_without_a_worker_add_nothing_and_a_lost_one_among_them_is_found(parts: Parts) -> None:
+    check_backlog(parts, 200_000)
+
+
+def check_backlog(parts: Parts, waiting: int) -> None:
+    chosen = random.Random(7).randrange(waiting)
+    for number in range(waiting):
+        parts.accept(f"t{number}")
+    lose_message(parts, f"t{chosen}")
+    # Everybody is looked at within max(grace, a second per thousand waiting) after the grace.
+    round_ms = max(parts.settings.grace_ms, waiting)
+    queued, elapsed = 0, 0
+    while elapsed <= parts.settings.grace_ms + round_ms:
+        parts.clock.forward(parts.settings.grace_ms)
+        elapsed += parts.settings.grace_ms
+        queued += look_at_all(parts)
+        if queued:
+            break
+    assert queued == 1
+    assert parts.client.lrange(parts.keys.messages, -1, -1) == [f"t{chosen}".encode()]
+    for _ in range(5):
+        parts.clock.forward(600_000)
+        assert look_at_all(parts) == 0
+    assert parts.client.llen(parts.keys.messages) == waiting

@@ -1,0 +1,230 @@
+import pytest
+from pydantic import ValidationError
+
+from txn.errors import BadSettings
+from txn.settings import Settings
+
+
+def read(**values: str) -> Settings:
+    return Settings.from_environment({f"TXN_{name.upper()}": value for name, value in values.items()})
+
+
+def refused(**values: str) -> str:
+    with pytest.raises(BadSettings) as caught:
+        read(**values)
+    return str(caught.value)
+
+
+def test_without_an_environment_the_defaults_fit_together() -> None:
+    settings = read()
+    assert settings == Settings()
+    assert settings.lease_ms >= 3 * settings.posting_timeout_ms + settings.margin_ms
+    assert settings.doubt_window_ms >= settings.posting_timeout_ms
+
+
+def test_the_defaults_are_the_documented_ones() -> None:
+    settings = read()
+    assert (settings.posting_timeout_ms, settings.margin_ms, settings.lease_ms) == (5_000, 1_000, 20_000)
+    assert (settings.doubt_window_ms, settings.grace_ms, settings.max_attempts) == (15_000, 5_000, 8)
+    assert (settings.min_backoff_ms, settings.max_backoff_ms) == (500, 300_000)
+    assert (settings.allow_cleanup, settings.allow_lossy_redis, settings.answer_is_final) == (False, False, False)
+
+
+@pytest.mark.parametrize(
+    ("variable", "text", "field", "value"),
+    [
+        ("TXN_REDIS_URL", "rediss://redis:6380/1", "redis_url", "rediss://redis:6380/1"),
+        ("TXN_REDIS_URL", "unix:///run/redis.sock", "redis_url", "unix:///run/redis.sock"),
+        ("TXN_POSTING_URL", "https://posting/base", "posting_url", "https://posting/base"),
+        ("TXN_PREFIX", "{txn}:", "prefix", "{txn}:"),
+        ("TXN_POSTING_TIMEOUT_MS", "3000", "posting_timeout_ms", 3_000),
+        ("TXN_MARGIN_MS", "500", "margin_ms", 500),
+        ("TXN_LEASE_MS", "30000", "lease_ms", 30_000),
+        ("TXN_DOUBT_WINDOW_MS", "60000", "doubt_window_ms", 60_000),
+        ("TXN_GRACE_MS", "1", "grace_ms", 1),
+        ("TXN_MAX_ATTEMPTS", "1", "max_attempts", 1),
+        ("TXN_MIN_BACKOFF_MS", "1", "min_backoff_ms", 1),
+        ("TXN_MAX_BACKOFF_MS", "86400000", "max_backoff_ms", 86_400_000),
+        ("TXN_UNDECIDED_AFTER_MS", "1000", "undecided_after_ms", 1_000),
+        ("TXN_VERIFY", "after-doubt", "verify", "after-doubt"),
+        ("TXN_TRANSPORT", "requests", "transport", "requests"),
+        ("TXN_ANSWER_IS_FINAL", "1", "answer_is_final", True),
+        ("TXN_ALLOW_CLEANUP", "1", "allow_cleanup", True),
+        ("TXN_ALLOW_LOSSY_REDIS", "1", "allow_lossy_redis", True),
+    ],
+)
+def test_each_setting_has_its_variable(variable: str, text: str, field: str, value: object) -> None:
+    assert getattr(Settings.from_environment({variable: text}), field) == value
+
+
+def test_every_length_of_time_says_its_unit() -> None:
+    for name, field in Settings.model_fields.items():
+        if field.annotation is int and name != "max_attempts":
+            assert name.endswith("_ms")
+
+
+@pytest.mark.parametrize(("text", "value"), [("1", True), ("true", True), ("0", False), ("false", False)])
+def test_a_switch_is_1_or_0(text: str, value: bool) -> None:
+    assert read(allow_cleanup=text).allow_cleanup is value
+
+
+@pytest.mark.parametrize("name", ["allow_cleanup", "allow_lossy_redis", "answer_is_final"])
+@pytest.mark.parametrize("text", ["", " ", "2", "maybe", "-1", "None"])
+def test_a_switch_that_is_neither_on_nor_off_is_refused_and_named(name: str, text: str) -> None:
+    assert f"TXN_{name.upper()}=" in refused(**{name: text})
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [
+        {"TXN_UNKNOWN": "1"},
+        {"TXN_": "1"},
+        {"TXN_BENCH_RATE": "x", "TXN_REDIS_URL_OLD": "x"},
+        {"POSTING_TIMEOUT_MS": "7", "PATH": "/bin", "REDIS_URL": "x"},
+        {"txn_posting_timeout_ms": "7"},
+        {"TXN_POSTING_TIMEOUT": "7", "TXN_MODEL_CONFIG": "x"},
+    ],
+)
+def test_variables_that_are_no_setting_of_ours_are_left_alone(environment: dict[str, str]) -> None:
+    assert Settings.from_environment(environment) == Settings()
+
+
+# --- what follows from the timeout
+
+
+@pytest.mark.parametrize(
+    ("timeout", "margin", "lease"),
+    [("1000", 200, 4_000), ("5000", 1_000, 20_000), ("15000", 3_000, 60_000), ("1", 1, 4)],
+)
+def test_if_only_the_timeout_is_set_margin_and_lease_follow(timeout: str, margin: int, lease: int) -> None:
+    settings = read(posting_timeout_ms=timeout)
+    assert (settings.posting_timeout_ms, settings.margin_ms, settings.lease_ms) == (int(timeout), margin, lease)
+
+
+@pytest.mark.parametrize("text", [" 1000 ", "+1000", "1_000", "1000.0", "01000"])
+def test_they_follow_however_the_timeout_is_written_or_it_is_refused(text: str) -> None:
+    try:
+        settings = read(posting_timeout_ms=text)
+    except BadSettings:
+        return
+    assert (settings.posting_timeout_ms, settings.margin_ms, settings.lease_ms) == (1_000, 200, 4_000)
+
+
+def test_what_is_set_beside_the_timeout_stays() -> None:
+    assert read(posting_timeout_ms="1000", lease_ms="9000").lease_ms == 9_000
+    assert read(posting_timeout_ms="1000", lease_ms="9000").margin_ms == 200
+    assert read(posting_timeout_ms="1000", margin_ms="900").margin_ms == 900
+    assert read(posting_timeout_ms="1000", margin_ms="900").lease_ms == 4_000
+
+
+# --- what cannot work
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        *(("posting_timeout_ms", "0"), ("posting_timeout_ms", "-1"), ("posting_timeout_ms", "5s")),
+        *(("posting_timeout_ms", ""), ("posting_timeout_ms", "1e3"), ("posting_timeout_ms", "0.5")),
+        *(("posting_timeout_ms", "\u00b2"), ("posting_timeout_ms", "\u0663"), ("posting_timeout_ms", "9" * 5_000)),
+        *(("margin_ms", "0"), ("lease_ms", "x"), ("lease_ms", "86400001"), ("grace_ms", "-1")),
+        *(("doubt_window_ms", "0"), ("min_backoff_ms", "0"), ("max_backoff_ms", "none"), ("undecided_after_ms", "0")),
+        *(("max_attempts", "0"), ("max_attempts", "1001"), ("max_attempts", "x")),
+        *(("prefix", ""), ("prefix", "a b"), ("prefix", "x" * 65), ("prefix", "txn:\n"), ("prefix", "*")),
+        *(("verify", "never"), ("transport", "smoke-signals"), ("verify", "")),
+        *(("redis_url", ""), ("redis_url", "127.0.0.1:6379"), ("redis_url", "http://redis"), ("redis_url", "redis")),
+        *(("redis_url", "redis://[::1"), ("redis_url", "redis://redis:port/0"), ("redis_url", "redis://redis:99999")),
+        *(
+            ("posting_url", ""),
+            ("posting_url", "posting:8080"),
+            ("posting_url", "ftp://posting"),
+            ("posting_url", "/x"),
+        ),
+        *(("posting_url", "http://[x"), ("posting_url", "http://"), ("posting_url", "http://posting:port")),
+    ],
+    ids=lambda value: repr(value)[:30],
+)
+def test_a_value_that_cannot_work_is_refused_and_its_variable_is_named(name: str, text: str) -> None:
+    assert f"TXN_{name.upper()}" in refused(**{name: text})
+
+
+def test_all_wrong_values_are_named_at_once() -> None:
+    message = refused(max_attempts="x", prefix="", lease_ms="-1")
+    assert all(name in message for name in ("TXN_MAX_ATTEMPTS", "TXN_PREFIX", "TXN_LEASE_MS"))
+
+
+def test_only_variables_that_are_set_are_named() -> None:
+    message = refused(posting_timeout_ms="0")
+    assert "TXN_POSTING_TIMEOUT_MS" in message
+    assert "TXN_LEASE_MS" not in message
+
+
+@pytest.mark.parametrize(
+    ("values", "named", "number"),
+    [
+        ({"lease_ms": "15999"}, "TXN_LEASE_MS=15999", "16000"),
+        ({"lease_ms": "16000", "margin_ms": "1001"}, "TXN_LEASE_MS=16000", "16001"),
+        ({"posting_timeout_ms": "7000", "lease_ms": "20000"}, "TXN_LEASE_MS=20000", "22400"),
+        ({"doubt_window_ms": "4999"}, "TXN_DOUBT_WINDOW_MS=4999", "5000"),
+        ({"posting_timeout_ms": "15001"}, "TXN_DOUBT_WINDOW_MS=15000", "15001"),
+        ({"min_backoff_ms": "300001"}, "TXN_MIN_BACKOFF_MS=300001", "300000"),
+        ({"max_backoff_ms": "499"}, "TXN_MAX_BACKOFF_MS=499", "500"),
+    ],
+)
+def test_values_that_cannot_work_together_are_refused_with_both_numbers(
+    values: dict[str, str], named: str, number: str
+) -> None:
+    message = refused(**values)
+    assert named in message
+    assert number in message
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"lease_ms": "16000"},
+        {"doubt_window_ms": "5000"},
+        {"posting_timeout_ms": "15000"},
+        {"min_backoff_ms": "1000", "max_backoff_ms": "1000"},
+        {"margin_ms": "5000"},
+    ],
+)
+def test_values_that_just_fit_are_accepted(values: dict[str, str]) -> None:
+    settings = read(**values)
+    assert {name: str(getattr(settings, name)) for name in values} == values
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"redis_url": "redis://user:hunter2@redis:6379/0", "max_attempts": "x"},
+        {"redis_url": "redis://user:hunter2@redis:6379/0", "lease_ms": "1"},
+        {"redis_url": "http://user:hunter2@redis"},
+        {"redis_url": "//user:hunter2@redis"},
+        {"redis_url": "user:hunter2@redis"},
+        {"redis_url": "redis://user:hunter2@[::1"},
+        {"redis_url": "redis://user:hunter2@redis:port/0"},
+        {"redis_url": "redis://user:hunter2\u2100@redis"},
+        {"posting_url": "ftp://user:hunter2@posting"},
+        {"posting_url": "http://user:hunter2@[x"},
+        {"posting_url": "https://user:hunter2@posting", "verify": "never"},
+    ],
+)
+def test_no_error_shows_the_password_of_an_url(values: dict[str, str]) -> None:
+    try:
+        read(**values)
+    except BadSettings as error:
+        shown = f"{error!r} {error.__cause__!r}"
+    else:
+        shown = ""
+    assert "hunter2" not in shown
+
+
+def test_settings_cannot_be_changed() -> None:
+    settings = Settings()
+    with pytest.raises(ValidationError):
+        settings.lease_ms = 1
+
+
+def test_a_message_excuses_a_transaction_for_a_lease_and_a_doubt_window() -> None:
+    settings = read(lease_ms="30000", doubt_window_ms="7000")
+    assert settings.patience_ms == 37_000

@@ -1,0 +1,34 @@
+"""The WSGI application, made of parts that somebody else has opened."""
+
+from typing import Any
+
+import falcon
+
+from txn.api import problems
+from txn.api.cleanup import Cleanup
+from txn.api.health import Health
+from txn.api.transactions import Transactions, TransactionStatus
+from txn.store.durability import DurabilityMonitor
+from txn.store.statistics import StatisticsReader
+from txn.store.store import Store
+
+
+def create_app(
+    store: Store, statistics: StatisticsReader, durability: DurabilityMonitor, *, allow_cleanup: bool
+) -> falcon.App[Any, Any]:
+    """Routes and error handling. Opens nothing and reads no environment."""
+    app: falcon.App[Any, Any] = falcon.App(middleware=[_StrictHeaders()])
+    problems.install(app)
+    app.add_route("/api/transactions", Transactions(store, durability))
+    app.add_route("/api/transactions/{transaction_id:path}", TransactionStatus(store))
+    app.add_route("/api/health", Health(statistics, durability))
+    app.add_route("/api/cleanup", Cleanup(store, allowed=allow_cleanup))
+    return app
+
+
+class _StrictHeaders:
+    def process_response(
+        self, _request: falcon.Request, response: falcon.Response, _resource: object, _succeeded: bool
+    ) -> None:
+        response.set_header("Cache-Control", "no-store")
+        response.set_header("X-Content-Type-Options", "nosniff")

@@ -1,0 +1,24 @@
+"""Empty the store, for tests."""
+
+import falcon
+
+from txn.errors import CleanupForbidden
+from txn.model.content import dumps
+from txn.store.store import Store
+
+
+class Cleanup:
+    """POST /api/cleanup. Never touches the posting service."""
+
+    def __init__(self, store: Store, *, allowed: bool) -> None:
+        self._store, self._allowed = store, allowed
+
+    def on_post(self, _request: falcon.Request, response: falcon.Response) -> None:
+        """200 and how many keys were deleted.
+
+        Raises: CleanupForbidden, StoreUnavailable.
+        """
+        if not self._allowed:
+            raise CleanupForbidden("cleanup deletes every transaction: set TXN_ALLOW_CLEANUP=1 where that is wanted")
+        response.content_type = falcon.MEDIA_JSON
+        response.data = dumps({"deleted": self._store.cleanup()})

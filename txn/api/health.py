@@ -1,0 +1,76 @@
+"""Is it well, and if not, what is wrong."""
+
+from typing import Any
+
+import falcon
+
+from txn.errors import NotDurable, StoreUnavailable
+from txn.model.content import dumps
+from txn.model.transaction import rfc3339
+from txn.store.durability import DurabilityMonitor
+from txn.store.statistics import Statistics, StatisticsReader
+
+#: A transaction that waits longer than this to be looked at means that the workers do not keep up.
+MAX_WAITING_MS = 60_000
+
+
+class Health:
+    """GET /api/health. Never calls the posting service."""
+
+    def __init__(self, statistics: StatisticsReader, durability: DurabilityMonitor) -> None:
+        self._statistics, self._durability = statistics, durability
+
+    def on_get(self, _request: falcon.Request, response: falcon.Response) -> None:
+        """200 if transactions are accepted (`healthy`, `degraded`), 503 if not (`unhealthy`)."""
+        response.content_type = falcon.MEDIA_JSON
+        try:
+            statistics = self._statistics.read()
+            self._durability.require()
+        except StoreUnavailable as error:
+            response.status = falcon.HTTP_503
+            response.data = dumps({"status": "unhealthy", "problems": [str(error)]})
+        except NotDurable as error:
+            response.status = falcon.HTTP_503
+            response.data = dumps({"status": "unhealthy", "problems": [str(error)]} | self._numbers(statistics))
+        else:
+            problems = _problems(statistics)
+            status = {"status": "degraded" if problems else "healthy", "problems": problems}
+            response.data = dumps(status | self._numbers(statistics))
+
+    def _numbers(self, statistics: Statistics) -> dict[str, Any]:
+        durability = self._durability.latest
+        return {
+            "queueDepth": statistics.unfinished,
+            "pending": statistics.counts.get("pending", 0),
+            "processing": statistics.counts.get("processing", 0),
+            "completed": statistics.counts.get("completed", 0),
+            "failed": statistics.counts.get("dead", 0),
+            "retryCount": statistics.counts.get("retrying", 0),
+            "inDoubt": statistics.counts.get("in_doubt", 0),
+            "errorRate": round(statistics.error_rate, 4),
+            "oldestPendingSeconds": statistics.oldest_waiting_ms // 1000,
+            "workers": statistics.workers,
+            "durability": "unknown" if durability is None else durability.level,
+            "postingService": _posting_service(statistics),
+        }
+
+
+def _problems(statistics: Statistics) -> list[str]:
+    problems = []
+    if statistics.posting_away:
+        problems.append(f"the posting service does not answer ({statistics.outage_reason})")
+    if not statistics.workers:
+        problems.append("no worker is alive: start one with `dramatiq txn.worker`")
+    if statistics.oldest_waiting_ms > MAX_WAITING_MS:
+        problems.append(f"the oldest transaction has been waiting for {statistics.oldest_waiting_ms // 1000} s")
+    return problems
+
+
+def _posting_service(statistics: Statistics) -> dict[str, Any]:
+    answered = statistics.answered_ms
+    state = "away" if statistics.posting_away else "unknown" if answered is None else "answering"
+    return {
+        "state": state,
+        "lastAnswered": None if answered is None else rfc3339(answered),
+        "reason": statistics.outage_reason if statistics.posting_away else None,
+    }

@@ -1,0 +1,78 @@
+"""Errors as `application/problem+json` (RFC 9457), in one place."""
+
+import http
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+import falcon
+
+from txn.errors import CleanupForbidden, ContentConflict, Invalid, NotFound, Refused, TxnError, Unavailable
+from txn.model.content import dumps
+
+log = logging.getLogger(__name__)
+
+PROBLEM_JSON = "application/problem+json"
+#: What clients are told to wait, in seconds, when nothing can be acknowledged.
+RETRY_AFTER_S = 1
+
+_STATUS = {"body_too_large": 413, "unsupported_media_type": 415}
+
+
+def install(app: falcon.App[Any, Any]) -> None:
+    """Make every error of the application, ours and Falcon's, a problem document."""
+    app.add_error_handler(Exception, _unexpected)
+    app.add_error_handler(TxnError, _ours)
+    app.add_error_handler(falcon.HTTPError, _falcons)
+
+
+def _ours(request: falcon.Request, response: falcon.Response, error: TxnError, _params: Mapping[str, Any]) -> None:
+    extra: dict[str, Any] = {}
+    if isinstance(error, Invalid | ContentConflict):
+        extra["field"] = error.field
+    if isinstance(error, Unavailable):
+        response.set_header("Retry-After", str(RETRY_AFTER_S))
+        extra["hint"] = "repeat the request with the same Idempotency-Key or id: it may have been stored"
+    _write(response, _status(error), error.code, str(error), extra)
+
+
+def _falcons(
+    request: falcon.Request, response: falcon.Response, error: falcon.HTTPError, _params: Mapping[str, Any]
+) -> None:
+    for name, value in dict(error.headers or {}).items():
+        response.set_header(name, value)
+    status = falcon.http_status_to_code(error.status)
+    phrase = http.HTTPStatus(status).phrase
+    _write(response, status, phrase.lower().replace(" ", "_"), error.description or phrase, {})
+
+
+def _unexpected(
+    request: falcon.Request, response: falcon.Response, error: Exception, _params: Mapping[str, Any]
+) -> None:
+    log.error("unexpected error in %s %s", request.method, request.path, exc_info=error)
+    _write(response, 500, "internal", "an unexpected error; it was logged", {})
+
+
+def _write(response: falcon.Response, status: int, code: str, detail: str, extra: Mapping[str, Any]) -> None:
+    response.status = status
+    response.content_type = PROBLEM_JSON
+    title = http.HTTPStatus(status).phrase
+    problem = {"type": "about:blank", "title": title, "status": status, "code": code, "detail": detail}
+    response.data = dumps({**problem, **extra})
+
+
+def _status(error: TxnError) -> int:
+    match error:
+        case Invalid():
+            return _STATUS.get(error.code, 400)
+        case NotFound():
+            return 404
+        case ContentConflict():
+            return 422 if error.field == "Idempotency-Key" else 409
+        case CleanupForbidden():
+            return 403
+        case Refused():
+            return 400
+        case Unavailable():
+            return 503
+    return 500

@@ -1,0 +1,72 @@
+"""Puts the parts together. The only place that knows all of them, and the only one that opens connections."""
+
+from typing import Any
+
+import falcon
+from dramatiq import Actor
+from dramatiq.middleware import CurrentMessage
+from dramatiq.results import Results
+
+from txn.api.app import create_app
+from txn.delivery import Delivery
+from txn.posting.curl import CurlTransport
+from txn.posting.requests_transport import RequestsTransport
+from txn.posting.service import PostingService
+from txn.posting.transport import Transport
+from txn.queue.actor import declare_actor
+from txn.queue.broker import RecordBroker
+from txn.queue.message import NAME, message_template
+from txn.queue.middleware import RunRescuer, SettleEscaped
+from txn.queue.results import RecordResults
+from txn.rescuer import Rescuer
+from txn.settings import Settings
+from txn.store.connection import connect
+from txn.store.durability import DurabilityMonitor
+from txn.store.keys import Keys
+from txn.store.statistics import StatisticsReader
+from txn.store.store import Store
+
+#: An accept must wait for the disk, which can be slow; a health check must not wait at all.
+ACCEPT_TIMEOUT_MS = 2_000
+HEALTH_TIMEOUT_MS = 400
+WORKER_TIMEOUT_MS = 2_000
+
+
+def api(settings: Settings) -> falcon.App[Any, Any]:
+    """The WSGI application."""
+    keys = Keys(settings.prefix, NAME)
+    durability = DurabilityMonitor(allow_lossy=settings.allow_lossy_redis)
+    client = connect(settings.redis_url, timeout_ms=ACCEPT_TIMEOUT_MS, on_connect=durability.on_connect)
+    probe = connect(settings.redis_url, timeout_ms=HEALTH_TIMEOUT_MS)
+    durability.watch(probe)
+    return create_app(
+        Store(client, keys, message_template(), settings),
+        StatisticsReader(probe, keys),
+        durability,
+        allow_cleanup=settings.allow_cleanup,
+    )
+
+
+def worker(settings: Settings) -> tuple[RecordBroker, Actor[Any, Any]]:
+    """A worker process's broker and its actor."""
+    keys = Keys(settings.prefix, NAME)
+    client = connect(settings.redis_url, timeout_ms=WORKER_TIMEOUT_MS)
+    store = Store(client, keys, message_template(), settings)
+    delivery = Delivery(store, PostingService(_transport(settings), settings.posting_timeout_ms), settings)
+    broker = RecordBroker(
+        client,
+        keys,
+        [
+            CurrentMessage(),
+            Results(backend=RecordResults(store)),
+            SettleEscaped(delivery),
+            RunRescuer(Rescuer(store)),
+        ],
+    )
+    return broker, declare_actor(broker, delivery)
+
+
+def _transport(settings: Settings) -> Transport:
+    if settings.transport == "requests":
+        return RequestsTransport(settings.posting_url)
+    return CurlTransport(settings.posting_url)

@@ -1,0 +1,244 @@
+"""One delivery: claim, GET, last check, POST, settle. Design and reasons: docs/delivery.md.
+
+Knows neither Falcon nor Dramatiq. Whatever happens here, at any line, the due index will look at the transaction again.
+"""
+
+import logging
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from txn.backoff import backoff_ms
+from txn.clock import boot_ms
+from txn.model.content import dumps
+from txn.model.outcome import (
+    Cause,
+    Clear,
+    Completed,
+    Doubt,
+    Failed,
+    Keep,
+    Maybe,
+    Mode,
+    Outcome,
+    Released,
+    Retry,
+    Settlement,
+)
+from txn.model.transaction import ErrorCode, Evidence
+from txn.posting.service import (
+    Absent,
+    Found,
+    Lookup,
+    NotPosted,
+    NotTried,
+    Posted,
+    PostingService,
+    PostResult,
+    Rejected,
+    Uncertain,
+    Unknown,
+)
+from txn.settings import Settings
+from txn.store.store import Claim, Store
+
+log = logging.getLogger(__name__)
+
+
+class Delivery:
+    """The rules of delivering one transaction. Safe to use from many threads."""
+
+    def __init__(
+        self,
+        store: Store,
+        posting: PostingService,
+        settings: Settings,
+        random: Callable[[], float] = random.random,
+        boot_ms: Callable[[], int] = boot_ms,
+    ) -> None:
+        self._store, self._posting, self._settings = store, posting, settings
+        self._random, self._boot_ms = random, boot_ms
+
+    def deliver(self, transaction_id: str, owner: str) -> None:
+        """Deliver the transaction if it is ours to deliver now; otherwise do nothing.
+
+        `owner` is a fresh nonce. Raises: StoreUnavailable; the transaction stays in the due index.
+        """
+        lease_end = self._boot_ms() + self._settings.lease_ms  # counted from before the claim is sent
+        claim = self._store.claim(transaction_id, owner)
+        if claim is None:
+            return
+        attempt = _Attempt(self, claim, lease_end)
+        outcome = attempt.outcome()
+        self._settle(claim, attempt.settlement(outcome))
+
+    def give_up(self, transaction_id: str, owner: str, error: BaseException) -> None:
+        """Settle a delivery that ended with an exception as in doubt, as its claim has written it.
+
+        Raises: StoreUnavailable; then the end of the lease brings the transaction back.
+        """
+        wait = backoff_ms(1, self._settings.min_backoff_ms, self._settings.max_backoff_ms, self._random)
+        outcome = Retry(Cause.INTERNAL, f"delivery ended with {type(error).__name__}", Keep(), wait)
+        self._store.settle(transaction_id, owner, Settlement(outcome))
+
+    def _settle(self, claim: Claim, settlement: Settlement) -> None:
+        verdict = self._store.settle(claim.id, claim.owner, settlement)
+        outcome = settlement.outcome
+        if verdict == "settled":
+            if isinstance(outcome, Failed):
+                log.warning("transaction %s failed: %s: %s", claim.id, outcome.code, outcome.detail)
+        elif verdict != "repeated":
+            # The one trace that a double could leave: somebody else took over, and our POST was written all the same.
+            posted = isinstance(outcome, Completed) and outcome.evidence is Evidence.POSTED
+            level = logging.ERROR if posted else logging.WARNING
+            log.log(level, "late settle of %s refused (%s): %s", claim.id, verdict, _named(outcome))
+
+
+@dataclass
+class _Attempt:
+    """One claimed transaction on its way through the steps."""
+
+    rules: Delivery
+    claim: Claim
+    lease_end: int
+    answered: bool = False
+    outage: str = ""
+    status: int | None = None
+    post_deadline: int = 0
+    began: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.began = self.rules._boot_ms()
+
+    def outcome(self) -> Outcome:
+        """GET, and POST if the claim allows it and the GET says that it is needed."""
+        if self._goes_unverified():
+            return self._post()
+        lookup = self._find()
+        match lookup:
+            case Found(same=True):
+                return Completed(Evidence.FOUND)
+            case Found():
+                return self._found_other()
+            case Unknown():
+                return self._unknown(lookup)
+            case Absent():
+                return self._absent()
+
+    def settlement(self, outcome: Outcome) -> Settlement:
+        """The outcome with what was learnt on the way; an uneventful success leaves no history."""
+        first = isinstance(outcome, Completed) and self.claim.attempts == 1 and not self.claim.tries
+        return Settlement(outcome, self.answered, self.outage, "" if first else self._history(outcome))
+
+    def _goes_unverified(self) -> bool:
+        claim, settings = self.claim, self.rules._settings
+        fresh = claim.mode is Mode.POST and claim.attempts == 1 and not claim.tries
+        return settings.verify == "after-doubt" and fresh
+
+    def _found_other(self) -> Outcome:
+        if self.claim.mode is Mode.CONFIRM:  # a stale or half-written row proves nothing while we are in doubt
+            return Retry(Cause.IN_DOUBT, "GET: other content, while in doubt", Keep(), self._backoff())
+        return Failed(ErrorCode.CONFLICT, "the posting service holds this id with other content", Keep())
+
+    def _unknown(self, lookup: Unknown) -> Outcome:
+        doubt: Doubt = Clear() if self.claim.mode is Mode.POST else Keep()
+        overdue = self.claim.unanswered_ms > self.rules._settings.undecided_after_ms
+        if lookup.reached and overdue and self.claim.mode is not Mode.CONFIRM:
+            return Failed(ErrorCode.UNDECIDED, f"{lookup.detail}, while others are answered", Keep())
+        cause = Cause.UNANSWERED if lookup.reached else Cause.OUTAGE
+        return Retry(cause, lookup.detail, doubt, self._backoff(lookup.retry_after_ms))
+
+    def _absent(self) -> Outcome:
+        if self.claim.mode is Mode.POST:
+            return self._post()
+        if self.claim.mode is Mode.FINAL:
+            return Failed(ErrorCode.EXHAUSTED, f"not posted after {self.claim.attempts} attempts", Keep())
+        return Retry(Cause.IN_DOUBT, "GET: not there, while in doubt", Keep(), 0)
+
+    def _post(self) -> Outcome:
+        claim = self.claim
+        result = self._send(claim)
+        match result:
+            case Posted():
+                return Completed(Evidence.POSTED)
+            case Rejected():
+                return Failed(ErrorCode.REJECTED, result.detail, Clear())
+            case NotTried():
+                return Released()
+            case NotPosted():
+                return Retry(Cause.OUTAGE, result.detail, Clear(), self._backoff(result.retry_after_ms))
+            case Uncertain():
+                return self._verify(result)
+
+    def _verify(self, result: Uncertain) -> Outcome:
+        """The POST may have been written: ask once, now."""
+        lookup = self._find()
+        if isinstance(lookup, Found) and lookup.same:
+            return Completed(Evidence.VERIFIED)
+        if isinstance(lookup, Absent) and self._answer_was_final(result):
+            return self._not_written(result)
+        left = self.post_deadline - self.rules._boot_ms()
+        doubt = Maybe(left + self.rules._settings.doubt_window_ms)
+        return Retry(Cause.UNCERTAIN, result.detail, doubt, self._backoff(result.retry_after_ms))
+
+    def _answer_was_final(self, result: Uncertain) -> bool:
+        status = result.status
+        answered = status is not None and (status >= 500 or status in (408, 409))
+        return self.rules._settings.answer_is_final and answered
+
+    def _not_written(self, result: Uncertain) -> Outcome:
+        if self.claim.counted >= self.rules._settings.max_attempts:
+            return Failed(ErrorCode.EXHAUSTED, f"{result.detail}, attempt {self.claim.attempts}", Clear())
+        return Retry(Cause.NOT_WRITTEN, result.detail, Clear(), self._backoff(result.retry_after_ms))
+
+    def _find(self) -> Lookup:
+        lookup = self.rules._posting.find(self.claim.id, self.claim.payload)
+        self.status = lookup.status
+        if isinstance(lookup, Unknown):
+            self.outage = lookup.detail
+        else:
+            self.answered = True
+        return lookup
+
+    def _send(self, claim: Claim) -> PostResult:
+        result = self.rules._posting.post(claim.id, claim.payload, claim.submitted_ms, self._last_check)
+        self.status = result.status
+        if isinstance(result, Posted | Rejected):
+            self.answered = True
+        elif isinstance(result, NotPosted) or (isinstance(result, Uncertain) and result.status is None):
+            self.outage = result.detail
+        return result
+
+    def _last_check(self) -> bool:
+        """Whether the lease covers a whole POST and the margin; asked right before the first byte."""
+        now, settings = self.rules._boot_ms(), self.rules._settings
+        self.post_deadline = now + settings.posting_timeout_ms
+        return self.post_deadline + settings.margin_ms <= self.lease_end
+
+    def _backoff(self, at_least_ms: int = 0) -> int:
+        settings = self.rules._settings
+        wait = backoff_ms(self.claim.tries + 1, settings.min_backoff_ms, settings.max_backoff_ms, self.rules._random)
+        return max(wait, min(at_least_ms, settings.max_backoff_ms))
+
+    def _history(self, outcome: Outcome) -> str:
+        line = {
+            "attempt": self.claim.attempts,
+            "mode": self.claim.mode.value,
+            "outcome": _named(outcome),
+            "detail": getattr(outcome, "detail", ""),
+            "http": self.status,
+            "ms": self.rules._boot_ms() - self.began,
+        }
+        return dumps(line).decode()
+
+
+def _named(outcome: Outcome) -> str:
+    match outcome:
+        case Completed(evidence):
+            return evidence.value
+        case Failed(code):
+            return code.value
+        case Retry(cause):
+            return cause.value
+        case Released():
+            return "released"

@@ -1,0 +1,80 @@
+"""Everything txn refuses or cannot do, as one tree.
+
+TxnError
+├── Refused                  the caller's fault; nothing was stored
+│   ├── Invalid              a field is wrong (400, or 413/415 by code)
+│   ├── NotFound             no such transaction (404)
+│   ├── ContentConflict      the same id or key with other content (409 / 422)
+│   └── CleanupForbidden     TXN_ALLOW_CLEANUP is not set (403)
+├── Unavailable              nothing is acknowledged now; repeat later with the same key (503)
+│   ├── StoreUnavailable     Redis did not answer, or answered with an error
+│   └── NotDurable           Redis would acknowledge what it can lose
+└── BadSettings              the process must not start
+"""
+
+
+class TxnError(Exception):
+    """Base of all errors of txn. `code` is stable: clients may switch on it."""
+
+    code = "internal"
+
+
+class Refused(TxnError):
+    """The request cannot be accepted as it is; repeating it unchanged is no use."""
+
+    code = "refused"
+
+
+class Invalid(Refused):
+    """One field of the request is wrong. `field` is a dotted path, `body`, `id` or a header's name."""
+
+    def __init__(self, field: str, message: str, code: str = "invalid") -> None:
+        super().__init__(message)
+        self.field = field
+        self.code = code
+
+
+class NotFound(Refused):
+    """There is no transaction with this id."""
+
+    code = "not_found"
+
+
+class ContentConflict(Refused):
+    """The id or the idempotency key was used before, with other content."""
+
+    code = "content_conflict"
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+class CleanupForbidden(Refused):
+    """Emptying the store is allowed only where TXN_ALLOW_CLEANUP=1 says that it is a test system."""
+
+    code = "cleanup_forbidden"
+
+
+class Unavailable(TxnError):
+    """txn cannot keep its promise now, so it makes none."""
+
+    code = "unavailable"
+
+
+class StoreUnavailable(Unavailable):
+    """Redis is away, full, read-only or too slow. What was being written may or may not have been stored."""
+
+    code = "redis_unavailable"
+
+
+class NotDurable(Unavailable):
+    """Redis would acknowledge writes that it can lose. The message names the setting and the command that mends it."""
+
+    code = "redis_not_durable"
+
+
+class BadSettings(TxnError):
+    """The environment asks for something that cannot work. The message names the variable."""
+
+    code = "bad_settings"

@@ -1,0 +1,96 @@
+"""JSON whose numbers stay decimal, and contents compared as values."""
+
+import hashlib
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+import jiter
+import simplejson
+
+#: The fields that make two transactions the same. Never the timestamp.
+CONTENT = ("amount", "currency", "description", "metadata")
+
+
+def loads(data: bytes) -> Any:
+    """Parse JSON: numbers with a point or an exponent become Decimals, a repeated key is an error.
+
+    Raises: ValueError, saying what is wrong and where.
+    """
+    return jiter.from_json(data, float_mode="decimal", catch_duplicate_keys=True, allow_inf_nan=False)
+
+
+def dumps(value: Any) -> bytes:
+    """Compact JSON; Decimals are written as numbers, digit by digit.
+
+    Raises: ValueError for what JSON or UTF-8 cannot hold (a lone surrogate, an integer of thousands of digits).
+    """
+    text: str = _encoder.encode(value)
+    return text.encode()
+
+
+def fingerprint(content: Mapping[str, Any]) -> str:
+    """32 hex digits that are equal exactly if the contents are equal as values."""
+    return hashlib.blake2b(_sorted.encode(_canonical_content(content)).encode(), digest_size=16).hexdigest()
+
+
+def same_content(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> bool:
+    """Whether a row of the posting service is the transaction that we hold.
+
+    100.5 is 100.50, an amount may be a string, metadata may come back as a JSON string, unknown fields do not count.
+    """
+    return _canonical_content(ours) == _canonical_content(theirs)
+
+
+def _canonical_content(content: Mapping[str, Any]) -> dict[str, Any]:
+    metadata = content.get("metadata")
+    if isinstance(metadata, str):
+        metadata = _json_or_text(metadata)
+    return {
+        "amount": _amount(content.get("amount")),
+        "currency": _canonical(content.get("currency")),
+        "description": _canonical(content.get("description")),
+        "metadata": _canonical(metadata or {}),
+    }
+
+
+def _amount(value: Any) -> Any:
+    if isinstance(value, str):
+        try:
+            number = Decimal(value)
+        except ArithmeticError:
+            return value
+        value = number if number.is_finite() else value
+    return _canonical(value)
+
+
+def _json_or_text(text: str) -> Any:
+    try:
+        return loads(text.encode())
+    except ValueError:
+        return text
+
+
+def _canonical(value: Any) -> Any:
+    """Numbers as their shortest digits; numbers and texts tagged, so that 1 and "1" differ."""
+    if isinstance(value, dict):
+        return {key: _canonical(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_canonical(item) for item in value]
+    if isinstance(value, (int, Decimal)) and not isinstance(value, bool):
+        return f"number {_digits(Decimal(value))}"
+    return f"text {value}" if isinstance(value, str) else value
+
+
+def _digits(number: Decimal) -> str:
+    """`number` without its trailing zeros, exactly (Decimal.normalize would round to the context's precision)."""
+    sign, digits, exponent = number.as_tuple()
+    text = "".join(map(str, digits)).lstrip("0")
+    stripped = text.rstrip("0")
+    if not stripped:
+        return "0"
+    return f"{'-' if sign else ''}{stripped}e{int(exponent) + len(text) - len(stripped)}"
+
+
+_encoder = simplejson.JSONEncoder(use_decimal=True, separators=(",", ":"), allow_nan=False, ensure_ascii=False)
+_sorted = simplejson.JSONEncoder(sort_keys=True, ensure_ascii=False)

@@ -1,0 +1,98 @@
+"""How one delivery can end, as settle writes it down."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from txn.model.transaction import ErrorCode, Evidence
+
+
+class Mode(StrEnum):
+    """What a claim allows its delivery to do; decided once, in the claim."""
+
+    POST = "post"  #: everything
+    CONFIRM = "confirm"  #: GET only: an earlier POST may still turn up, so a 404 means nothing yet
+    FINAL = "final"  #: GET only: no attempts are left and no doubt either, so a 404 decides
+
+
+@dataclass(frozen=True, slots=True)
+class Clear:
+    """Nothing that this claim sent can be written any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """The doubt stays as the claim, or somebody before it, has written it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Maybe:
+    """For so many milliseconds from now, our POST may still turn up."""
+
+    for_ms: int
+
+
+Doubt = Clear | Keep | Maybe
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """The posting service holds the transaction."""
+
+    evidence: Evidence
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """Provably not posted, or a person must decide."""
+
+    code: ErrorCode
+    detail: str
+    doubt: Doubt
+
+
+class Cause(StrEnum):
+    """Why a delivery has to be repeated."""
+
+    OUTAGE = "outage"  #: the posting service could not be reached, or sends everybody away: uses no attempt up
+    UNANSWERED = "unanswered"  #: the GET brought no usable answer: uses no attempt up
+    UNCERTAIN = "uncertain"  #: the POST may have been written
+    NOT_WRITTEN = "not_written"  #: the POST failed and the GET after it shows that it was not written
+    IN_DOUBT = "in_doubt"  #: an earlier POST may still turn up
+    INTERNAL = "internal"  #: a fault of our own
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """Look again, `wait_ms` from now at the earliest and never before the doubt is over."""
+
+    cause: Cause
+    detail: str
+    doubt: Doubt
+    wait_ms: int
+
+    @property
+    def counts(self) -> bool:
+        """Whether the attempt stays counted against the maximum."""
+        return self.cause not in (Cause.OUTAGE, Cause.UNANSWERED)
+
+
+@dataclass(frozen=True, slots=True)
+class Released:
+    """Given back: too little of the lease was left to send anything."""
+
+
+Outcome = Completed | Failed | Retry | Released
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """An outcome with what else the delivery learnt.
+
+    `answered`: the posting service gave an answer of its own. `outage`: why it could not be reached, or empty.
+    `history`: the delivery as one line of JSON for the record, or empty for a success at the first attempt.
+    """
+
+    outcome: Outcome
+    answered: bool = False
+    outage: str = ""
+    history: str = ""

@@ -1,0 +1,193 @@
+"""A transaction as a client hands it in: parsed, checked, and ready to be stored."""
+
+import re
+import uuid
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Annotated, Any
+
+import iso4217
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StrictStr, ValidationError
+from pydantic_core import PydanticCustomError
+
+from txn.errors import Invalid
+from txn.model.content import dumps, fingerprint, loads
+
+MAX_AMOUNT = Decimal("99999999.99")
+MAX_METADATA_ENTRIES = 50
+MAX_METADATA_BYTES = 8 * 1024
+
+#: What the posting service can hold after the point.
+POSTING_DECIMALS = 2
+
+#: A client's own id, and the id in a path. A segment of dots alone would change the path it stands in.
+_ID = re.compile(r"(?!\.{1,2}\Z)[A-Za-z0-9._:-]{1,64}", re.ASCII)
+_KEY = re.compile(r"[\x21-\x7e]{1,255}")
+_DECIMAL_STRING = re.compile(r"[0-9]{1,20}(\.[0-9]{1,20})?", re.ASCII)
+#: Where jiter stopped, and what a key of ours looks like.
+_PLACE = re.compile(r"line (\d+) column (\d+)")
+_JSON_KEY = re.compile(rb'"([a-z]{1,20})"\s*:')
+#: More digits than this cannot be an amount, and Decimal arithmetic would begin to round.
+_MAX_DIGITS = 28
+
+#: Currency code -> digits after the point that both the currency and the posting service allow.
+DECIMALS = {
+    currency.code: POSTING_DECIMALS if currency.exponent is None else min(currency.exponent, POSTING_DECIMALS)
+    for currency in iso4217.Currency
+}
+
+_NAMESPACE = uuid.UUID("6f1c52b8-7d0e-5b8e-9d3a-3f0a6c0b7e11")
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """An accepted form of what the client sent.
+
+    `payload` is the JSON object {amount, currency, description, metadata} that the posting service will get;
+    `named_by` says where the id comes from: `id` (the client's), `key` (the idempotency key) or `random`.
+    """
+
+    id: str
+    named_by: str
+    payload: bytes
+    fingerprint: str
+
+
+def parse_submission(body: bytes, idempotency_key: str | None = None, client: str = "") -> Submission:
+    """Check a request's body and key.
+
+    `client` is whom the key belongs to: equal keys of two clients are two transactions.
+    Raises: Invalid, naming the first field that is wrong.
+    """
+    if idempotency_key is not None and not _KEY.fullmatch(idempotency_key):
+        raise Invalid("Idempotency-Key", "must be 1 to 255 visible ASCII characters")
+    form = _check(_parse(body))
+    content = {
+        "amount": _rounded(form.amount, form.currency),
+        "currency": form.currency,
+        "description": form.description,
+        "metadata": form.metadata,
+    }
+    own_id, named_by = _name(form.id, idempotency_key, client)
+    return Submission(own_id, named_by, dumps(content), fingerprint(content))
+
+
+def checked_id(text: str) -> str:
+    """`text`, if it can be a transaction's id.
+
+    Raises: Invalid.
+    """
+    if not _ID.fullmatch(text):
+        raise Invalid("id", "must be 1 to 64 of the characters A-Z a-z 0-9 . _ : - and not only dots")
+    return text
+
+
+def id_for_key(key: str, client: str = "") -> str:
+    """The transaction id that an idempotency key stands for: the same for ever, even if Redis was lost in between."""
+    return str(uuid.uuid5(_NAMESPACE, f"{len(client)}:{client}:{key}"))
+
+
+def _name(own_id: str | None, key: str | None, client: str) -> tuple[str, str]:
+    if own_id is not None:
+        if key is not None and key != own_id:
+            raise Invalid("Idempotency-Key", "differs from the id in the body: send one of them, or both equal")
+        return own_id, "id"
+    if key is not None:
+        return id_for_key(key, client), "key"
+    return str(uuid.uuid4()), "random"
+
+
+def _parse(body: bytes) -> Any:
+    try:
+        return loads(body)
+    except ValueError as error:
+        raise Invalid(_field_near(body, str(error)), f"is not valid JSON: {error}", code="invalid_json") from None
+
+
+def _field_near(body: bytes, message: str) -> str:
+    """The last key before the place where parsing stopped, or `body`."""
+    place = _PLACE.search(message)
+    if not place or message.startswith("trailing"):
+        return "body"
+    line, column = int(place[1]), int(place[2])
+    lines = body.split(b"\n")[:line]
+    lines[-1] = lines[-1][:column]
+    keys: list[bytes] = _JSON_KEY.findall(b"\n".join(lines))
+    return keys[-1].decode() if keys else "body"
+
+
+def _check(value: Any) -> "_Form":
+    if not isinstance(value, dict):
+        raise Invalid("body", "must be a JSON object")
+    try:
+        return _Form.model_validate(value)
+    except ValidationError as error:
+        details = error.errors(include_url=False, include_input=False, include_context=False)[0]
+        field = ".".join(str(part) for part in details["loc"]) or "body"
+        raise Invalid(field[:100], details["msg"]) from None
+
+
+def _rounded(amount: Decimal, currency: str) -> Decimal:
+    decimals = DECIMALS[currency]
+    rounded = amount.quantize(Decimal(1).scaleb(-decimals))
+    if rounded != amount:
+        raise Invalid("amount", f"must have at most {decimals} decimals in {currency}")
+    return rounded
+
+
+def _amount(value: Any) -> Decimal:
+    if isinstance(value, bool) or not isinstance(value, (int, Decimal, str)):
+        raise PydanticCustomError("amount", "must be a JSON number or a decimal string such as 100.50")
+    if isinstance(value, str) and not _DECIMAL_STRING.fullmatch(value):
+        raise PydanticCustomError("amount", "must be a decimal string such as 100.50")
+    amount = Decimal(value)
+    if not 0 < amount <= MAX_AMOUNT:
+        raise PydanticCustomError("amount", "must be more than 0 and at most 99999999.99")
+    if len(amount.as_tuple().digits) > _MAX_DIGITS or int(amount.as_tuple().exponent) < -_MAX_DIGITS:
+        raise PydanticCustomError("amount", "has too many digits")
+    return amount
+
+
+def _currency(value: Any) -> str:
+    if not isinstance(value, str) or value not in DECIMALS:
+        raise PydanticCustomError("currency", "must be an ISO 4217 code in capitals, such as USD")
+    return value
+
+
+def _metadata(value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise PydanticCustomError("metadata", "must be a JSON object")
+    if len(value) > MAX_METADATA_ENTRIES:
+        raise PydanticCustomError("metadata", "must have at most 50 entries")
+    try:
+        size = len(dumps(value))
+    except ValueError:
+        raise PydanticCustomError("metadata", "holds a number or text that JSON cannot carry") from None
+    if size > MAX_METADATA_BYTES:
+        raise PydanticCustomError("metadata", "must be at most 8192 bytes of JSON")
+    return value
+
+
+def _description(value: str) -> str:
+    if "\x00" in value:
+        raise PydanticCustomError("description", "must not hold the character U+0000")
+    return value
+
+
+def _own_id(value: Any) -> str:
+    if not isinstance(value, str):
+        raise PydanticCustomError("id", "must be a string")
+    try:
+        return checked_id(value)
+    except Invalid as error:
+        raise PydanticCustomError("id", str(error)) from None
+
+
+class _Form(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    id: Annotated[str | None, BeforeValidator(_own_id)] = None
+    amount: Annotated[Decimal, BeforeValidator(_amount)]
+    currency: Annotated[str, BeforeValidator(_currency)]
+    description: Annotated[StrictStr, Field(min_length=1, max_length=255), AfterValidator(_description)]
+    metadata: Annotated[dict[str, Any], BeforeValidator(_metadata)] = Field(default_factory=dict)

@@ -1,0 +1,67 @@
+"""A transaction as it is known to txn, and as clients see it."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+
+class Status(StrEnum):
+    """Where a transaction is. Nothing leaves `completed`; only an operator's replay leaves `failed`."""
+
+    PENDING = "pending"
+    PROCESSING = "processing"
+    COMPLETED = "completed"
+    FAILED = "failed"
+
+
+class Evidence(StrEnum):
+    """How we know that the posting service holds it."""
+
+    POSTED = "posted"  #: our POST was answered with 200 or 201
+    VERIFIED = "verified"  #: our POST's answer was lost, the GET after it found the transaction
+    FOUND = "found"  #: the GET before a POST found it
+
+
+class ErrorCode(StrEnum):
+    """Why a transaction is `failed`."""
+
+    REJECTED = "rejected"  #: the posting service refused it for good; provably not posted
+    EXHAUSTED = "exhausted"  #: all attempts failed; provably not posted
+    CONFLICT = "conflict"  #: the posting service holds this id with other content: a person must decide
+    UNDECIDED = "undecided"  #: the posting service does not answer for this id: a person must decide
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a transaction failed: a stable code and one line for people."""
+
+    code: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Transaction:
+    """What a client may know of a transaction. Times are milliseconds since the epoch on Redis's clock."""
+
+    id: str
+    status: Status
+    submitted_ms: int
+    completed_ms: int | None = None
+    failure: Failure | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """The shape of the wire contract."""
+        return {
+            "transactionId": self.id,
+            "status": self.status.value,
+            "submittedAt": rfc3339(self.submitted_ms),
+            "completedAt": None if self.completed_ms is None else rfc3339(self.completed_ms),
+            "error": None if self.failure is None else {"code": self.failure.code, "detail": self.failure.detail},
+        }
+
+
+def rfc3339(ms: int) -> str:
+    """UTC with milliseconds and `Z`."""
+    moment = datetime.fromtimestamp(ms // 1000, UTC)
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{ms % 1000:03d}Z"

@@ -1,0 +1,150 @@
+"""The other transport: `requests`, for those who need its adapters and auth plug-ins. One session per thread."""
+
+import http.client
+import threading
+from collections.abc import Callable, Mapping
+from http.cookiejar import DefaultCookiePolicy
+from typing import Any
+
+import requests
+import urllib3
+from requests.adapters import HTTPAdapter
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.util import create_urllib3_context
+
+from txn.posting.endpoint import Endpoint
+from txn.posting.gate import Gate
+from txn.posting.guarded_connection import CALL, GuardedConnection, GuardedTLSConnection, TimedTLSSocket
+from txn.posting.transport import MAX_ANSWER_BYTES, Answer, always
+
+#: Everything that requests, urllib3 and http.client raise. None of it says what was sent: the gate does.
+FOREIGN = (
+    requests.RequestException,
+    urllib3.exceptions.HTTPError,
+    http.client.HTTPException,
+    OSError,
+    ValueError,
+)
+
+
+class RequestsTransport:
+    """A `Transport` over requests. Make it after a fork, not before.
+
+    `base_url`: http(s)://[user:password@]host[:port][/path]. `ca_file`: PEM; see `Endpoint.parse` for the default.
+    Raises: BadSettings.
+    """
+
+    def __init__(self, base_url: str, ca_file: str | None = None) -> None:
+        self._endpoint = Endpoint.parse(base_url, ca_file)
+        self._thread = threading.local()
+
+    def new_session(self) -> requests.Session:
+        """The session of one thread. Override to add auth: a plug-in that sends a second time within a call is refused.
+
+        An adapter mounted in place of ours takes the promises of `Transport` away with it.
+        """
+        session = _Session()
+        session.headers.clear()
+        session.headers.update(self._endpoint.headers)
+        session.verify = self._endpoint.ca_file
+        return session
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: bytes | None = None,
+        headers: Mapping[str, str],
+        timeout_ms: int,
+        may_send: Callable[[], bool] = always,
+    ) -> Answer:
+        """See `Transport.request`."""
+        gate = Gate(may_send, timeout_ms)
+        token = CALL.set(gate)
+        try:
+            return self._exchange(requests.Request(method, self._endpoint.url + path, headers, data=body))
+        except FOREIGN as error:
+            reason = _reason(error)
+        finally:
+            CALL.reset(token)
+        raise gate.failure(reason)
+
+    def close(self) -> None:
+        """Close the calling thread's connection."""
+        session: requests.Session | None = self._thread.__dict__.pop("session", None)
+        if session is not None:
+            session.close()
+
+    def _exchange(self, request: requests.Request) -> Answer:
+        session: requests.Session | None = getattr(self._thread, "session", None)
+        if session is None:
+            session = self._thread.session = self.new_session()
+        prepared = session.prepare_request(request)
+        prepared.url = request.url  # as it is: requests resolves dot segments, and an id may be `..`
+        options: dict[str, Any] = {"stream": True, "allow_redirects": False, "proxies": {}, "verify": session.verify}
+        with session.send(prepared, **options) as response:
+            body = _bounded(response.raw)
+            headers = {name.lower(): value.strip() for name, value in response.raw.headers.items()}
+            return Answer(response.status_code, headers, body)
+
+
+class _Pool(HTTPConnectionPool):
+    ConnectionCls = GuardedConnection
+
+
+class _TLSPool(HTTPSConnectionPool):
+    ConnectionCls = GuardedTLSConnection
+
+
+class _Adapter(HTTPAdapter):
+    """Hands out guarded connections only. Retries nothing, which is requests' default."""
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        context = create_urllib3_context()
+        context.sslsocket_class = TimedTLSSocket
+        super().init_poolmanager(*args, **kwargs, ssl_context=context)
+        self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _TLSPool}
+
+    def close(self) -> None:
+        """Close the connections now; the pool manager leaves that to the garbage collector."""
+        pools = self.poolmanager.pools
+        for key in pools.keys():  # noqa: SIM118 - it refuses to be iterated
+            pools[key].close()
+        super().close()
+
+
+class _Session(requests.Session):
+    """No proxies, .netrc or CA paths of the environment, no cookies, no redirects."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.trust_env = False
+        self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=()))
+        for scheme in ("http://", "https://"):
+            self.mount(scheme, _Adapter(pool_connections=1, pool_maxsize=1))
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """Without a target requests does not look for one, for which it would read the whole body."""
+
+
+def _bounded(raw: Any) -> bytes:
+    body = bytearray()
+    while piece := raw.read(65536, decode_content=False):
+        body += piece
+        if len(body) > MAX_ANSWER_BYTES:
+            raise ConnectionAbortedError(f"answer of more than {MAX_ANSWER_BYTES} bytes")
+    return bytes(body)
+
+
+def _reason(error: BaseException) -> str:
+    """What lies beneath the layers of wrapping; its text only where that cannot quote the answer or a header."""
+    while inner := _wrapped(error):
+        error = inner
+    quotable = isinstance(error, OSError) and not isinstance(error, requests.RequestException)
+    return f"{type(error).__name__}: {error}" if quotable else type(error).__name__
+
+
+def _wrapped(error: BaseException) -> BaseException | None:
+    candidates = (error.__cause__, getattr(error, "reason", None), *error.args)
+    return next((inner for inner in candidates if isinstance(inner, BaseException)), None)

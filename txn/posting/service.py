@@ -1,0 +1,175 @@
+"""The posting service as the rules see it: what a GET found, what a POST may have written."""
+
+import email.utils
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+from txn.model.content import loads, same_content
+from txn.model.transaction import rfc3339
+from txn.posting.transport import Answer, MaybeSent, NotSent, Transport, TransportError, Withheld
+
+_OK = frozenset({200, 201})
+#: Our set-up is wrong, for this transaction and all others. Nothing was written.
+_MISCONFIGURED = frozenset({401, 403, 404, 405})
+#: Sent away for now. Nothing was written.
+_THROTTLED = frozenset({425, 429})
+#: Refused for good. Nothing was written.
+_REJECTED = frozenset({400, 402, 410, 411, 413, 414, 415, 417, 421, 422, 431})
+
+_JSON = {"Content-Type": "application/json", "Accept": "application/json"}
+_GET = {"Accept": "application/json", "Cache-Control": "no-cache"}
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """There is a row with our id. `same`: its content is ours."""
+
+    same: bool
+    status: int = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """The service itself says that it has no row with our id, now."""
+
+    status: int = 404
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """The GET says nothing about the row. `reached` is False if no byte of the request left."""
+
+    detail: str
+    status: int | None = None
+    reached: bool = True
+    retry_after_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Posted:
+    """Answered with 200 or 201: written."""
+
+    status: int
+
+
+@dataclass(frozen=True, slots=True)
+class NotPosted:
+    """Provably not written, and an outage: not reached, sent away, or our set-up is wrong."""
+
+    detail: str
+    status: int | None = None
+    retry_after_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """Refused for good; not written."""
+
+    status: int
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Uncertain:
+    """May have been written. `status` is None if there was no complete answer."""
+
+    detail: str
+    status: int | None = None
+    retry_after_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class NotTried:
+    """The last check before sending said no."""
+
+    status: int | None = None
+
+
+Lookup = Found | Absent | Unknown
+PostResult = Posted | NotPosted | Rejected | Uncertain | NotTried
+
+
+class PostingService:
+    """Speaks the posting service's contract over a transport. Each call ends within `timeout_ms`."""
+
+    def __init__(self, transport: Transport, timeout_ms: int, wall_s: Callable[[], float] = time.time) -> None:
+        self._transport, self._timeout_ms, self._wall_s = transport, timeout_ms, wall_s
+
+    def find(self, transaction_id: str, payload: bytes) -> Lookup:
+        """GET the transaction and compare its content with `payload`."""
+        path = f"/transactions/{quote(transaction_id, safe=':')}"
+        try:
+            answer = self._transport.request("GET", path, headers=_GET, timeout_ms=self._timeout_ms)
+        except TransportError as error:
+            return Unknown(f"GET: {error}", reached=not isinstance(error, NotSent))
+        row = _json(answer.body)
+        if answer.status == 200 and isinstance(row, Mapping):
+            return Found(same_content(loads(payload), row))
+        if answer.status == 404 and isinstance(row, Mapping):
+            return Absent()
+        return self._unknown(answer)
+
+    def post(self, transaction_id: str, payload: bytes, submitted_ms: int, may_send: Callable[[], bool]) -> PostResult:
+        """POST the transaction. `may_send` is asked in the last moment before the first byte."""
+        headers = _JSON | {"Idempotency-Key": transaction_id}
+        body = _body(transaction_id, payload, submitted_ms)
+        try:
+            answer = self._transport.request(
+                "POST", "/transactions", body=body, headers=headers, timeout_ms=self._timeout_ms, may_send=may_send
+            )
+        except Withheld:
+            return NotTried()
+        except NotSent as error:
+            return NotPosted(f"POST: {error}")
+        except MaybeSent as error:
+            return Uncertain(f"POST: {error}")
+        return self._classified(answer)
+
+    def _classified(self, answer: Answer) -> PostResult:
+        status, detail = answer.status, f"POST: answered {answer.status}"
+        if status in _OK:
+            return Posted(status)
+        if status in _MISCONFIGURED:
+            return NotPosted(f"{detail}: check TXN_POSTING_URL and its credentials", status)
+        if status in _THROTTLED:
+            return NotPosted(detail, status, self._retry_after_ms(answer))
+        if status in _REJECTED:
+            return Rejected(status, f"{detail}: {_excerpt(answer.body)}")
+        return Uncertain(detail, status, self._retry_after_ms(answer))
+
+    def _unknown(self, answer: Answer) -> Unknown:
+        detail = f"GET: answered {answer.status}"
+        if answer.status == 404:
+            detail += " without the service's JSON: check TXN_POSTING_URL"
+        return Unknown(detail, answer.status, retry_after_ms=self._retry_after_ms(answer))
+
+    def _retry_after_ms(self, answer: Answer) -> int:
+        """Seconds or an HTTP date; 0 for none, nonsense or the past."""
+        text = answer.headers.get("retry-after", "").strip()
+        if text.isascii() and text.isdigit():
+            return int(text[:9]) * 1000
+        try:
+            moment = email.utils.parsedate_to_datetime(text)
+        except ValueError:
+            return 0
+        return max(0, round((moment.timestamp() - self._wall_s()) * 1000))
+
+
+def _body(transaction_id: str, payload: bytes, submitted_ms: int) -> bytes:
+    """The payload's fields behind the id and the fixed time; ids need no escaping."""
+    head = f'{{"id":"{transaction_id}","timestamp":"{rfc3339(submitted_ms)}",'
+    return head.encode() + payload[1:]
+
+
+def _json(body: bytes) -> Any:
+    try:
+        return loads(body)
+    except ValueError:
+        return None
+
+
+def _excerpt(body: bytes) -> str:
+    return " ".join(body[:200].decode("utf-8", "replace").split())

@@ -1,0 +1,29 @@
+"""The one actor."""
+
+from typing import Any
+
+import dramatiq
+from dramatiq import Actor, Broker
+from dramatiq.middleware import CurrentMessage
+
+from txn.delivery import Delivery
+from txn.errors import StoreUnavailable
+from txn.queue.message import NAME
+
+
+def declare_actor(broker: Broker, delivery: Delivery) -> Actor[Any, Any]:
+    """The actor `deliver(transaction_id)`. Running it twice, late, or for a finished transaction does nothing."""
+
+    def deliver(transaction_id: str) -> None:
+        message = CurrentMessage.get_current_message()
+        assert message is not None  # noqa: S101  (an actor runs inside a message)
+        delivery.deliver(transaction_id, message.options["owner"])
+
+    declare = dramatiq.actor(
+        broker=broker,
+        actor_name=NAME,
+        queue_name=NAME,
+        store_results=True,
+        throws=(StoreUnavailable,),  # said in one line, without a traceback
+    )
+    return declare(deliver)

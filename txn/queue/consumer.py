@@ -1,0 +1,123 @@
+"""A consumer that cannot strand messages.
+
+Acks travel with the next fetch, and after any failure it gives back what Redis thinks it holds beyond what it knows.
+"""
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+
+from dramatiq import Message
+from dramatiq.broker import Consumer, MessageProxy
+from dramatiq.errors import DecodeError
+
+from txn.errors import StoreUnavailable
+from txn.store.messages import Messages
+
+log = logging.getLogger(__name__)
+
+#: How often an idle queue is asked. An empty answer writes nothing.
+POLL_S = 0.02
+HEARTBEAT_S = 1.0
+#: Pause after Redis could not be reached.
+UNAVAILABLE_S = 0.2
+
+
+class RecordConsumer(Consumer):
+    """Takes messages off the queue, up to `prefetch` at a time. `ack` may be called from any thread."""
+
+    def __init__(self, messages: Messages, prefetch: int, monotonic_s: Callable[[], float] = time.monotonic) -> None:
+        self._messages, self._prefetch, self._monotonic_s = messages, prefetch, monotonic_s
+        self._fetched: deque[tuple[str, bytes]] = deque()
+        self._lock = threading.Lock()
+        self._held: set[str] = set()
+        self._acked: list[str] = []
+        self._many_acked = threading.Event()
+        self._in_step = False
+        self._next_heartbeat = 0.0
+
+    def __next__(self) -> MessageProxy | None:
+        if not self._fetched:
+            try:
+                self._exchange()
+            except StoreUnavailable as error:
+                if self._in_step:
+                    log.warning("consumer waits: %s", error)
+                self._in_step = False
+                self._many_acked.wait(UNAVAILABLE_S)
+                return None
+        if not self._fetched:
+            self._many_acked.wait(POLL_S)
+            return None
+        return self._decoded(*self._fetched.popleft())
+
+    def ack(self, message: MessageProxy) -> None:
+        """Let the next fetch take the message out of Redis. Until then it stays ours."""
+        self._done_with(message.options["redis_message_id"])
+
+    #: Nothing is dead-lettered by Dramatiq itself: settle does that, together with the record.
+    nack = ack
+
+    def requeue(self, messages: Iterable[MessageProxy]) -> None:
+        """Forget messages that will not be processed, so that `close` gives them back."""
+        with self._lock:
+            self._held -= {message.options["redis_message_id"] for message in messages}
+
+    def close(self) -> None:
+        """Acknowledge what is done and give back the rest."""
+        try:
+            self._messages.fetch(0, self._take_acked())
+            self._messages.requeue_all_but(())
+        except StoreUnavailable as error:
+            log.warning("consumer could not give its messages back, the reaper will: %s", error)
+
+    def _exchange(self) -> None:
+        """One round trip: acks out, messages in. Raises: StoreUnavailable; then nobody knows what was done."""
+        if not self._in_step:
+            with self._lock:
+                held = [*self._held, *self._acked]
+            returned = self._messages.requeue_all_but(held)
+            self._in_step = True
+            if returned:
+                log.warning("consumer gave back %d messages that it did not know of", returned)
+        if self._monotonic_s() >= self._next_heartbeat:
+            self._messages.heartbeat()
+            self._next_heartbeat = self._monotonic_s() + HEARTBEAT_S
+        acked = self._take_acked()
+        room = self._prefetch - len(self._held)
+        if room <= 0 and not acked:
+            return
+        try:
+            fetched = self._messages.fetch(max(room, 0), acked)
+        except StoreUnavailable:
+            with self._lock:
+                self._acked += acked  # acknowledging twice does no harm
+            raise
+        with self._lock:
+            self._held.update(name for name, _ in fetched)
+        self._fetched.extend(fetched)
+
+    def _decoded(self, name: str, body: bytes) -> MessageProxy | None:
+        try:
+            message: Message[None] = Message.decode(body)
+        except DecodeError:
+            log.error("message %s cannot be read and is dropped; its transaction stays in the due index", name)
+            self._done_with(name)
+            return None
+        message.options["redis_message_id"] = name
+        return MessageProxy(message)
+
+    def _done_with(self, name: str) -> None:
+        with self._lock:
+            self._held.discard(name)
+            self._acked.append(name)
+            if len(self._acked) * 4 >= self._prefetch:
+                self._many_acked.set()
+
+    def _take_acked(self) -> list[str]:
+        with self._lock:
+            acked, self._acked = self._acked, []
+            self._many_acked.clear()
+            return acked

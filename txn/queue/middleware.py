@@ -1,0 +1,62 @@
+"""What every worker process does around the actor: name the owner, settle what escapes, run the rescuer."""
+
+import logging
+import secrets
+import threading
+from typing import Any
+
+from dramatiq import Broker, MessageProxy, Middleware, Worker
+
+from txn.delivery import Delivery
+from txn.errors import StoreUnavailable
+from txn.rescuer import Rescuer
+
+log = logging.getLogger(__name__)
+
+
+class SettleEscaped(Middleware):
+    """In place of Dramatiq's Retries: what escapes the actor is settled as in doubt, by the claim's nonce.
+
+    Every expected retry was settled before the actor returned; if this settle fails too, the due index brings the
+    transaction back when its lease ends.
+    """
+
+    def __init__(self, delivery: Delivery) -> None:
+        self._delivery = delivery
+
+    @property
+    def actor_options(self) -> set[str]:
+        """`throws`: exceptions that are said in one line, without a traceback."""
+        return {"throws"}
+
+    def before_process_message(self, broker: Broker, message: MessageProxy) -> None:
+        """Draw the nonce under which this delivery will claim."""
+        message.options["owner"] = secrets.token_urlsafe(12)
+
+    def after_process_message(
+        self, broker: Broker, message: MessageProxy, *, result: Any = None, exception: BaseException | None = None
+    ) -> None:
+        """Settle what escaped."""
+        if exception is None:
+            return
+        try:
+            self._delivery.give_up(str(message.args[0]), message.options["owner"], exception)
+        except StoreUnavailable as error:
+            log.warning("transaction %s waits for the end of its lease: %s", message.args[0], error)
+
+
+class RunRescuer(Middleware):
+    """Runs the rescuer on a thread of each worker process."""
+
+    def __init__(self, rescuer: Rescuer) -> None:
+        self._rescuer = rescuer
+        self._thread = threading.Thread(target=rescuer.run, name="rescuer", daemon=True)
+
+    def after_worker_boot(self, broker: Broker, worker: Worker) -> None:
+        """Start the loop."""
+        self._thread.start()
+
+    def before_worker_shutdown(self, broker: Broker, worker: Worker) -> None:
+        """Stop it before the worker gives its messages back."""
+        self._rescuer.stop()
+        self._thread.join()

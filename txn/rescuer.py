@@ -1,0 +1,62 @@
+"""The loop that brings unfinished transactions back to the queue when their time has come.
+
+Backoff, the end of an outage, a worker that died, a message that was lost: all of them are an entry of the due index
+whose score has passed. Any number of rescuers may run at once.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+
+from txn.errors import StoreUnavailable
+from txn.store.store import Store
+
+log = logging.getLogger(__name__)
+
+#: Time between two looks at the due index.
+INTERVAL_MS = 250
+#: Ids per call, so that Redis is never busy with us for long ...
+LIMIT = 200
+#: ... and time per tick, so that a backlog of any size costs a small part of a core.
+BUDGET_MS = 5
+
+
+class Rescuer:
+    """Moves what is due back to the queue."""
+
+    def __init__(self, store: Store, monotonic_s: Callable[[], float] = time.monotonic) -> None:
+        self._store, self._monotonic_s = store, monotonic_s
+        self._stop = threading.Event()
+        self._away = False
+
+    def tick(self) -> tuple[int, int]:
+        """One round, bounded in ids and in time: (transactions looked at, transactions queued).
+
+        Raises: StoreUnavailable.
+        """
+        looked = queued = 0
+        until = self._monotonic_s() + BUDGET_MS / 1000
+        while True:
+            seen, moved = self._store.due(LIMIT)
+            looked, queued = looked + seen, queued + moved
+            if seen < LIMIT or self._monotonic_s() >= until:
+                return looked, queued
+
+    def run(self) -> None:
+        """Tick until `stop`. An unreachable Redis is said once, and once that it is back."""
+        while not self._stop.wait(INTERVAL_MS / 1000):
+            try:
+                self.tick()
+            except StoreUnavailable as error:
+                if not self._away:
+                    log.warning("rescuer waits: %s", error)
+                self._away = True
+            else:
+                if self._away:
+                    log.warning("rescuer goes on")
+                self._away = False
+
+    def stop(self) -> None:
+        """End `run` before its next tick."""
+        self._stop.set()

@@ -1,0 +1,126 @@
+"""Settings: `TXN_*` in the environment, read here and nowhere else, validated once, units in the name."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+
+from txn.errors import BadSettings
+
+Milliseconds = Annotated[int, Field(gt=0, le=86_400_000)]
+
+
+class Settings(BaseModel):
+    """Everything that can be set. A field `x_ms` is `TXN_X_MS` in the environment.
+
+    Raises: BadSettings (through `from_environment`), naming the variable.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    #: Redis >= 6.2 or Valkey: redis://, rediss:// or unix://
+    redis_url: str = "redis://127.0.0.1:6379/0"
+    #: Every key starts with this. A hash tag, `{txn}:`, puts all of them into one cluster slot.
+    prefix: Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_.:{}-]+$")] = "txn:"
+
+    #: Base URL of the posting service; `/transactions` is appended.
+    posting_url: str = "http://127.0.0.1:8080"
+    #: Total deadline of one call to the posting service, connecting included.
+    posting_timeout_ms: Milliseconds = 5_000
+    #: What must be left of the lease beyond a whole POST when the POST begins. Follows from the timeout if not set.
+    margin_ms: Milliseconds = 1_000
+    #: How long a claim holds a transaction. Follows from the timeout if not set.
+    lease_ms: Milliseconds = 20_000
+    #: How long after its deadline an uncertain POST may still turn up in a GET.
+    doubt_window_ms: Milliseconds = 15_000
+    #: The posting service never writes after it has answered, and its GET sees its own writes.
+    answer_is_final: bool = False
+    #: GET before every POST, or only before the POST of a transaction that was in doubt.
+    verify: Literal["always", "after-doubt"] = "always"
+    #: How requests are sent.
+    transport: Literal["curl", "requests"] = "curl"
+
+    #: How soon after the submit a transaction without a wake-up is looked at.
+    grace_ms: Milliseconds = 5_000
+    max_attempts: Annotated[int, Field(ge=1, le=1_000)] = 8
+    min_backoff_ms: Milliseconds = 500
+    max_backoff_ms: Milliseconds = 300_000
+    #: How long GETs of one id may stay unanswered, while others are answered, before a person must decide.
+    undecided_after_ms: Milliseconds = 3_600_000
+
+    #: `POST /api/cleanup` empties the store. For tests.
+    allow_cleanup: bool = False
+    #: Accept transactions although Redis can lose them.
+    allow_lossy_redis: bool = False
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> Self:
+        """Read every `TXN_<FIELD>` that is there; variables that are no setting of ours are left alone.
+
+        Raises: BadSettings.
+        """
+        values: dict[str, Any] = {}
+        for name in cls.model_fields:
+            if (value := environment.get(f"TXN_{name.upper()}")) is not None:
+                values[name] = value
+        if timeout := values.get("posting_timeout_ms"):
+            values = _follow(timeout) | values
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            raise BadSettings("; ".join(_sentence(details) for details in error.errors())) from None
+
+    @model_validator(mode="after")
+    def _fit_together(self) -> Self:
+        needed = 3 * self.posting_timeout_ms + self.margin_ms
+        if self.lease_ms < needed:
+            raise ValueError(
+                f"TXN_LEASE_MS={self.lease_ms} is too short: GET + margin + POST + GET may need {needed} ms"
+            )
+        if self.doubt_window_ms < self.posting_timeout_ms:
+            raise ValueError(
+                f"TXN_DOUBT_WINDOW_MS={self.doubt_window_ms} is shorter than TXN_POSTING_TIMEOUT_MS="
+                f"{self.posting_timeout_ms}: set it to how long after the deadline a POST may still be written"
+            )
+        if self.max_backoff_ms < self.min_backoff_ms:
+            raise ValueError(
+                f"TXN_MAX_BACKOFF_MS={self.max_backoff_ms} is less than TXN_MIN_BACKOFF_MS={self.min_backoff_ms}"
+            )
+        _check_url("TXN_POSTING_URL", self.posting_url, ("http", "https"))
+        _check_url("TXN_REDIS_URL", self.redis_url, ("redis", "rediss", "unix"))
+        return self
+
+    @property
+    def patience_ms(self) -> int:
+        """How long a queued or held message excuses a transaction that nobody has claimed."""
+        return self.lease_ms + self.doubt_window_ms
+
+
+def _follow(timeout: str) -> dict[str, Any]:
+    try:
+        timeout_ms = TypeAdapter(Milliseconds).validate_python(timeout)
+    except ValidationError:
+        return {}  # said once, by the model
+    return {"margin_ms": max(1, timeout_ms // 5), "lease_ms": min(4 * timeout_ms, 86_400_000)}
+
+
+def _check_url(name: str, url: str, schemes: tuple[str, ...]) -> None:
+    """Raises: ValueError, which shows nothing of the URL: it may hold a password."""
+    try:
+        parts = urlsplit(url)
+        valid = parts.scheme in schemes and bool(parts.path if parts.scheme == "unix" else parts.hostname)
+        valid = valid and parts.port != 0
+    except ValueError:
+        valid = False
+    if not valid:
+        raise ValueError(
+            f"{name} must be {' or '.join(scheme + '://' for scheme in schemes)}, a host, and a valid port if any"
+        )
+
+
+def _sentence(details: Any) -> str:
+    message = str(details["msg"]).removeprefix("Value error, ")
+    if not details["loc"]:
+        return message
+    return f"TXN_{str(details['loc'][0]).upper()}={details['input']!r}: {message}"

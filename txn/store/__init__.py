@@ -1,0 +1,1 @@
+"""Redis: the record of every transaction, the due index, the wake-up messages, the statistics."""

@@ -1,0 +1,89 @@
+"""The names of all keys, in one place."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """Key names under one prefix. `queue` is the Dramatiq queue whose messages wake the workers up."""
+
+    prefix: str
+    queue: str = "deliver"
+
+    def record(self, transaction_id: str) -> str:
+        """Hash: everything about a transaction but its payload. Small on purpose: Redis packs it."""
+        return f"{self.prefix}t:{transaction_id}"
+
+    def payload(self, transaction_id: str) -> str:
+        """String: the content as JSON."""
+        return f"{self.prefix}p:{transaction_id}"
+
+    @property
+    def due(self) -> str:
+        """Zset: every unfinished id, scored by when somebody must look at it again (ms)."""
+        return f"{self.prefix}due"
+
+    @property
+    def failed(self) -> str:
+        """Zset: dead letters, scored by when they failed; `failed:<code>` per error code."""
+        return f"{self.prefix}failed"
+
+    @property
+    def recent(self) -> str:
+        """List: the latest completed ids, newest first, capped."""
+        return f"{self.prefix}recent"
+
+    @property
+    def count(self) -> str:
+        """Hash: totals and how many are in each state."""
+        return f"{self.prefix}count"
+
+    @property
+    def minute(self) -> str:
+        """Stem of the hashes `minute:<minutes since the epoch>`."""
+        return f"{self.prefix}minute:"
+
+    @property
+    def epoch(self) -> str:
+        """Hash: the claim counter, by which workers notice a Redis that lost data, and the end of the quarantine."""
+        return f"{self.prefix}epoch"
+
+    @property
+    def posting(self) -> str:
+        """Hash: when the posting service last answered, when it could last not be reached, and why."""
+        return f"{self.prefix}posting"
+
+    @property
+    def namespace(self) -> str:
+        """Dramatiq's namespace."""
+        return f"{self.prefix}dramatiq"
+
+    @property
+    def messages(self) -> str:
+        """List: ids of queued messages (Dramatiq's)."""
+        return f"{self.namespace}:{self.queue}"
+
+    @property
+    def message_bodies(self) -> str:
+        """Hash: message id -> body (Dramatiq's)."""
+        return f"{self.messages}.msgs"
+
+    @property
+    def dead_messages(self) -> str:
+        """Zset: the queue's dead letters (Dramatiq's)."""
+        return f"{self.messages}.XQ"
+
+    @property
+    def dead_message_bodies(self) -> str:
+        """Hash: message id -> body (Dramatiq's)."""
+        return f"{self.dead_messages}.msgs"
+
+    @property
+    def heartbeats(self) -> str:
+        """Zset: consumers by their last heartbeat (Dramatiq's)."""
+        return f"{self.namespace}:__heartbeats__"
+
+    @property
+    def acks(self) -> str:
+        """Stem of the sets `<consumer>.<queue>` of messages that were fetched and not acknowledged (Dramatiq's)."""
+        return f"{self.namespace}:__acks__."

@@ -1,0 +1,34 @@
+-- statistics: what health needs, read in one go. Writes nothing; its cost does not grow with the backlog.
+--
+-- KEYS   1 count   2 due   3 queue (list)   4 heartbeats   5 posting   6 minute stem   7 t: stem
+-- ARGV   1 minutes for the error rate   2 ms after which a worker without a heartbeat does not count   3 shift
+-- reply  { counts (flat), unfinished, oldest waiting ms, workers, attempts, failed attempts, answered, outage, reason, now }
+
+local SAMPLE = 100
+local now = clock(ARGV[3])
+
+-- How long a transaction has been waiting to be looked at; one whose next attempt is ahead is not waiting.
+local oldest = 0
+local function consider(id)
+    local r = redis.call('HMGET', KEYS[7] .. id, 'status', 'submitted', 'next')
+    if r[1] == 'pending' then
+        oldest = math.max(oldest, now - math.max(tonumber(r[2]), tonumber(r[3]) or 0))
+    end
+end
+
+-- The queue is first in, first out, so its head has waited longest; the due index knows those that are in no queue.
+local head = redis.call('LINDEX', KEYS[3], 0)
+if head then consider(head:match('^[^~]+')) end
+for _, id in ipairs(redis.call('ZRANGE', KEYS[2], 0, SAMPLE - 1)) do consider(id) end
+
+local attempts, failed_attempts, minute = 0, 0, math.floor(now / 60000)
+for m = minute - ARGV[1] + 1, minute do
+    local bucket = redis.call('HMGET', KEYS[6] .. int(m), 'attempts', 'failed_attempts')
+    attempts = attempts + (tonumber(bucket[1]) or 0)
+    failed_attempts = failed_attempts + (tonumber(bucket[2]) or 0)
+end
+
+local posting = redis.call('HMGET', KEYS[5], 'answered', 'outage', 'reason')
+return { redis.call('HGETALL', KEYS[1]), redis.call('ZCARD', KEYS[2]), math.floor(oldest),
+    redis.call('ZCOUNT', KEYS[4], int(now - ARGV[2]), '+inf'), attempts, failed_attempts,
+    posting[1], posting[2], posting[3], int(now) }

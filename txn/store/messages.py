@@ -1,0 +1,40 @@
+"""Dramatiq's queue in Redis, in the layout of its own RedisBroker, with fetches and acks that cannot strand."""
+
+from collections.abc import Callable, Iterable
+
+import redis
+
+from txn.store.keys import Keys
+from txn.store.scripts import Argument, Scripts
+
+#: A consumer without a heartbeat (one a second) for so long is dead: what it held goes back to the queue.
+DEAD_AFTER_MS = 10_000
+
+
+class Messages:
+    """One consumer's view of the queue. Every method raises StoreUnavailable."""
+
+    def __init__(self, client: redis.Redis, keys: Keys, consumer: str, shift_ms: Callable[[], int] = lambda: 0) -> None:
+        self._scripts, self._keys, self._consumer, self._shift_ms = Scripts(client), keys, consumer, shift_ms
+        self._acks = f"{keys.acks}{consumer}.{keys.queue}"
+
+    def push(self, message_id: str, body: bytes) -> None:
+        """Queue a message."""
+        self._scripts.run("push", [self._keys.messages, self._keys.message_bodies], [message_id, body])
+
+    def fetch(self, count: int, acknowledge: Iterable[str] = ()) -> list[tuple[str, bytes]]:
+        """Acknowledge messages by id and take up to `count` new ones: (id, body), oldest first."""
+        keys = [self._keys.messages, self._keys.message_bodies, self._acks]
+        reply = self._scripts.run("fetch", keys, [count, *acknowledge])
+        return [(name.decode(), body) for name, body in zip(reply[::2], reply[1::2], strict=True)]
+
+    def requeue_all_but(self, held: Iterable[str]) -> int:
+        """Give back whatever Redis thinks this consumer holds beyond `held` (message ids): how many."""
+        keys = [self._keys.messages, self._keys.message_bodies, self._acks]
+        return int(self._scripts.run("requeue", keys, list(held)))
+
+    def heartbeat(self) -> int:
+        """Say that this consumer lives, and give back what dead ones hold: how many messages."""
+        keys = [self._keys.heartbeats, self._keys.messages, self._keys.message_bodies, self._keys.acks]
+        arguments: list[Argument] = [self._consumer, self._keys.queue, DEAD_AFTER_MS, self._shift_ms()]
+        return int(self._scripts.run("heartbeat", keys, arguments))

@@ -1,0 +1,79 @@
+"""Numbers for people and probes, read beside the store. The delivery path does not use them."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import redis
+
+from txn.store.keys import Keys
+from txn.store.scripts import Scripts
+
+#: The error rate looks back so many minutes.
+ERROR_RATE_MINUTES = 5
+#: A worker counts as alive for so long after its last heartbeat (one a second).
+ALIVE_MS = 5_000
+#: The posting service counts as away if, in vain, it was asked and did not answer for so long.
+SILENT_MS = 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class Statistics:
+    """One consistent look. Times are milliseconds, on Redis's clock.
+
+    `counts`: totals and states by name (accepted, pending, processing, retrying, in_doubt, dead, completed, ...).
+    `unfinished`: in the due index. `attempts`, `failed_attempts`: of the last five minutes.
+    `answered_ms`, `outage_ms`: when the posting service last answered, and last could not be reached (None: never).
+    """
+
+    counts: Mapping[str, int]
+    unfinished: int
+    oldest_waiting_ms: int
+    workers: int
+    attempts: int
+    failed_attempts: int
+    answered_ms: int | None
+    outage_ms: int | None
+    outage_reason: str
+    now_ms: int
+
+    @property
+    def error_rate(self) -> float:
+        """Failed attempts / attempts, 0 if there were none."""
+        return min(1.0, self.failed_attempts / self.attempts) if self.attempts else 0.0
+
+    @property
+    def posting_away(self) -> bool:
+        """Whether deliveries were tried in vain since the posting service last answered, and that is a while ago."""
+        answered = self.answered_ms or 0
+        return self.outage_ms is not None and answered < self.outage_ms and self.now_ms - answered > SILENT_MS
+
+
+class StatisticsReader:
+    """Reads `Statistics` with one call that writes nothing."""
+
+    def __init__(self, client: redis.Redis, keys: Keys, shift_ms: Callable[[], int] = lambda: 0) -> None:
+        self._scripts, self._keys, self._shift_ms = Scripts(client), keys, shift_ms
+
+    def read(self) -> Statistics:
+        """The numbers as they are now.
+
+        Raises: StoreUnavailable.
+        """
+        keys = self._keys
+        counts, unfinished, oldest, workers, attempts, failed, answered, outage, reason, now = self._scripts.run(
+            "statistics",
+            [keys.count, keys.due, keys.messages, keys.heartbeats, keys.posting, keys.minute, keys.record("")],
+            [ERROR_RATE_MINUTES, ALIVE_MS, self._shift_ms()],
+        )
+        return Statistics(
+            counts={name.decode(): int(value) for name, value in zip(counts[::2], counts[1::2], strict=True)},
+            unfinished=unfinished,
+            oldest_waiting_ms=oldest,
+            workers=workers,
+            attempts=attempts,
+            failed_attempts=failed,
+            answered_ms=None if answered is None else int(answered),
+            outage_ms=None if outage is None else int(outage),
+            outage_reason="" if reason is None else reason.decode(),
+            now_ms=int(now),
+        )
