@@ -9,7 +9,7 @@ from txn.posting.transport import Answer, MaybeSent
 
 
 class Exchange:
-    """One request and its answer: what libcurl calls back into. Knows no handle: no cycle, closed when dropped."""
+    """One request and its answer. Knows no handle: without a cycle, a handle is closed as soon as it is dropped."""
 
     def __init__(self) -> None:
         self._head: list[bytes] = []
@@ -24,6 +24,7 @@ class Exchange:
         )
 
     def begin(self, gate: Gate) -> None:
+        """Forget the last call."""
         self._gate = gate
         self._head.clear()
         self._body.clear()
@@ -55,6 +56,7 @@ def _final_headers(lines: list[bytes]) -> tuple[dict[str, str], bool]:
 
 
 def reset_on_close(descriptor: int, _purpose: int) -> int:
+    """libcurl's SOCKOPTFUNCTION: whenever this socket is closed, the other side gets a reset."""
     sock = socket.socket(fileno=descriptor)
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
