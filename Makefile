@@ -11,19 +11,19 @@ help: ## this list
 run: .venv/local.stamp ## Redis, a posting service, the API and the workers on this machine, until Ctrl-C
 	@exec $(PY) -m ops.run
 
-test: .venv/test.stamp ## all tests but the long ones
+test: .venv/dashboard.stamp ## all tests but the long ones
 	$(PY) -m pytest -m "not long" $(ARGS)
 
-test-long: .venv/test.stamp ## the tests that take minutes
+test-long: .venv/dashboard.stamp ## the tests that take minutes
 	$(PY) -m pytest -m long $(ARGS)
 
-check: .venv/test.stamp ## lint, format, types, and who may import whom
+check: .venv/dashboard.stamp ## lint, format, types, and who may import whom
 	$(PY) -m ruff check
 	$(PY) -m ruff format --check
 	$(PY) -m mypy
 	.venv/bin/lint-imports
 
-format: .venv/test.stamp ## put the code into its format, and fix what can be fixed
+format: .venv/dashboard.stamp ## put the code into its format, and fix what can be fixed
 	$(PY) -m ruff check --fix-only
 	$(PY) -m ruff format
 
@@ -43,6 +43,10 @@ $(PY):
 	echo "Python 3.11 or newer is needed: install it, or say where it is with make PYTHON=/path/to/python" >&2; exit 1
 
 .venv/local.stamp: requirements/local.txt requirements/base.txt $(PY)
+.venv/dashboard.stamp: requirements/dashboard.txt .venv/test.stamp
+	@$(PY) -m pip install --quiet --disable-pip-version-check --no-deps -r $<
+	@touch $@
+
 .venv/test.stamp: requirements/test.txt requirements/local.txt requirements/base.txt $(PY)
 
 .venv/%.stamp:

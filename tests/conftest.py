@@ -1,10 +1,9 @@
 import uuid
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-import redis
 
+from ops.mock_posting.client import MockPosting
 from ops.ports import free_port
 from ops.redis_server import RedisServer
 from tests.parts import Clock, Parts
@@ -48,11 +47,13 @@ def parts(server: RedisServer, settings: Settings, clock: Clock) -> Iterator[Par
         yield found
 
 
-@pytest.fixture
-def raw(parts: Parts) -> redis.Redis:
-    return parts.client
+@pytest.fixture(scope="session")
+def mock_process() -> Iterator[MockPosting]:
+    with MockPosting() as found:
+        yield found
 
 
 @pytest.fixture
-def scratch(tmp_path: Path) -> Path:
-    return tmp_path
+def mock(mock_process: MockPosting) -> MockPosting:
+    mock_process.reset()
+    return mock_process

@@ -17,9 +17,11 @@ log = logging.getLogger(__name__)
 #: Time between two looks at the due index.
 INTERVAL_MS = 250
 #: Ids per call, so that Redis is never busy with us for long ...
-LIMIT = 200
-#: ... and time per tick, so that a backlog of any size costs a small part of a core.
-BUDGET_MS = 5
+LIMIT = 100
+#: ... and time per tick: little for looks that change nothing, so that a backlog of any size costs a small part of a
+#: core, and more while there is something to bring back.
+LOOKING_MS = 2
+QUEUEING_MS = 20
 
 
 class Rescuer:
@@ -36,11 +38,12 @@ class Rescuer:
         Raises: StoreUnavailable.
         """
         looked = queued = 0
-        until = self._monotonic_s() + BUDGET_MS / 1000
+        began = self._monotonic_s()
         while True:
             seen, moved = self._store.due(LIMIT)
             looked, queued = looked + seen, queued + moved
-            if seen < LIMIT or self._monotonic_s() >= until:
+            budget_ms = QUEUEING_MS if moved else LOOKING_MS
+            if seen < LIMIT or self._monotonic_s() - began >= budget_ms / 1000:
                 return looked, queued
 
     def run(self) -> None:

@@ -13,18 +13,6 @@ from txn.posting.transport import Transport
 from txn.settings import Settings
 
 
-@pytest.fixture(scope="session")
-def mock_process() -> Iterator[MockPosting]:
-    with MockPosting() as found:
-        yield found
-
-
-@pytest.fixture
-def mock(mock_process: MockPosting) -> MockPosting:
-    mock_process.reset()
-    return mock_process
-
-
 @pytest.fixture(params=[CurlTransport, RequestsTransport], ids=["curl", "requests"])
 def transport(request: pytest.FixtureRequest, mock: MockPosting) -> Iterator[Transport]:
     found: Transport = request.param(mock.url)

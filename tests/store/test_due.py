@@ -1,11 +1,13 @@
 import random
+import threading
+import time
 
 import pytest
 
-from tests.parts import Parts
+from tests.parts import Parts, submission
 from txn.model.outcome import Cause, Clear, Completed, Retry
 from txn.model.transaction import Evidence
-from txn.rescuer import LIMIT, Rescuer
+from txn.rescuer import LIMIT, LOOKING_MS, QUEUEING_MS, Rescuer
 
 
 def lose_message(parts: Parts, transaction_id: str) -> None:
@@ -147,13 +149,15 @@ def test_two_loops_at_once_queue_a_transaction_once(parts: Parts) -> None:
     assert [parts.store.due(10), parts.new_store().due(10)] == [(1, 1), (0, 0)]
 
 
-def test_a_tick_is_bounded_in_time(parts: Parts) -> None:
+@pytest.mark.parametrize(("queued", "at_most_ms"), [(False, LOOKING_MS), (True, QUEUEING_MS)])
+def test_a_tick_is_bounded_in_time(parts: Parts, queued: bool, at_most_ms: int) -> None:
     for _ in range(3 * LIMIT):
         parts.accept()
+    if queued:
+        parts.client.delete(parts.keys.messages, parts.keys.message_bodies)
     parts.clock.forward(parts.settings.grace_ms)
-    times = iter([0.0, 0.001, 1.0])
-    looked, _ = Rescuer(parts.store, lambda: next(times)).tick()
-    assert looked == 2 * LIMIT
+    times = iter([0.0, at_most_ms / 1000 - 0.001, at_most_ms / 1000])
+    assert Rescuer(parts.store, lambda: next(times)).tick() == (2 * LIMIT, 2 * LIMIT if queued else 0)
 
 
 def test_a_backlog_of_any_age_adds_nothing_and_a_lost_one_among_it_is_found(parts: Parts) -> None:
@@ -166,10 +170,51 @@ def test_200_000_waiting_without_a_worker_add_nothing_and_a_lost_one_among_them_
     check_backlog(parts, 200_000)
 
 
+@pytest.mark.long
+@pytest.mark.timeout(600)
+def test_with_1_000_000_waiting_the_loop_takes_under_2_percent_of_a_core(parts: Parts) -> None:
+    accept_many(parts, 1_000_000)
+    parts.clock.forward(parts.settings.grace_ms)
+    rescuer = Rescuer(parts.store)
+    loop = threading.Thread(target=rescuer.run)
+    wall, own, server = time.monotonic(), time.process_time(), server_cpu(parts)
+    loop.start()
+    threading.Event().wait(20)
+    rescuer.stop()
+    loop.join()
+    wall, own, server = time.monotonic() - wall, time.process_time() - own, server_cpu(parts) - server
+    print(f"1,000,000 waiting, all due: server {server / wall:.2%}, loop {own / wall:.2%} of a core")
+    assert (server + own) / wall < 0.02
+    assert parts.client.llen(parts.keys.messages) == 1_000_000
+
+
+def server_cpu(parts: Parts) -> float:
+    used = parts.client.info("cpu")
+    return float(used["used_cpu_user"] + used["used_cpu_sys"])
+
+
+def accept_many(parts: Parts, count: int) -> None:
+    """The script of `accept`, thousands in one round trip."""
+    store = parts.new_store()
+    accept = store._scripts._scripts["accept"]
+    pipeline = parts.client.pipeline(transaction=False)
+    pipeline.script_load(accept.script)
+
+    def queue(_name: str, keys: list[str], arguments: list[str | bytes | int], repeats: int) -> list[bytes | int]:
+        pipeline.evalsha(accept.sha, len(keys), *keys, *arguments)
+        return [b"accepted", repeats]
+
+    store._scripts.run = queue  # type: ignore[method-assign, assignment]
+    for number in range(count):
+        store.accept(submission(f"t{number}"))
+        if number % 5_000 == 4_999:
+            pipeline.execute()
+    pipeline.execute()
+
+
 def check_backlog(parts: Parts, waiting: int) -> None:
     chosen = random.Random(7).randrange(waiting)
-    for number in range(waiting):
-        parts.accept(f"t{number}")
+    accept_many(parts, waiting)
     lose_message(parts, f"t{chosen}")
     # Everybody is looked at within max(grace, a second per thousand waiting) after the grace.
     round_ms = max(parts.settings.grace_ms, waiting)

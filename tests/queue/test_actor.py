@@ -1,0 +1,151 @@
+import logging
+import time
+from collections.abc import Iterator
+
+import dramatiq
+import pytest
+from dramatiq import Actor, Worker
+from dramatiq.middleware import CurrentMessage
+from dramatiq.results import ResultFailure, ResultMissing, Results, ResultTimeout
+from dramatiq_dashboard.interface import RedisInterface
+
+from ops.mock_posting.client import MockPosting
+from ops.redis_server import RedisServer
+from tests.parts import Clock, Parts
+from txn.delivery import Delivery
+from txn.posting.curl import CurlTransport
+from txn.posting.service import PostingService
+from txn.queue.actor import declare_actor
+from txn.queue.broker import RecordBroker
+from txn.queue.middleware import RunRescuer, SettleEscaped
+from txn.queue.results import RecordResults
+from txn.rescuer import Rescuer
+from txn.settings import Settings
+
+
+class Queue:
+    """A broker with its actor, and a worker of Dramatiq's own in this process once it is started."""
+
+    def __init__(self, parts: Parts, mock: MockPosting) -> None:
+        self.parts, self.mock = parts, mock
+        posting = PostingService(CurlTransport(mock.url), parts.settings.posting_timeout_ms)
+        self.delivery = Delivery(parts.store, posting, parts.settings)
+        middleware = [
+            CurrentMessage(),
+            Results(backend=RecordResults(parts.store)),
+            SettleEscaped(self.delivery),
+            RunRescuer(Rescuer(parts.store)),
+        ]
+        self.broker = RecordBroker(parts.client, parts.keys, middleware, parts.clock)
+        self.deliver: Actor[[str], None] = declare_actor(self.broker, self.delivery)
+        self.worker = Worker(self.broker, worker_threads=2, worker_timeout=50)
+        dramatiq.set_broker(self.broker)
+
+
+@pytest.fixture
+def queue(valkey: RedisServer, settings: Settings, clock: Clock, mock: MockPosting) -> Iterator[Queue]:
+    quick = settings.model_copy(update={"posting_timeout_ms": 300, "min_backoff_ms": 20, "answer_is_final": True})
+    with Parts(valkey.url, quick, clock) as parts:
+        queue = Queue(parts, mock)
+        yield queue
+        if queue.worker.workers:
+            queue.worker.stop()
+
+
+def test_a_result_is_the_settled_record(queue: Queue) -> None:
+    name = queue.parts.accept()
+    with pytest.raises(ResultMissing):
+        queue.deliver.message(name).get_result()
+    queue.worker.start()
+    result = queue.deliver.message(name).get_result(block=True)
+    assert result == queue.parts.store.read(name).to_json()
+    assert result["status"] == "completed"
+
+
+def test_the_result_of_a_failed_transaction_is_its_error(queue: Queue) -> None:
+    name = queue.parts.accept()
+    queue.mock.script(name, post=["reject"])
+    queue.worker.start()
+    with pytest.raises(ResultFailure, match="rejected"):
+        queue.deliver.message(name).get_result(block=True)
+
+
+def test_waiting_for_a_result_that_does_not_come_ends(queue: Queue) -> None:
+    with pytest.raises(ResultTimeout):
+        queue.deliver.message("nobody").get_result(block=True, timeout=150)
+
+
+def test_a_success_costs_three_calls_and_no_other(queue: Queue) -> None:
+    name = queue.parts.accept()
+    queue.parts.client.config_resetstat()
+    [(message, _)] = queue.parts.messages().fetch(1)
+    queue.delivery.deliver(name, "nonce")
+    queue.parts.messages().fetch(0, [message])
+    calls = queue.parts.client.info("commandstats")["cmdstat_evalsha"]["calls"]
+    assert calls == 4  # fetch, claim, settle, and an ack that otherwise travels with the next fetch
+
+
+def test_a_message_sent_by_hand_delivers_and_a_second_one_does_nothing(queue: Queue) -> None:
+    name = queue.parts.accept()
+    queue.worker.start()
+    for _ in range(3):
+        queue.deliver.send(name)
+    queue.deliver.message(name).get_result(block=True)
+    queue.worker.join()
+    assert queue.mock.stats()["posts"] == 1
+
+
+def test_a_delayed_message_is_refused(queue: Queue) -> None:
+    with pytest.raises(ValueError, match="cannot be delayed"):
+        queue.deliver.send_with_options(args=("a",), delay=1_000)
+
+
+def test_a_retry_comes_back_by_the_due_index_alone(queue: Queue) -> None:
+    name = queue.parts.accept()
+    queue.mock.script(name, post=["fail_before", "fail_before"])
+    queue.worker.start()
+    assert queue.deliver.message(name).get_result(block=True)["status"] == "completed"
+    assert queue.parts.record(name)["attempts"] == "3"
+
+
+def test_what_escapes_the_actor_is_settled_by_nonce_as_in_doubt(
+    queue: Queue, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    name = queue.parts.accept()
+
+    def burst(*arguments: object) -> None:
+        raise RuntimeError("burst")
+
+    monkeypatch.setattr(queue.delivery._posting, "post", burst)
+    with caplog.at_level(logging.ERROR):
+        queue.worker.start()
+        while queue.parts.record(name).get("error") is None:
+            time.sleep(0.01)
+    record = queue.parts.record(name)
+    assert (record["status"], record["next"]) == ("pending", record["doubt"])
+    assert record["error"] == "delivery ended with RuntimeError"
+
+
+def test_dead_letters_show_in_dramatiqs_dashboard_and_leave_it_with_the_replay(queue: Queue) -> None:
+    name = queue.parts.accept()
+    queue.mock.script(name, post=["reject"])
+    queue.delivery.deliver(name, "nonce")
+    dashboard = RedisInterface(queue.broker)
+    _, [job] = dashboard.get_jobs("deliver.XQ")
+    assert (job.message_id, job.args) == (name, (name,))
+    assert [(one.name, one.jobs_dead) for one in dashboard.queues] == [("deliver", 1)]
+    queue.parts.store.replay(name, "{}")
+    assert dashboard.get_jobs("deliver.XQ")[1] == []
+
+
+def test_the_dashboard_shows_workers_by_their_heartbeat(queue: Queue) -> None:
+    queue.parts.messages("one").heartbeat()
+    assert [one.name for one in RedisInterface(queue.broker).workers] == ["one"]
+
+
+def test_a_stock_consumer_runs_our_messages(queue: Queue) -> None:
+    name = queue.parts.accept()
+    stock = dramatiq.brokers.redis.RedisBroker(client=queue.parts.client, namespace=queue.parts.keys.namespace)
+    message = next(stock.consume("deliver", prefetch=1, timeout=100))
+    assert message is not None
+    assert message.args == (name,)
