@@ -1,28 +1,35 @@
 """Starts a mock posting service and steers it, for tests and drills."""
 
+import selectors
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
+from urllib.parse import quote
 
 import requests
 import simplejson
 
-from ops.mock_posting.faults import GetFault, PostFault
+from ops.mock_posting.script import GetFault, PostFault
 from ops.ports import free_port
 
 _ROOT = Path(__file__).parents[2]
+_READY_S = 30.0
 
 
 class MockPosting:
-    """One mock as a process of its own, on free ports of this machine. Start it with `start` or `with`."""
+    """One mock as a process in a session of its own, on free ports of this machine. Start it with `start` or `with`.
 
-    def __init__(self, port: int | None = None, control_port: int | None = None) -> None:
-        self.port, self._control_port = port or free_port(), control_port or free_port()
+    `options`: more of its command line, such as ["--seed", "1"]. Not for several threads at once.
+    """
+
+    def __init__(self, port: int | None = None, control_port: int | None = None, options: Sequence[str] = ()) -> None:
+        self.port, self.control_port = port or free_port(), control_port or free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        self._control = f"http://127.0.0.1:{self._control_port}"
-        self._session = requests.Session()
-        self._process: subprocess.Popen[str] | None = None
+        self.control_url = f"http://127.0.0.1:{self.control_port}"
+        self.process: subprocess.Popen[str] | None = None
+        self._options = options
 
     def __enter__(self) -> Self:
         return self.start()
@@ -31,38 +38,48 @@ class MockPosting:
         self.stop()
 
     def start(self) -> Self:
-        """Returns when it answers. Raises: RuntimeError, if it ends instead."""
+        """Returns when it answers. Raises: RuntimeError, if it ends instead, or is silent for 30 s."""
+        self._session = requests.Session()
+        self._session.trust_env = False  # no proxy stands between us
         command = [sys.executable, "-m", "ops.mock_posting", "--port", str(self.port)]
-        command += ["--control-port", str(self._control_port)]
-        self._process = subprocess.Popen(command, cwd=_ROOT, stdout=subprocess.PIPE, text=True, start_new_session=True)
-        if self._process.stdout is None or not self._process.stdout.readline():
-            raise RuntimeError("the mock posting service did not start")
+        command += ["--control-port", str(self.control_port), *self._options]
+        self.process = subprocess.Popen(command, cwd=_ROOT, stdout=subprocess.PIPE, text=True, start_new_session=True)
+        if not self._said_something(self.process):
+            self.stop()
+            raise RuntimeError("the mock posting service did not start; why not, it says on standard error")
         return self
 
     def stop(self) -> None:
-        """End the process."""
+        """End the process, if it runs; its rows are gone."""
         self._session.close()
-        if self._process is not None:
-            self._process.terminate()
-            self._process.wait(10)
-            if self._process.stdout is not None:
-                self._process.stdout.close()
-            self._process = None
+        if self.process is not None:
+            self.process.terminate()
+            self.process.wait(10)
+            if self.process.stdout is not None:
+                self.process.stdout.close()
+            self.process = None
 
     def faults(self, **rates_and_times: float) -> None:
         """Replace all faults; see `Faults` for the names. Raises: ValueError for a wrong one."""
         self._call("PUT", "/faults", rates_and_times)
 
-    def script(self, row_id: str, post: list[PostFault] | None = None, get: list[GetFault] | None = None) -> None:
-        """Say what happens to the 1st, 2nd, ... POST and GET of one id."""
-        self._call("PUT", f"/script/{row_id}", {"post": post or [], "get": get or []})
+    def script(self, row_id: str, post: Sequence[PostFault] = (), get: Sequence[GetFault] = ()) -> None:
+        """Say what happens to the next POSTs and GETs of one id, whatever the rates; after the lists: nothing does.
+
+        Raises: ValueError for an unknown fault.
+        """
+        self._call("PUT", f"/script/{quote(row_id, safe='')}", {"post": list(post), "get": list(get)})
+
+    def forget_scripts(self) -> None:
+        """Rates decide about every id again."""
+        self._call("DELETE", "/script")
 
     def down(self) -> None:
-        """Close the data port and its connections."""
+        """Close the data port and its connections; what hangs is written all the same."""
         self._call("POST", "/down")
 
     def up(self) -> None:
-        """Open the data port again."""
+        """Open the data port again. Raises: requests.HTTPError, if somebody else has taken it."""
         self._call("POST", "/up")
 
     def release(self) -> None:
@@ -70,24 +87,30 @@ class MockPosting:
         self._call("POST", "/release")
 
     def reset(self) -> None:
-        """No rows, no faults, no scripts, nothing counted; the data port open."""
-        self.up()
+        """No rows, no faults, no scripts, nothing counted, nothing still to be written; the data port open."""
         self._call("POST", "/reset")
 
     def stats(self) -> dict[str, Any]:
-        """See `Ledger.statistics`."""
+        """See `PostingService.statistics`."""
         found: dict[str, Any] = self._call("GET", "/stats").json()
         return found
 
     def rows(self) -> list[dict[str, Any]]:
-        """The whole list; amounts are Decimals."""
+        """The whole list, in the order in which it was written; amounts are Decimals."""
         answer = self._session.get(f"{self.url}/transactions", timeout=60)
-        found: list[dict[str, Any]] = simplejson.loads(answer.text, use_decimal=True)
+        answer.raise_for_status()
+        found: list[dict[str, Any]] = simplejson.loads(answer.content, use_decimal=True)
         return found
 
     def _call(self, method: str, path: str, body: dict[str, Any] | None = None) -> requests.Response:
-        answer = self._session.request(method, self._control + path, json=body, timeout=10)
+        answer = self._session.request(method, self.control_url + path, json=body, timeout=10)
         if answer.status_code == 400:
-            raise ValueError(answer.json()["description"])
+            raise ValueError(answer.json()["detail"])
         answer.raise_for_status()
         return answer
+
+    @staticmethod
+    def _said_something(process: subprocess.Popen[str]) -> bool:
+        with selectors.DefaultSelector() as selector:
+            selector.register(process.stdout, selectors.EVENT_READ)  # type: ignore[arg-type]
+            return bool(selector.select(_READY_S)) and process.stdout is not None and bool(process.stdout.readline())

@@ -1,36 +1,44 @@
 """The control port: what shall go wrong, and what has happened."""
 
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from typing import Any
 
 import falcon
 import falcon.asgi
-from pydantic import BaseModel, ValidationError
+import jiter
 
-from ops.mock_posting.faults import Faults, Script
+from ops.mock_posting.checked import BadFaults, checked
+from ops.mock_posting.endpoints import detail_only
+from ops.mock_posting.faults import Faults
+from ops.mock_posting.port import CannotListen, Port
+from ops.mock_posting.script import Script
 from ops.mock_posting.service import PostingService
 
-Model = TypeVar("Model", bound=BaseModel)
-Switch = Callable[[], Awaitable[None]]
 
+def create_control(service: PostingService, data: Port) -> falcon.asgi.App[Any, Any]:
+    """GET, PUT /faults · PUT /script/{id} · DELETE /script · POST /down, /up, /release, /reset · GET /stats.
 
-def create_control(service: PostingService, down: Switch, up: Switch) -> falcon.asgi.App:
-    """GET and PUT /faults · PUT /script/{id} · DELETE /script · POST /down, /up, /release, /reset · GET /stats."""
-    app = falcon.asgi.App()
+    400: {"detail"} names what is wrong. POST /up and /reset: 409, if somebody else has taken the data port meanwhile.
+    """
+
+    async def release() -> None:
+        service.release()
+
+    async def reset() -> None:
+        service.reset()
+        await data.open()
+
+    app: falcon.asgi.App[Any, Any] = falcon.asgi.App()
+    app.set_error_serializer(detail_only)
+    app.add_error_handler(BadFaults, _bad_request)
+    app.add_error_handler(CannotListen, _conflict)
     app.add_route("/faults", _Faults(service))
     app.add_route("/script", _Scripts(service))
-    app.add_route("/script/{row_id}", _Scripts(service))
+    app.add_route("/script/{row_id}", _Script(service))
     app.add_route("/stats", _Statistics(service))
-    for name, switch in {"down": down, "up": up}.items():
-        app.add_route(f"/{name}", _Action(switch))
-    app.add_route("/release", _Action(service.release))
-    app.add_route("/reset", _Action(lambda: _reset(service)))
+    for name, action in {"down": data.close, "up": data.open, "release": release, "reset": reset}.items():
+        app.add_route(f"/{name}", _Action(action))
     return app
-
-
-def _reset(service: PostingService) -> None:
-    service.clear()
-    service.plan.clear()
 
 
 class _Faults:
@@ -41,20 +49,25 @@ class _Faults:
         response.media = self._service.plan.faults.model_dump()
 
     async def on_put(self, request: falcon.asgi.Request, response: falcon.asgi.Response) -> None:
-        self._service.plan.faults = await _valid(Faults, request)
+        self._service.plan.faults = checked(Faults, await _json(request))
         response.media = self._service.plan.faults.model_dump()
+
+
+class _Script:
+    def __init__(self, service: PostingService) -> None:
+        self._service = service
+
+    async def on_put(self, request: falcon.asgi.Request, response: falcon.asgi.Response, row_id: str) -> None:
+        self._service.plan.script(row_id, checked(Script, await _json(request)))
+        response.status = falcon.HTTP_204
 
 
 class _Scripts:
     def __init__(self, service: PostingService) -> None:
         self._service = service
 
-    async def on_put(self, request: falcon.asgi.Request, response: falcon.asgi.Response, row_id: str) -> None:
-        self._service.plan.scripts[row_id] = await _valid(Script, request)
-        response.status = falcon.HTTP_204
-
     async def on_delete(self, _request: falcon.asgi.Request, response: falcon.asgi.Response) -> None:
-        self._service.plan.scripts.clear()
+        self._service.plan.forget_scripts()
         response.status = falcon.HTTP_204
 
 
@@ -63,22 +76,29 @@ class _Statistics:
         self._service = service
 
     async def on_get(self, _request: falcon.asgi.Request, response: falcon.asgi.Response) -> None:
-        response.media = self._service.ledger.statistics()
+        response.media = self._service.statistics()
 
 
 class _Action:
-    def __init__(self, act: Callable[[], Awaitable[None] | None]) -> None:
+    def __init__(self, act: Callable[[], Awaitable[None]]) -> None:
         self._act = act
 
     async def on_post(self, _request: falcon.asgi.Request, response: falcon.asgi.Response) -> None:
-        if (waiting := self._act()) is not None:
-            await waiting
+        await self._act()
         response.status = falcon.HTTP_204
 
 
-async def _valid(model: type[Model], request: falcon.asgi.Request) -> Model:
+async def _json(request: falcon.asgi.Request) -> Any:
+    """The body, whatever type it claims to be."""
     try:
-        return model.model_validate(await request.get_media())
-    except ValidationError as error:
-        wrong: dict[str, Any] = {".".join(map(str, one["loc"])): one["msg"] for one in error.errors()}
-        raise falcon.HTTPBadRequest(description=f"{wrong}; known: {', '.join(model.model_fields)}") from None
+        return jiter.from_json(await request.stream.read())
+    except ValueError as error:
+        raise BadFaults(f"not JSON: {error}") from None
+
+
+async def _bad_request(_request: Any, _response: Any, error: BadFaults, _params: Any) -> None:
+    raise falcon.HTTPBadRequest(description=str(error))
+
+
+async def _conflict(_request: Any, _response: Any, error: CannotListen, _params: Any) -> None:
+    raise falcon.HTTPConflict(description=str(error))

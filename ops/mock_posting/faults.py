@@ -1,30 +1,23 @@
-"""What goes wrong with which request: by rate, repeatably, or as scripted for an id."""
+"""What goes wrong with which request: as scripted for its id, or by rate, repeatably."""
 
 from collections import Counter
-from random import Random
-from typing import Annotated, Literal
+from collections.abc import Iterator
+from hashlib import blake2b
+from typing import Annotated, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-PostFault = Literal[
-    "ok",
-    "fail_before",  # 500, nothing is written
-    "fail_after",  # written, then 500
-    "hang_write",  # no answer; written after hang_min_ms..hang_max_ms, whether the caller is still there or not
-    "hang_until_released",  # no answer; written when the control port says so
-    "truncate",  # written, then an answer that breaks off
-    "reject",  # 400
-    "throttle",  # 429 with Retry-After
-    "unavailable",  # 503 with Retry-After, nothing is written
-]
-GetFault = Literal["ok", "fail", "missing", "hang", "truncate"]
+from ops.mock_posting.script import GetFault, PostFault, Script
+
+#: Faults of a POST that have a rate, in the order in which a draw looks at them.
+POST_RATES: tuple[PostFault, ...] = get_args(PostFault)[1:]
 
 Rate = Annotated[float, Field(ge=0, le=1)]
 Milliseconds = Annotated[int, Field(ge=0, le=3_600_000)]
 
 
 class Faults(BaseModel):
-    """Rates from 0 to 1 and times in ms. A POST has at most one fault: the rates of POST faults add up to 1 at most."""
+    """Rates from 0 to 1, and times. A POST has at most one fault, so the rates of POST faults add up to 1 at most."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -37,87 +30,91 @@ class Faults(BaseModel):
     throttle: Rate = 0
     unavailable: Rate = 0
 
+    #: Of GETs by id.
     get_fail: Rate = 0
+    #: Of ids: after its first write, an id's GET answers 404 for stale_ms.
     get_stale: Rate = 0
 
+    #: Before every answer, and before what a POST writes.
     latency_ms: Milliseconds = 0
-    hang_min_ms: Milliseconds = 1_000
-    hang_max_ms: Milliseconds = 1_000
+    hang_ms: Milliseconds = 1_000
+    #: Together they stand in for hang_ms: each hang is drawn between them.
+    hang_min_ms: Milliseconds | None = None
+    hang_max_ms: Milliseconds | None = None
     stale_ms: Milliseconds = 1_000
     retry_after_s: Annotated[int, Field(ge=0, le=3_600)] = 1
 
+    @model_validator(mode="after")
+    def _together(self) -> Self:
+        if (total := sum(getattr(self, name) for name in POST_RATES)) > 1 + 1e-9:
+            raise ValueError(f"{' + '.join(POST_RATES)} is {total:g}, more than 1")
+        low, high = self.hang_range_ms()
+        if (self.hang_min_ms is None) != (self.hang_max_ms is None) or low > high:
+            raise ValueError("hang_min_ms and hang_max_ms go together, the smaller one first")
+        return self
 
-class Script(BaseModel):
-    """Faults for the 1st, 2nd, ... POST and GET of one id; after the list: ok."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    post: list[PostFault] = []
-    get: list[GetFault] = []
-
-
-_POST_RATES: tuple[PostFault, ...] = (
-    "fail_before",
-    "fail_after",
-    "hang_write",
-    "hang_until_released",
-    "truncate",
-    "reject",
-    "throttle",
-    "unavailable",
-)
+    def hang_range_ms(self) -> tuple[int, int]:
+        """The shortest and the longest hang."""
+        if self.hang_min_ms is None or self.hang_max_ms is None:
+            return self.hang_ms, self.hang_ms
+        return self.hang_min_ms, self.hang_max_ms
 
 
 class FaultPlan:
-    """Decides from (seed, id, number of the request for that id), so that a run can be repeated."""
+    """Draws from (seed, id, number of the id's request), so that a run can be repeated, whatever its order."""
 
-    def __init__(self, seed: int, faults: Faults) -> None:
-        self._seed, self.faults = seed, faults
-        self.scripts: dict[str, Script] = {}
-        self._seen: Counter[tuple[str, str]] = Counter()
+    def __init__(self, seed: int = 0, faults: Faults | None = None) -> None:
+        self._seed, self.faults = seed, faults or Faults()
+        self._scripts: dict[str, tuple[Iterator[PostFault], Iterator[GetFault]]] = {}
+        self._posts: Counter[str] = Counter()
+        self._gets: Counter[str] = Counter()
 
     def clear(self) -> None:
-        """No faults, no scripts, nothing seen."""
+        """No faults, no scripts, nothing seen; the seed stays."""
         self.faults = Faults()
-        self.scripts.clear()
-        self._seen.clear()
+        self._scripts.clear()
+        self._posts.clear()
+        self._gets.clear()
+
+    def script(self, row_id: str, script: Script) -> None:
+        """From now on this id follows the script and no rate."""
+        self._scripts[row_id] = iter(script.post), iter(script.get)
+
+    def forget_scripts(self) -> None:
+        """Rates decide about every id."""
+        self._scripts.clear()
 
     def for_post(self, row_id: str) -> PostFault:
         """What happens to the next POST of this id."""
-        number = self._number("post", row_id)
-        if row_id in self.scripts:
-            script = self.scripts[row_id].post
-            return script[number] if number < len(script) else "ok"
-        drawn = self._draw("post", row_id, number)
-        for fault in _POST_RATES:
-            rate = getattr(self.faults, fault)
-            if drawn < rate:
+        self._posts[row_id] += 1
+        if row_id in self._scripts:
+            return next(self._scripts[row_id][0], "ok")
+        drawn = self._draw("post", row_id, self._posts[row_id])
+        for fault in POST_RATES:
+            drawn -= getattr(self.faults, fault)
+            if drawn < 0:
                 return fault
-            drawn -= rate
         return "ok"
 
     def for_get(self, row_id: str) -> GetFault:
         """What happens to the next GET of this id."""
-        number = self._number("get", row_id)
-        if row_id in self.scripts:
-            script = self.scripts[row_id].get
-            return script[number] if number < len(script) else "ok"
-        return "fail" if self.faults.get_fail and self._draw("get", row_id, number) < self.faults.get_fail else "ok"
+        self._gets[row_id] += 1
+        if row_id in self._scripts:
+            return next(self._scripts[row_id][1], "ok")
+        return "fail" if self._draw("get", row_id, self._gets[row_id]) < self.faults.get_fail else "ok"
 
     def hang_s(self, row_id: str) -> float:
-        """How long this id's hanging POST hangs."""
-        low, high = self.faults.hang_min_ms, max(self.faults.hang_min_ms, self.faults.hang_max_ms)
-        return (low + (high - low) * self._draw("hang", row_id, 0)) / 1000
+        """For how long this id's latest POST hangs."""
+        low, high = self.faults.hang_range_ms()
+        return (low + (high - low) * self._draw("hang", row_id, self._posts[row_id])) / 1000
 
-    def stale_s(self, row_id: str) -> float:
-        """How long after its write this id's GET still says 404."""
-        stale = self.faults.get_stale and self._draw("stale", row_id, 0) < self.faults.get_stale
-        return self.faults.stale_ms / 1000 if stale else 0.0
-
-    def _number(self, method: str, row_id: str) -> int:
-        number = self._seen[method, row_id]
-        self._seen[method, row_id] += 1
-        return number
+    def stale_s(self, row_id: str) -> float | None:
+        """For how long after its first write this id's GET answers 404, if it does."""
+        if self.faults.get_stale and self._draw("stale", row_id, 0) < self.faults.get_stale:
+            return self.faults.stale_ms / 1000
+        return None
 
     def _draw(self, kind: str, row_id: str, number: int) -> float:
-        return Random(f"{self._seed}:{kind}:{row_id}:{number}").random()
+        """From 0 to just under 1."""
+        text = f"{self._seed}:{kind}:{number}:{row_id}".encode("utf-8", "surrogatepass")
+        return (int.from_bytes(blake2b(text, digest_size=8).digest()) >> 11) / 2**53

@@ -1,56 +1,45 @@
-"""What the posting service holds: rows in the order they were written, ids not unique."""
+"""The posting service's table."""
 
 from collections import Counter
+from itertools import islice
 from typing import Any
+
+from ops.mock_posting.row import Row
 
 
 class Ledger:
-    """Rows as dicts {id, amount, currency, description, timestamp, metadata}; amounts are Decimals with two places."""
+    """Rows in the order they were written; ids are not unique."""
 
     def __init__(self) -> None:
-        self.clear()
+        self._rows: list[Row] = []
+        self._first: dict[str, Row] = {}
+        self._copies: Counter[str] = Counter()  # only of ids with more than one row
+        self._visible_at: dict[str, float] = {}
 
-    def clear(self) -> None:
-        """Forget everything, also what was counted."""
-        self.rows: list[dict[str, Any]] = []
-        self._first: dict[str, dict[str, Any]] = {}
-        self._copies: Counter[str] = Counter()
-        self._in_flight: Counter[str] = Counter()
-        self.posts = self.gets = self.late_writes = self.max_in_flight = 0
+    def write(self, row: Row, visible_at: float | None = None) -> None:
+        """Append a row, whether its id is known or not. An id's first write may be hidden until a time in s."""
+        self._rows.append(row)
+        if self._first.setdefault(row.id, row) is not row:
+            self._copies[row.id] += 1
+        elif visible_at is not None:
+            self._visible_at[row.id] = visible_at
 
-    def write(self, row: dict[str, Any]) -> None:
-        """Append a row, whether its id is known or not."""
-        self.rows.append(row)
-        self._first.setdefault(row["id"], row)
-        self._copies[row["id"]] += 1
-
-    def find(self, row_id: str) -> dict[str, Any] | None:
-        """The first row with this id."""
+    def find(self, row_id: str, now: float) -> Row | None:
+        """The first row with this id, unless it is still hidden at `now`, in s."""
+        if self._visible_at and now < self._visible_at.get(row_id, now):
+            return None
         return self._first.get(row_id)
 
-    def post_begins(self, row_id: str) -> None:
-        """A POST was read."""
-        self.posts += 1
-        self._in_flight[row_id] += 1
-        self.max_in_flight = max(self.max_in_flight, self._in_flight[row_id])
-
-    def post_ends(self, row_id: str) -> None:
-        """It was answered, or its caller has gone."""
-        self._in_flight[row_id] -= 1
-        if self._in_flight[row_id] <= 0:
-            del self._in_flight[row_id]
+    def page(self, offset: int, limit: int | None) -> bytes:
+        """`limit` rows from `offset` on, as a JSON array; hidden ones too."""
+        end = None if limit is None else offset + limit
+        return b"[" + b",".join(row.json for row in islice(self._rows, offset, end)) + b"]"
 
     def statistics(self) -> dict[str, Any]:
-        """What the control port shows."""
-        doubled = [row_id for row_id, copies in self._copies.items() if copies > 1]
+        """{rows, distinct, duplicates: rows beyond the first of their id, duplicate_ids: the first 20}."""
         return {
-            "rows": len(self.rows),
+            "rows": len(self._rows),
             "distinct": len(self._first),
-            "duplicates": len(self.rows) - len(self._first),
-            "duplicate_ids": doubled[:20],
-            "posts": self.posts,
-            "gets": self.gets,
-            "in_flight": sum(self._in_flight.values()),
-            "max_posts_in_flight_of_one_id": self.max_in_flight,
-            "pending_late_writes": self.late_writes,
+            "duplicates": len(self._rows) - len(self._first),
+            "duplicate_ids": list(islice(self._copies, 20)),
         }

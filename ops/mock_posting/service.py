@@ -1,196 +1,141 @@
-"""The data port: the original's endpoints, as a bare ASGI application, since faults need what frameworks hide."""
+"""The posting service itself: its table, and what goes wrong on the way to it."""
 
 import asyncio
-import re
-from collections.abc import Awaitable, Callable
-from decimal import Decimal
+from collections.abc import Coroutine
 from typing import Any
-from urllib.parse import parse_qs, unquote
 
-import jiter
-import simplejson
-
+from ops.mock_posting.answer import Answer
+from ops.mock_posting.caller import Receive, answer_or_gone
 from ops.mock_posting.faults import FaultPlan
 from ops.mock_posting.ledger import Ledger
+from ops.mock_posting.row import Row, dumps
+from ops.mock_posting.script import GetFault, PostFault
+from ops.mock_posting.traffic import Traffic
 
-Scope = dict[str, Any]
-Receive = Callable[[], Awaitable[dict[str, Any]]]
-Send = Callable[[dict[str, Any]], Awaitable[None]]
-
-_FIELDS = {"id", "amount", "currency", "description", "timestamp", "metadata"}
-_CENT = Decimal("0.01")
-_ROW = re.compile(r"/transactions/([^/]+)\Z")
-
-
-class BrokenOffError(Exception):
-    """Ends a connection in the middle of an answer."""
+_HANG: frozenset[PostFault] = frozenset({"hang_write", "hang_until_released"})
+_WRITE: frozenset[PostFault] = _HANG | {"ok", "fail_after", "truncate"}
 
 
 class PostingService:
-    """POST and GET /transactions (all, or ?offset=&limit=) · GET /transactions/{id} · POST /cleanup · GET /health."""
+    """POST and GET of rows. What a POST starts goes on without its caller, as a task of its own."""
 
-    def __init__(self, ledger: Ledger, plan: FaultPlan) -> None:
-        self.ledger, self.plan = ledger, plan
-        self.released = asyncio.Event()
-        self._late: set[asyncio.Task[None]] = set()
-        self._visible_at: dict[str, float] = {}
+    def __init__(self, plan: FaultPlan) -> None:
+        self.plan = plan
+        self.ledger, self._traffic = Ledger(), Traffic()
+        self._released = asyncio.Event()
+        self._tasks: set[asyncio.Task[Answer]] = set()
+        #: Those that write, and whose callers have gone or have nothing to hope for yet.
+        self._late: set[asyncio.Task[Answer]] = set()
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            return
+    async def post(self, row: Row, receive: Receive) -> Answer | None:
+        """None: the caller has gone, what is to be written will be."""
+        flight, fault = self._traffic.post(row.id), self.plan.for_post(row.id)
+        try:
+            if fault not in _HANG and not self.plan.faults.latency_ms:
+                return self._post_now(row, fault)
+            task = self._start(self._post_later(row, fault, self._released))
+            if fault in _HANG:
+                self._count_late(task)
+            answer = await answer_or_gone(task, receive, flight.end)
+            if answer is None and fault in _WRITE and not task.done():
+                self._count_late(task)
+            return answer
+        finally:
+            flight.end()
+
+    async def get(self, row_id: str, receive: Receive) -> Answer | None:
+        """None: the caller has gone."""
+        self._traffic.gets += 1
+        fault = self.plan.for_get(row_id)
+        if fault != "hang" and not self.plan.faults.latency_ms:
+            return self._get_now(row_id, fault)
+        return await answer_or_gone(self._start(self._get_later(row_id, fault, self._released)), receive)
+
+    async def pause(self) -> None:
+        """The latency of every other call."""
         if self.plan.faults.latency_ms:
             await asyncio.sleep(self.plan.faults.latency_ms / 1000)
-        method, path = scope["method"], scope["path"]
-        if path == "/transactions" and method == "POST":
-            await self._post(receive, send)
-        elif path == "/transactions" and method == "GET":
-            await _answer(send, 200, self._page(scope["query_string"].decode()))
-        elif method == "GET" and (match := _ROW.match(path)):
-            await self._get(unquote(match[1]), receive, send)
-        elif path == "/cleanup" and method == "POST":
-            self.clear()
-            await _answer(send, 200, {"status": "ok"})
-        elif path == "/health" and method == "GET":
-            await _answer(send, 200, {"status": "ok"})
-        else:
-            await _answer(send, 404, {"detail": "Not Found"})
-
-    def clear(self) -> None:
-        """Forget rows and what was still going to be written."""
-        for task in self._late:
-            task.cancel()
-        self._late.clear()
-        self._visible_at.clear()
-        self.ledger.clear()
-        self.released = asyncio.Event()
 
     def release(self) -> None:
-        """Let every POST that hangs until released be written now."""
-        self.released.set()
-        self.released = asyncio.Event()
+        """Let go on what hangs until released; what comes later hangs again."""
+        self._released.set()
+        self._released = asyncio.Event()
 
-    async def _post(self, receive: Receive, send: Send) -> None:
-        try:
-            row = _row(await _body(receive))
-        except ValueError as error:
-            await _answer(send, 422, {"detail": str(error)})
-            return
-        self.ledger.post_begins(row["id"])
-        try:
-            await self._post_row(row, receive, send)
-        finally:
-            self.ledger.post_ends(row["id"])
+    def cleanup(self) -> None:
+        """Empty the table, as the original does: what is still going to be written will be."""
+        self.ledger = Ledger()
 
-    async def _post_row(self, row: dict[str, Any], receive: Receive, send: Send) -> None:
-        fault, retry = self.plan.for_post(row["id"]), str(self.plan.faults.retry_after_s).encode()
+    def reset(self) -> None:
+        """As after the start, without faults: nothing written, scripted, counted, nor still to be written."""
+        for task in self._tasks:
+            task.cancel()
+        self._late.clear()
+        self.ledger, self._traffic = Ledger(), Traffic()
+        self.plan.clear()
+
+    def statistics(self) -> dict[str, Any]:
+        """{rows, distinct, duplicates, duplicate_ids, posts, gets, in_flight, max_posts_..., pending_late_writes}."""
+        return self.ledger.statistics() | {
+            "posts": self._traffic.posts,
+            "gets": self._traffic.gets,
+            "in_flight": self._traffic.in_flight(),
+            "max_posts_in_flight_of_one_id": self._traffic.most_of_one_id,
+            "pending_late_writes": len(self._late),
+        }
+
+    async def _post_later(self, row: Row, fault: PostFault, released: asyncio.Event) -> Answer:
+        hang_s = self.plan.hang_s(row.id)  # before anything waits: the next POST of this id draws its own
+        await self.pause()
+        if fault == "hang_write":
+            await asyncio.sleep(hang_s)
+        elif fault == "hang_until_released":
+            await released.wait()
+        return self._post_now(row, fault)
+
+    async def _get_later(self, row_id: str, fault: GetFault, released: asyncio.Event) -> Answer:
+        await self.pause()
+        if fault == "hang":
+            await released.wait()
+        return self._get_now(row_id, fault)
+
+    def _post_now(self, row: Row, fault: PostFault) -> Answer:
+        if fault in _WRITE:
+            stale_s = self.plan.stale_s(row.id)
+            self.ledger.write(row, None if stale_s is None else _now() + stale_s)
         match fault:
-            case "fail_before":
-                await _answer(send, 500, {"detail": "failed before the write"})
-            case "fail_after":
-                self._write(row)
-                await _answer(send, 500, {"detail": "failed after the write"})
+            case "fail_before" | "fail_after":
+                return Answer(500, dumps({"detail": f"failed {fault[5:]} the write"}))
             case "reject":
-                await _answer(send, 400, {"detail": "rejected"})
-            case "throttle":
-                await _answer(send, 429, {"detail": "too many"}, ((b"retry-after", retry),))
-            case "unavailable":
-                await _answer(send, 503, {"detail": "not now"}, ((b"retry-after", retry),))
-            case "truncate":
-                self._write(row)
-                await _break_off(send)
-            case "hang_write" | "hang_until_released":
-                late = self._write_late(row, fault == "hang_write")
-                if await _gone_before(late, receive):
-                    return
-                await _answer(send, 201, row)
+                return Answer(400, dumps({"detail": "rejected", "reason": "the rules say no"}))
+            case "throttle" | "unavailable":
+                return self._refusal(fault)
             case _:
-                self._write(row)
-                await _answer(send, 201, row)
+                return Answer(201, row.json, broken_off=fault == "truncate")
 
-    async def _get(self, row_id: str, receive: Receive, send: Send) -> None:
-        self.ledger.gets += 1
-        match self.plan.for_get(row_id):
+    def _get_now(self, row_id: str, fault: GetFault) -> Answer:
+        match fault:
             case "fail":
-                await _answer(send, 500, {"detail": "failed"})
-            case "hang":
-                await _gone_before(asyncio.ensure_future(self.released.wait()), receive)
-                await _answer(send, 500, {"detail": "gave up"})
-            case "truncate":
-                await _break_off(send)
-            case "missing":
-                await _answer(send, 404, {"detail": "Transaction not found"})
-            case _:
-                row = self.ledger.find(row_id)
-                if row is None or asyncio.get_running_loop().time() < self._visible_at.get(row_id, 0):
-                    await _answer(send, 404, {"detail": "Transaction not found"})
-                else:
-                    await _answer(send, 200, row)
+                return Answer(500, dumps({"detail": "failed"}))
+            case "throttle" | "unavailable":
+                return self._refusal(fault)
+        row = None if fault == "missing" else self.ledger.find(row_id, _now())
+        status, body = (200, row.json) if row else (404, dumps({"detail": "Transaction not found"}))
+        return Answer(status, body, broken_off=fault == "truncate")
 
-    def _write(self, row: dict[str, Any]) -> None:
-        if stale_s := self.plan.stale_s(row["id"]):
-            self._visible_at.setdefault(row["id"], asyncio.get_running_loop().time() + stale_s)
-        self.ledger.write(row)
+    def _refusal(self, fault: PostFault | GetFault) -> Answer:
+        status, detail = (429, "too many requests") if fault == "throttle" else (503, "not now")
+        return Answer(status, dumps({"detail": detail}), self.plan.faults.retry_after_s)
 
-    def _write_late(self, row: dict[str, Any], by_time: bool) -> asyncio.Task[None]:
-        """The write survives its caller: it is a task of its own."""
-
-        async def write() -> None:
-            try:
-                await (asyncio.sleep(self.plan.hang_s(row["id"])) if by_time else released.wait())
-                self._write(row)
-            finally:
-                self.ledger.late_writes -= 1
-
-        released = self.released
-        self.ledger.late_writes += 1
-        task = asyncio.create_task(write())
-        self._late.add(task)
-        task.add_done_callback(self._late.discard)
+    def _start(self, outcome: Coroutine[Any, Any, Answer]) -> asyncio.Task[Answer]:
+        task = asyncio.create_task(outcome)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
         return task
 
-    def _page(self, query: str) -> list[dict[str, Any]]:
-        asked = parse_qs(query)
-        offset, limit = int(asked.get("offset", ["0"])[0]), asked.get("limit")
-        return self.ledger.rows[offset:] if limit is None else self.ledger.rows[offset : offset + int(limit[0])]
+    def _count_late(self, task: asyncio.Task[Answer]) -> None:
+        self._late.add(task)
+        task.add_done_callback(self._late.discard)
 
 
-def _row(body: bytes) -> dict[str, Any]:
-    """Raises: ValueError, saying what is missing or wrong."""
-    row = jiter.from_json(body, float_mode="decimal")
-    if not isinstance(row, dict) or not set(row) >= _FIELDS or not isinstance(row["id"], str):
-        raise ValueError(f"a row is an object with {', '.join(sorted(_FIELDS))}")
-    try:
-        return row | {"amount": Decimal(row["amount"]).quantize(_CENT)}
-    except (ArithmeticError, TypeError):
-        raise ValueError("amount must be DECIMAL(10,2)") from None
-
-
-async def _body(receive: Receive) -> bytes:
-    body = b""
-    while True:
-        message = await receive()
-        body += message.get("body", b"")
-        if not message.get("more_body"):
-            return body
-
-
-async def _gone_before(done: asyncio.Future[Any], receive: Receive) -> bool:
-    """Whether the caller went away before `done`."""
-    gone = asyncio.ensure_future(receive())
-    await asyncio.wait((done, gone), return_when=asyncio.FIRST_COMPLETED)
-    gone.cancel()
-    return not done.done()
-
-
-async def _answer(send: Send, status: int, value: Any, headers: tuple[tuple[bytes, bytes], ...] = ()) -> None:
-    body = simplejson.dumps(value, use_decimal=True, separators=(",", ":")).encode()
-    start = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode()), *headers]
-    await send({"type": "http.response.start", "status": status, "headers": start})
-    await send({"type": "http.response.body", "body": body})
-
-
-async def _break_off(send: Send) -> None:
-    headers = [(b"content-type", b"application/json"), (b"content-length", b"1000")]
-    await send({"type": "http.response.start", "status": 201, "headers": headers})
-    await send({"type": "http.response.body", "body": b'{"id":', "more_body": True})
-    raise BrokenOffError
+def _now() -> float:
+    return asyncio.get_running_loop().time()

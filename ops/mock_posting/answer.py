@@ -1,0 +1,12 @@
+"""What the posting service says."""
+
+from typing import NamedTuple
+
+
+class Answer(NamedTuple):
+    """`body`: JSON. `broken_off`: the connection is closed in the middle of it."""
+
+    status: int
+    body: bytes
+    retry_after_s: int | None = None
+    broken_off: bool = False

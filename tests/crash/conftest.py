@@ -1,0 +1,30 @@
+from collections.abc import Iterator
+
+import pytest
+
+from ops.mock_posting.client import MockPosting
+from ops.ports import free_port
+from ops.redis_server import RedisServer
+
+
+@pytest.fixture(scope="package")
+def crash_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    """A server of its own: it is killed in the middle."""
+    server = RedisServer(free_port(), tmp_path_factory.mktemp("crash")).start()
+    yield server
+    server.kill()
+
+
+@pytest.fixture(scope="package")
+def crash_mock() -> Iterator[MockPosting]:
+    with MockPosting() as found:
+        yield found
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Waits that only make room for others are not waited for."""
+    monkeypatch.setattr("txn.queue.consumer.POLL_S", 0)
+    monkeypatch.setattr("txn.queue.consumer.UNAVAILABLE_S", 0)
+    monkeypatch.setattr("txn.store.scripts.FIRST_PAUSE_S", 0.001)
+    monkeypatch.setattr("txn.store.scripts.MAX_PAUSE_S", 0.01)

@@ -1,0 +1,59 @@
+import os
+import time
+from collections import Counter
+
+import pytest
+
+from ops.mock_posting.client import MockPosting
+from ops.redis_server import RedisServer
+from tests.crash.cells import CUTS, Cell, all_cells
+from tests.crash.play import play
+from tests.crash.world import World
+
+CELLS, EXCLUDED = all_cells()
+#: `make test` plays one cell in so many, `make test-long` all. No multiple of the sizes of the dimensions.
+SAMPLE = 5
+
+
+def play_one(server: RedisServer, mock: MockPosting, cell: Cell) -> None:
+    mock.reset()
+    world = World(server, mock)
+    try:
+        play(world, cell)
+    except Exception as error:
+        error.add_note(f"again: CELL='{cell}' make test-long ARGS=tests/crash")
+        raise
+    finally:
+        world.close()
+
+
+@pytest.mark.parametrize("cut", CUTS)
+def test_whatever_happens_at(cut: str, crash_server: RedisServer, crash_mock: MockPosting) -> None:
+    play_all([cell for cell in CELLS[::SAMPLE] if cell.cut == cut], crash_server, crash_mock)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("cut", CUTS)
+def test_whatever_happens_at_in_every_cell(cut: str, crash_server: RedisServer, crash_mock: MockPosting) -> None:
+    chosen = os.environ.get("CELL")
+    play_all([cell for cell in CELLS if cell.cut == cut and chosen in (None, str(cell))], crash_server, crash_mock)
+
+
+def play_all(cells: list[Cell], crash_server: RedisServer, crash_mock: MockPosting) -> None:
+    began, failures = time.monotonic(), []
+    for cell in cells:
+        try:
+            play_one(crash_server, crash_mock, cell)
+        except Exception as error:  # noqa: BLE001 - every cell is played, and every failure shown
+            failures.append(f"{type(error).__name__}: {error}\n  {' '.join(error.__notes__)}")
+    print(f"{len(cells)} cells in {time.monotonic() - began:.1f} s")
+    assert not failures, f"{len(failures)} of {len(cells)} cells:\n" + "\n".join(failures[:20])
+
+
+def test_the_cells_and_those_left_out_are_counted() -> None:
+    for reason, count in Counter(one.reason for one in EXCLUDED).items():
+        print(f"left out: {count} cells: {reason}")
+    print(f"{len(CELLS)} cells over {len(CUTS)} cut points, {len(EXCLUDED)} left out")
+    assert len({cell.cut for cell in CELLS}) == len(CUTS)
+    assert len(CELLS) > 1_000

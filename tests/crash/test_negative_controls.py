@@ -1,0 +1,196 @@
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import redis
+
+from ops.mock_posting.client import MockPosting
+from ops.redis_server import RedisServer
+from tests.crash.cells import Cell, all_cells
+from tests.crash.play import check, play
+from tests.crash.world import NOTHING, SETTINGS, Cut, Mutations, Worker, World, run_to_quiet
+from txn.model.outcome import Clear, Completed, Failed, Settlement
+from txn.model.transaction import ErrorCode, Evidence
+from txn.posting.service import Absent, Found
+from txn.settings import Settings
+from txn.store.messages import Messages
+
+Tamper = Callable[[Worker], None]
+CELLS = all_cells()[0]
+
+
+def nothing(worker: Worker) -> None:
+    return None
+
+
+def no_get_before_post(worker: Worker) -> None:
+    find = worker.posting.find
+
+    def found(transaction_id: str, payload: bytes) -> Any:
+        answer = find(transaction_id, payload)
+        return Absent() if isinstance(answer, Found) and not worker.transport._posted else answer
+
+    worker.posting.find = found  # type: ignore[method-assign]
+
+
+def no_verifying_get(worker: Worker) -> None:
+    find = worker.posting.find
+
+    def found(transaction_id: str, payload: bytes) -> Any:
+        return Absent() if worker.transport._posted else find(transaction_id, payload)
+
+    worker.posting.find = found  # type: ignore[method-assign]
+
+
+def no_last_check(worker: Worker) -> None:
+    post = worker.posting.post
+    worker.posting.post = lambda *arguments: post(*arguments[:-1], lambda: arguments[-1]() or True)  # type: ignore[method-assign]
+
+
+def no_due_index(worker: Worker) -> None:
+    worker.store.due = lambda limit: (0, 0)  # type: ignore[method-assign]
+
+
+def no_reconciliation(worker: Worker) -> None:
+    Messages.requeue_all_but(worker.messages, ())
+    worker.messages.requeue_all_but = lambda held: 0  # type: ignore[method-assign]
+
+
+NO_NONCE: Mutations = {"settle": (("or settled_by ~= owner then", "then"),)}
+NO_STATUS_TEST: Mutations = {
+    "settle": (
+        ("if status ~= 'processing' or settled_by ~= owner then", "if settled_by ~= owner then"),
+        ("if settled_by == owner then return { 'refused', 'repeated' } end", ""),
+    )
+}
+NO_DOUBT_WINDOW: Mutations = {"claim": (("if (tonumber(r[4]) or 0) > now or quarantined > now then", "if false then"),)}
+NO_DOUBT_OF_ITS_OWN: Mutations = {"claim": (("'doubt', int(now + lease + doubt_window), 'attempts'", "'attempts'"),)}
+NO_LEASE_REFUSAL: Mutations = {
+    "claim": (("if tonumber(r[3]) > now then return { 'refused', 'leased', claims } end", ""),)
+}
+NO_END_OF_THE_EXCUSE: Mutations = {
+    "due": (
+        (
+            "if has_message and status == 'pending' and (age < patience or head_pushed <= pushed) then",
+            "if has_message then",
+        ),
+    )
+}
+
+
+def first_broken(
+    server: RedisServer, mock: MockPosting, mutations: Mutations, tamper: Tamper, cells: list[Cell], settings: Settings
+) -> Cell | None:
+    for cell in cells:
+        mock.reset()
+        world = World(server, mock, mutations, settings, tamper)
+        try:
+            play(world, cell)
+        except AssertionError as error:
+            print(f"found by {cell}: {error}")
+            return cell
+        finally:
+            world.close()
+    return None
+
+
+def chosen(cut: str = "", fault: str = "", posting: str = "", company: str = "") -> list[Cell]:
+    """Cells whose parts contain these words."""
+    wanted = (cut, fault, posting, company)
+    return [cell for cell in CELLS if all(word in part for word, part in zip(wanted, cell, strict=True))]
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize(
+    ("mutations", "tamper", "where"),
+    [
+        pytest.param(NO_STATUS_TEST, nothing, {"cut": "after settle", "fault": "lost"}, id="the status test in settle"),
+        pytest.param(NOTHING, no_get_before_post, {"posting": "hangs"}, id="the GET before the POST"),
+        pytest.param(NO_DOUBT_WINDOW, nothing, {"cut": "after post", "posting": "hangs"}, id="the doubt window"),
+        pytest.param(NO_DOUBT_OF_ITS_OWN, nothing, {"cut": "after post", "fault": "dies"}, id="a claim's own doubt"),
+        pytest.param(
+            NOTHING, no_last_check, {"cut": "before post", "fault": "long"}, id="the last check before sending"
+        ),
+        pytest.param(NOTHING, no_due_index, {"fault": "dies"}, id="the due index"),
+    ],
+)
+def test_without_it_a_cell_breaks(
+    mutations: Mutations, tamper: Tamper, where: dict[str, str], crash_server: RedisServer, crash_mock: MockPosting
+) -> None:
+    assert first_broken(crash_server, crash_mock, mutations, tamper, chosen(**where), SETTINGS) is not None
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize(
+    ("mutations", "tamper"),
+    [
+        pytest.param(NO_LEASE_REFUSAL, nothing, id="the refusal of a leased transaction"),
+        pytest.param(NOTHING, no_verifying_get, id="the verifying GET"),
+    ],
+)
+def test_without_it_nothing_breaks_because_it_is_there_for_speed(
+    mutations: Mutations, tamper: Tamper, crash_server: RedisServer, crash_mock: MockPosting
+) -> None:
+    # Cuts around a verifying GET that is not made are never reached.
+    cells = [cell for cell in CELLS[::7] if "verify" not in cell.cut and "restarts" not in cell.fault]
+    assert first_broken(crash_server, crash_mock, mutations, tamper, cells, SETTINGS) is None
+
+
+def a_late_rejection(world: World) -> None:
+    """The first worker's rejection is settled when the second has taken over and posted."""
+    first, second = world.worker(), world.worker()
+    first.accept()
+    late = first.store.claim(world.id, "first")
+    assert late is not None
+    world.forward(world.settings.lease_ms + world.settings.doubt_window_ms)
+    heir = second.store.claim(world.id, "second")
+    assert heir is not None
+    second.posting.post(world.id, heir.payload, heir.submitted_ms, lambda: True)
+    first.store.settle(world.id, "first", Settlement(Failed(ErrorCode.REJECTED, "late", Clear())))
+    second.store.settle(world.id, "second", Settlement(Completed(Evidence.POSTED)))
+
+
+def a_body_without_its_place_in_the_queue(world: World) -> None:
+    world.worker().accept()
+    world.client.delete(world.keys.messages)
+
+
+def a_fetch_that_nobody_knows_of(world: World) -> None:
+    """The answer to a fetch is lost, and the worker lives on: nothing may stay in its ack set."""
+    lost = Cut("after fetch", lost_answer)
+    worker = world.worker(lost)
+    worker.accept()
+    worker.work()
+    worker.work()
+    left = world.client.keys(f"{world.keys.acks}*")
+    assert lost.reached
+    assert left == [], f"{left} left in a living worker's ack set"
+
+
+def lost_answer() -> None:
+    raise redis.ConnectionError("the answer is lost")
+
+
+Scene = Callable[[World], None]
+SCENES = [
+    pytest.param(a_late_rejection, NO_NONCE, nothing, id="the owner's nonce"),
+    pytest.param(a_body_without_its_place_in_the_queue, NO_END_OF_THE_EXCUSE, nothing, id="the end of the excuse"),
+    pytest.param(a_fetch_that_nobody_knows_of, NOTHING, no_reconciliation, id="the consumer's reconciliation"),
+]
+
+
+def end_well(world: World, scene: Scene) -> None:
+    scene(world)
+    run_to_quiet(world, world.worker())
+    check(world, Cell("", "", "fine", ""))
+
+
+@pytest.mark.parametrize(("scene", "mutations", "tamper"), SCENES)
+def test_a_scene_ends_well_with_it_and_not_without(
+    scene: Scene, mutations: Mutations, tamper: Tamper, crash_server: RedisServer, crash_mock: MockPosting
+) -> None:
+    crash_mock.reset()
+    end_well(World(crash_server, crash_mock), scene)
+    crash_mock.reset()
+    with pytest.raises(AssertionError):
+        end_well(World(crash_server, crash_mock, mutations, SETTINGS, tamper), scene)

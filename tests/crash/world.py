@@ -1,0 +1,303 @@
+"""The real rules and the real Lua on a real server, with a place at which one worker can be cut.
+
+Lease, doubt window and backoff run on a moved clock; HTTP deadlines are real and short; late writes wait for a gate
+that is opened within the time that the promise allows the posting service.
+"""
+
+import contextlib
+import secrets
+import time
+import uuid
+from collections import Counter
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ops.mock_posting.client import MockPosting
+from ops.redis_server import RedisServer
+from tests.parts import BODY, Clock
+from txn.clock import boot_ms
+from txn.delivery import Delivery
+from txn.errors import StoreUnavailable
+from txn.model.submission import parse_submission
+from txn.model.transaction import Transaction
+from txn.posting.curl import CurlTransport
+from txn.posting.service import PostingService
+from txn.posting.transport import Answer, always
+from txn.queue.consumer import RecordConsumer
+from txn.queue.message import NAME, message_template
+from txn.settings import Settings
+from txn.store.connection import connect
+from txn.store.keys import Keys
+from txn.store.messages import Messages
+from txn.store.scripts import Scripts
+from txn.store.statistics import StatisticsReader
+from txn.store.store import Store
+
+#: A lease shorter than the lateness, so that late writes land when somebody else has taken over.
+SETTINGS = Settings(posting_timeout_ms=50, margin_ms=20, lease_ms=1_000, doubt_window_ms=4_000, grace_ms=1_000)
+#: The posting service may be as late as the doubt window allows, with something to spare.
+LATENESS_MS = round(0.8 * SETTINGS.doubt_window_ms)
+
+#: Text to replace in scripts, by script: how negative controls take a protection away.
+Mutations = Mapping[str, tuple[tuple[str, str], ...]]
+NOTHING: Mutations = {}
+
+
+class Died(BaseException):
+    """The process ends here: nothing of it runs any more."""
+
+
+class Cut:
+    """Calls `then` once, when the worker comes to `place`."""
+
+    def __init__(self, place: str = "", then: Callable[[], None] = lambda: None) -> None:
+        self._place, self._then, self.reached = place, then, False
+
+    def at(self, place: str) -> None:
+        if place == self._place and not self.reached:
+            self.reached = True
+            self._then()
+
+
+class CutScripts(Scripts):
+    """Scripts with a cut before and after each call, below everything that maps errors and repeats."""
+
+    def __init__(self, client: Any, cut: Cut, mutations: Mutations) -> None:
+        super().__init__(client)
+        self.called = ""
+        for name, changes in mutations.items():
+            text = str(self._scripts[name].script)
+            for old, new in changes:
+                assert old in text, f"{name}.lua no longer holds {old!r}"
+                text = text.replace(old, new)
+            self._scripts[name] = client.register_script(text)
+        for name, script in list(self._scripts.items()):
+            self._scripts[name] = self._wrapped(name, script, cut)
+
+    def _wrapped(self, name: str, script: Any, cut: Cut) -> Any:
+        def call(**arguments: Any) -> Any:
+            called = self.called or name
+            cut.at(f"before {called}")
+            reply = script(**arguments)
+            cut.at(f"after {called}")
+            return reply
+
+        return call
+
+
+class CutTransport(CurlTransport):
+    """A transport with a cut before and after each call, and in the last check."""
+
+    def __init__(self, url: str, cut: Cut, on_post: Callable[[], None]) -> None:
+        super().__init__(url)
+        self._cut, self._on_post, self._posted = cut, on_post, False
+
+    def new_delivery(self) -> None:
+        self._posted = False
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: bytes | None = None,
+        headers: Mapping[str, str],
+        timeout_ms: int,
+        may_send: Callable[[], bool] = always,
+    ) -> Answer:
+        called = "post" if method == "POST" else "verify" if self._posted else "get"
+
+        def checked() -> bool:
+            if method == "POST":
+                self._cut.at("check")
+                self._posted = True
+                self._on_post()
+            return may_send()
+
+        self._cut.at(f"before {called}")
+        try:
+            return super().request(method, path, body=body, headers=headers, timeout_ms=timeout_ms, may_send=checked)
+        finally:
+            self._cut.at(f"after {called}")
+
+
+class World:
+    """One transaction, a posting service, and any number of workers.
+
+    Two processes that give the same `name` see the same transaction.
+    """
+
+    def __init__(
+        self,
+        server: RedisServer,
+        mock: MockPosting,
+        mutations: Mutations = NOTHING,
+        settings: Settings = SETTINGS,
+        tamper: Callable[["Worker"], None] = lambda worker: None,
+        name: str = "",
+    ) -> None:
+        name = name or uuid.uuid4().hex[:8]
+        self.server, self.mock, self.clock = server, mock, Clock()
+        self.settings = settings.model_copy(update={"prefix": f"{name}:"})
+        self.mutations, self.tamper = mutations, tamper
+        self.keys = Keys(self.settings.prefix, NAME)
+        self.submission = parse_submission(BODY, name)
+        self.id = self.submission.id
+        self._release_at: int | None = None
+        self._hidden = False
+        self.down = False
+        self.workers: list[Worker] = []
+        self.client = connect(server.url, timeout_ms=2_000)
+
+    def close(self) -> None:
+        self.client.close()
+        for worker in self.workers:
+            worker.client.close()
+            worker.transport.close()
+
+    def worker(self, cut: Cut | None = None) -> "Worker":
+        worker = Worker(self, f"worker{len(self.workers)}", cut or Cut())
+        self.workers.append(worker)
+        self.tamper(worker)
+        return worker
+
+    def posting_does(self, posting: str, rejected_before: bool = False) -> None:
+        """Script the posting service; `rejected_before` lets it refuse once, so that there is something to replay."""
+        faults: dict[str, list[Any]] = {
+            "fails before": ["fail_before"],
+            "fails after": ["fail_after"],
+            "hangs then writes": ["hang_until_released"],
+            "404 then visible": ["fail_after"],
+            "rejects": ["reject"] * 20,
+        }
+        first: list[Any] = ["reject"] if rejected_before else []
+        hidden: list[Any] = ["missing"] * 100 if posting == "404 then visible" else []
+        self.mock.script(self.id, post=first + faults.get(posting, []), get=hidden)
+        self._hidden = bool(hidden)
+        if posting == "down":
+            self.mock.down()
+            self.down = True
+
+    def posted(self) -> None:
+        """A POST is about to leave: what it does late must happen within the time that is promised."""
+        if self._release_at is None:
+            self._release_at = self.clock.shift_ms + LATENESS_MS
+
+    def forward(self, ms: int) -> None:
+        """Move the clock, and open the gate on the way when its time has come."""
+        until = self.clock.shift_ms + ms
+        if self._release_at is not None and until >= self._release_at:
+            self.clock.shift_ms = self._release_at
+            self._release()
+        self.clock.shift_ms = until
+
+    def _release(self) -> None:
+        self._release_at = None
+        if self._hidden:
+            self.mock.script(self.id)
+            self._hidden = False
+        self.mock.release()
+        while self.mock.stats()["pending_late_writes"]:
+            pass
+
+    def back_up(self) -> None:
+        """The posting service comes back."""
+        if self.down:
+            self.down = False
+            self.mock.up()
+
+    def transaction(self) -> Transaction:
+        return Store(self.client, self.keys, message_template(), self.settings).read(self.id)
+
+    def rows(self) -> int:
+        return Counter(row["id"] for row in self.mock.rows())[self.id]
+
+    def lose_message(self) -> None:
+        self.client.delete(self.keys.messages, self.keys.message_bodies)
+
+    def next_due_in(self) -> int | None:
+        """Milliseconds until the next look at the transaction, or None if it is finished."""
+        found: Any = self.client.zscore(self.keys.due, self.id)
+        if found is None:
+            return None
+        return round(found) - StatisticsReader(self.client, self.keys, self.clock).read().now_ms
+
+
+class Worker:
+    """The parts of one worker process, run step by step, and those of an API process."""
+
+    def __init__(self, world: World, name: str, cut: Cut) -> None:
+        self.world, clock = world, world.clock
+        self.client = connect(world.server.url, timeout_ms=2_000)
+        self.scripts = CutScripts(self.client, cut, world.mutations)
+        self.store = Store(self.client, world.keys, message_template(), world.settings, clock)
+        self.store._scripts = self.scripts
+        self.messages = Messages(self.client, world.keys, name, clock)
+        self.messages._scripts = self.scripts
+        self.transport = CutTransport(world.mock.url, cut, world.posted)
+        self.posting = PostingService(self.transport, world.settings.posting_timeout_ms)
+        self.rules = Delivery(self.store, self.posting, world.settings, lambda: 0.5, lambda: boot_ms() + clock())
+        self.consumer = RecordConsumer(self.messages, 4, lambda: time.monotonic() + clock() / 1_000)
+
+    def accept(self) -> None:
+        """What the API does; its client repeats an unanswered submit with the same key, as the docs tell users to."""
+        self.store.accept(self.world.submission)
+
+    def replay(self) -> None:
+        self.store.replay(self.world.id, '{"who":"ann"}')
+
+    def work(self) -> None:
+        """Rescue what is due, then take and deliver messages until there are none."""
+        with contextlib.suppress(StoreUnavailable, RuntimeError):  # the loop goes on with its next tick
+            self.store.due(100)
+        empty = 0
+        while empty < 2:
+            self.scripts.called = ""
+            try:
+                message = next(self.consumer)
+            except RuntimeError:
+                message = None  # the thread would be started anew
+            if message is None:
+                empty += 1
+                continue
+            self._deliver(str(message.args[0]))
+            self.consumer.ack(message)
+            self._send_ack()
+
+    def _deliver(self, transaction_id: str) -> None:
+        """What the actor and its middleware do."""
+        owner = secrets.token_urlsafe(12)
+        self.transport.new_delivery()
+        try:
+            self.rules.deliver(transaction_id, owner)
+        except (StoreUnavailable, RuntimeError) as error:
+            self._give_up(transaction_id, owner, error)
+
+    def _give_up(self, transaction_id: str, owner: str, error: Exception) -> None:
+        with contextlib.suppress(StoreUnavailable):
+            self.rules.give_up(transaction_id, owner, error)
+
+    def _send_ack(self) -> None:
+        self.scripts.called = "ack"
+        try:
+            next_message = next(self.consumer)
+        except RuntimeError:
+            next_message = None
+        finally:
+            self.scripts.called = ""
+        if next_message is not None:
+            self._deliver(str(next_message.args[0]))
+            self.consumer.ack(next_message)
+
+
+def run_to_quiet(world: World, worker: Worker, rounds: int = 60) -> None:
+    """Work, and move the clock to the next look, until nothing is unfinished."""
+    for number in range(rounds):
+        worker.work()
+        wait_ms = world.next_due_in()
+        if wait_ms is None:
+            return
+        if number == 3:
+            world.back_up()
+        world.forward(max(wait_ms, 0) + 1)
+    raise AssertionError(f"not quiet after {rounds} rounds: {world.client.hgetall(world.keys.record(world.id))}")
