@@ -1,3 +1,6 @@
+import contextlib
+import socket
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -11,7 +14,10 @@ from tests.crash.play import check, play
 from tests.crash.world import NOTHING, SETTINGS, Cut, Mutations, Worker, World, run_to_quiet
 from txn.model.outcome import Clear, Completed, Failed, Settlement
 from txn.model.transaction import ErrorCode, Evidence
+from txn.posting.curl import CurlTransport
+from txn.posting.gate import Gate
 from txn.posting.service import Absent, Found
+from txn.posting.transport import MaybeSent
 from txn.settings import Settings
 from txn.store.messages import Messages
 
@@ -194,3 +200,35 @@ def test_a_scene_ends_well_with_it_and_not_without(
     crash_mock.reset()
     with pytest.raises(AssertionError):
         end_well(World(crash_server, crash_mock, mutations, SETTINGS, tamper), scene)
+
+
+def test_without_the_one_send_guard_libcurl_sends_a_request_twice(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def requests_of_one_call() -> int:
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            seen: list[bytes] = []
+            threading.Thread(target=answer_get_and_drop_post, args=(listener, seen), daemon=True).start()
+            transport = CurlTransport(f"http://127.0.0.1:{listener.getsockname()[1]}")
+            transport.request("GET", "/transactions/a", headers={}, timeout_ms=2_000)
+            with pytest.raises(MaybeSent):
+                transport.request("POST", "/transactions", body=b"{}", headers={}, timeout_ms=2_000)
+            transport.close()
+        return sum(request.startswith(b"POST") for request in seen)
+
+    assert requests_of_one_call() == 1
+    monkeypatch.setattr(Gate, "opens", lambda gate: setattr(gate, "_opened", True) or True)
+    assert requests_of_one_call() == 2
+
+
+def answer_get_and_drop_post(listener: socket.socket, seen: list[bytes]) -> None:
+    """Keeps a connection for a GET, and closes it without an answer when a POST was read."""
+    with contextlib.suppress(OSError):
+        while True:
+            connection, _ = listener.accept()
+            with connection:
+                while request := connection.recv(65_536):
+                    seen.append(request)
+                    if request.startswith(b"POST"):
+                        break
+                    connection.sendall(b"HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\n\r\n{}")
