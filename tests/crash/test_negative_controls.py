@@ -77,7 +77,7 @@ NO_LEASE_REFUSAL: Mutations = {
 NO_END_OF_THE_EXCUSE: Mutations = {
     "due": (
         (
-            "if has_message and status == 'pending' and (age < patience or head_pushed <= pushed) then",
+            "if may_come and (age < patience or head_pushed <= pushed) then",
             "if has_message then",
         ),
     )

@@ -239,4 +239,5 @@ def _size(data: bytes) -> int | None:
 def _tls_context() -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(CERTIFICATE)
+    context.set_alpn_protocols(["h2", "http/1.1"])  # whoever offers HTTP/2 gets it, and is not understood
     return context

@@ -7,6 +7,7 @@ from ops.ports import free_port
 from tests.posting.conftest import BODY, Wires
 from tests.posting.raw_server import Peer, answer, saying
 from txn.errors import BadSettings
+from txn.posting.endpoint import Endpoint
 from txn.posting.transport import MAX_ANSWER_BYTES
 
 STATUSES = [200, 201, 202, 204, 301, 302, 307, 308, 400, 401, 404, 409, 417, 422, 425, 429, 500, 502, 503, 504]
@@ -66,6 +67,12 @@ def test_credentials_of_the_url_are_sent_decoded_as_basic(wires: Wires) -> None:
     wire = wires.connect()
     wire.get()
     assert b"\r\nAuthorization: Basic Y2xlcms6czNjcmV0QHdvcmQ=\r\n" in wire.arrived()[0]
+
+
+def test_credentials_of_the_url_are_nowhere_to_be_shown() -> None:
+    endpoint = Endpoint.parse("http://clerk:s3cret@h:81/base/")
+    assert endpoint.url == "http://h:81/base"
+    assert "s3cret" not in repr(endpoint)
 
 
 @pytest.mark.parametrize(

@@ -1,3 +1,4 @@
+import errno
 import itertools
 import socket
 import threading
@@ -35,6 +36,15 @@ def test_a_name_server_that_does_not_answer_is_not_sent(monkeypatch: pytest.Monk
     monkeypatch.setattr(socket, "getaddrinfo", lambda *args, **kwargs: silence.wait(PATIENCE_S))
     Wires(RequestsTransport).to(80, host="anybody.invalid").fails_on_time(NotSent, timeout_ms=150)
     silence.set()
+
+
+def test_a_reset_while_connecting_is_not_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    def connect(*args: object) -> None:
+        raise ConnectionResetError(errno.ECONNRESET, "reset")
+
+    monkeypatch.setattr(socket.socket, "connect", connect)
+    wire = Wires(RequestsTransport).to(free_port())
+    wire.fails(NotSent, wire.post)
 
 
 @pytest.mark.parametrize(

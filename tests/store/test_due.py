@@ -81,6 +81,20 @@ def test_a_dead_workers_transaction_comes_back_when_its_lease_ends(parts: Parts)
     assert parts.claim("a") is not None
 
 
+def test_a_dead_workers_transaction_keeps_its_new_place_in_a_long_queue(parts: Parts) -> None:
+    parts.accept("a")
+    parts.messages("dead").fetch(1)
+    parts.claimed("a")
+    parts.accept("b")
+    parts.clock.forward(parts.settings.lease_ms)
+    look_at_all(parts)
+    place = parts.queued()
+    for _ in range(5):
+        parts.clock.forward(10 * parts.settings.patience_ms)
+        assert look_at_all(parts) == 0
+    assert parts.queued() == place
+
+
 def test_a_held_message_excuses_only_until_the_patience_is_over(parts: Parts) -> None:
     parts.accept("a")
     assert len(parts.messages("alive but does not know it").fetch(1)) == 1

@@ -82,7 +82,7 @@ class RequestsTransport:
             session = self._thread.session = self.new_session()
         prepared = session.prepare_request(request)
         prepared.url = request.url  # as it is: requests resolves dot segments, and an id may be `..`
-        options: dict[str, Any] = {"stream": True, "allow_redirects": False, "proxies": {}, "verify": session.verify}
+        options: dict[str, Any] = {"stream": True, "allow_redirects": False, "verify": session.verify}
         with session.send(prepared, **options) as response:
             body = _bounded(response.raw)
             headers = {name.lower(): value.strip() for name, value in response.raw.headers.items()}

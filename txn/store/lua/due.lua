@@ -37,10 +37,12 @@ for _, id in ipairs(ids) do
         redis.call('ZADD', due, int(now + 3600000), id)
     else
         local pushed = pushed_at(record)
-        local since = math.max(pushed, tonumber(status == 'processing' and r[3] or r[2]) or 0)
-        local age = now - since
+        local due_since = tonumber(status == 'processing' and r[3] or r[2]) or 0
+        local age = now - math.max(pushed, due_since)
         local has_message = redis.call('HEXISTS', messages, message_id) == 1
-        if has_message and status == 'pending' and (age < patience or head_pushed <= pushed) then
+        -- Whoever was woken by a message from before the lease ended is gone, and the message with him.
+        local may_come = has_message and (status == 'pending' or pushed > due_since)
+        if may_come and (age < patience or head_pushed <= pushed) then
             redis.call('ZADD', due, int(now + math.max(pause, age)), id)
         else
             if has_message then
