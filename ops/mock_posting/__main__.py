@@ -19,10 +19,7 @@ def main() -> None:
     """Exit code 1 and a sentence, if a port cannot be used; 2, if the command line is wrong."""
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _stop)
-    try:
-        asyncio.run(serve(parse(sys.argv[1:])))
-    except CannotListen as error:
-        sys.exit(f"mock posting service: {error}")
+    asyncio.run(serve(parse(sys.argv[1:])))
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
@@ -42,15 +39,16 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
 
 
 async def serve(options: argparse.Namespace) -> None:
-    """Serve both ports for ever.
-
-    Raises: CannotListen.
-    """
+    """Serve both ports until a signal comes. Does not return."""
     service = PostingService(FaultPlan(options.seed, options.faults))
     data = Port(create_endpoints(service), options.host, options.port)
     control = Port(create_control(service, data), options.host, options.control_port)
-    await data.open()
-    await control.open()
+    try:
+        await data.open()
+        await control.open()
+    except CannotListen as error:
+        print(f"mock posting service: {error}", file=sys.stderr, flush=True)
+        os._exit(1)  # not by way of Python's shutdown, which the threads of a port that is open do not survive
     where = f"http://{options.host}"
     print(f"mock posting service on {where}:{options.port}, control on {where}:{options.control_port}", flush=True)
     await asyncio.Event().wait()
