@@ -1,0 +1,144 @@
+import hashlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import simplejson
+
+from ops.mock_posting.client import MockPosting
+from ops.ports import free_port
+from ops.redis_server import RedisServer
+from tests.audit.rig import Rig
+from tests.audit.web import StubPosting
+from txn.model.transaction import ErrorCode
+
+ROOT = Path(__file__).parents[2]
+
+
+class Command:
+    """`python -m txn audit` as a process of its own, on the rig's store."""
+
+    def __init__(self, rig: Rig, server: RedisServer, mock: MockPosting) -> None:
+        self.environment = {name: value for name, value in os.environ.items() if not name.startswith("TXN_")} | {
+            "TXN_REDIS_URL": server.url,
+            "TXN_PREFIX": rig.parts.keys.prefix,
+            "TXN_POSTING_URL": mock.url,
+        }
+
+    def __call__(self, *options: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "txn", "audit", *options],
+            env=self.environment | environment,
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+
+@pytest.fixture
+def command(rig: Rig, server: RedisServer, mock: MockPosting) -> Command:
+    return Command(rig, server, mock)
+
+
+def test_the_certificate_is_json_whose_digest_can_be_reproduced(rig: Rig, command: Command) -> None:
+    names = [rig.once() for _ in range(3)]
+    done = command("--json", TXN_DOUBT_WINDOW_MS="20000", TXN_ANSWER_IS_FINAL="1", TXN_VERIFY="after-doubt")
+    found = simplejson.loads(done.stdout)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert found["format"] == 1
+    assert (
+        found["digest"]["sha256"] == hashlib.sha256("".join(f"{name}\n" for name in sorted(names)).encode()).hexdigest()
+    )
+    assert found["counts"]["once"] == found["accepted"] == found["posting"]["rows"] == 3
+    assert found["evidence"] == {"posted": 3}
+    assert found["settings"] == {
+        "posting_timeout_ms": 5000,
+        "margin_ms": 1000,
+        "lease_ms": 20000,
+        "doubt_window_ms": 20000,
+        "answer_is_final": True,
+        "verify": "after-doubt",
+    }
+    assert found["findings"] == {}
+
+
+def test_findings_end_with_1_in_both_forms(rig: Rig, command: Command) -> None:
+    doubled = rig.once()
+    rig.write(doubled)
+    certificate, tables = command("--json"), command()
+    assert simplejson.loads(certificate.stdout)["findings"] == {
+        "doubled": [{"id": doubled, "status": "completed", "code": "", "rows": 2, "differing": 0}]
+    }
+    assert doubled in tables.stdout
+    assert "1 of 1 are not as promised" in tables.stdout
+    assert [done.returncode for done in (certificate, tables)] == [1, 1]
+
+
+def test_the_tables_fit_80_columns_and_carry_no_escape_codes(rig: Rig, command: Command) -> None:
+    rig.once()
+    rig.failed(ErrorCode.REJECTED)
+    rig.write("x" * 64)
+    rig.write(rig.failed(ErrorCode.CONFLICT), amount=1)
+    done = command(COLUMNS="80")
+    assert max(map(len, done.stdout.splitlines())) <= 80
+    assert "\x1b" not in done.stdout
+    assert "Nothing is missing, doubled or different." in done.stdout
+    assert done.returncode == 0
+
+
+def test_without_a_list_it_says_that_doubles_could_not_be_seen(rig: Rig, command: Command, stub: StubPosting) -> None:
+    done = command("--posting-url", stub.url)
+    assert "Doubles could not be seen" in done.stdout
+    certificate = simplejson.loads(command("--json", "--posting-url", stub.url).stdout)
+    assert (certificate["posting"]["list"], certificate["posting"]["rows"]) == (False, None)
+
+
+@pytest.mark.parametrize("options", [[], ["--json"]])
+def test_a_posting_service_that_is_away_is_one_sentence_and_2(command: Command, options: list[str]) -> None:
+    done = command(*options, "--posting-url", f"http://127.0.0.1:{free_port()}")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "txn audit: the posting service cannot be reached\n"
+
+
+def test_a_redis_that_is_away_is_one_sentence_and_2(command: Command) -> None:
+    done = command("--json", TXN_REDIS_URL=f"redis://127.0.0.1:{free_port()}")
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", "txn audit: Redis cannot be reached\n")
+
+
+def test_the_other_transport_asks_as_well(rig: Rig, command: Command) -> None:
+    rig.complete(rig.accept())
+    done = command("--json", TXN_TRANSPORT="requests", PYTHONWARNINGS="error")
+    assert (done.returncode, done.stderr) == (1, "")
+    assert simplejson.loads(done.stdout)["counts"]["missing"] == 1
+
+
+def test_progress_is_shown_on_a_terminal(rig: Rig, command: Command) -> None:
+    rig.once()
+    ours, theirs = os.openpty()
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "txn", "audit", "--json"],
+            env=command.environment | {"TERM": "xterm"},
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=theirs,
+            timeout=60,
+            check=True,
+        )
+        shown = os.read(ours, 65536)
+    finally:
+        os.close(ours)
+        os.close(theirs)
+    assert b"Comparing" in shown
+    assert simplejson.loads(done.stdout)["accepted"] == 1
+
+
+def test_a_wrong_setting_is_one_sentence_and_2(command: Command) -> None:
+    done = command("--posting-url", "ftp://user:secret@host")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("txn audit: TXN_POSTING_URL must be")
+    assert "secret" not in done.stderr

@@ -1,0 +1,1 @@
+"""Proves it afterwards: every accepted transaction compared with the posting service's list."""

@@ -1,0 +1,188 @@
+"""Both sides in a temporary SQLite file: a million transactions need disk, not memory."""
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+from txn.audit.verdict import Verdict, judge
+from txn.errors import Unavailable
+from txn.model.transaction import Status
+from txn.store.records import CHUNK, Record
+
+#: What SQLite may keep in memory, in KiB.
+CACHE_KIB = 32 * 1024
+
+_COLUMNS = "id, status, code, evidence, discarded, digest"
+_TABLES = """
+CREATE TABLE loaded (id TEXT, status TEXT, code TEXT, evidence TEXT, discarded INTEGER, digest BLOB);
+CREATE TABLE record (id TEXT PRIMARY KEY, status TEXT, code TEXT, evidence TEXT, discarded INTEGER, digest BLOB,
+                     rows INTEGER, differing INTEGER DEFAULT 0, asked INTEGER DEFAULT 0, verdict TEXT) WITHOUT ROWID;
+CREATE TABLE listed (id TEXT, digest BLOB);
+"""
+_MATCH = """
+UPDATE record SET
+    rows = (SELECT count(*) FROM listed WHERE listed.id = record.id),
+    differing = (SELECT count(*) FROM listed WHERE listed.id = record.id AND listed.digest <> record.digest)
+"""
+_UNKNOWN = "FROM listed WHERE NOT EXISTS (SELECT 1 FROM record WHERE record.id = listed.id)"
+
+#: Conditions for `Join.chunks`.
+UNSETTLED = "status IN ('pending', 'processing') OR (status = 'failed' AND rows > 0)"
+COMPLETED_NOT_LISTED = "status = 'completed' AND rows = 0"
+SETTLED_NOT_ASKED = "status IN ('completed', 'failed') AND rows IS NULL AND asked = 0"
+LISTED_DIFFERENT = "differing > 0 AND asked = 0"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One transaction, or one unknown id (then `status` is empty).
+
+    `rows`: how many the posting service holds, None if it does not say; `differing`: those with other content.
+    """
+
+    id: str
+    status: str
+    code: str
+    rows: int | None
+    differing: int
+
+
+class Join:
+    """Load both sides, `index`, correct what has changed meanwhile, `match`, and `judge`.
+
+    Its methods raise sqlite3.Error, which `room` makes a sentence of.
+    """
+
+    def __init__(self) -> None:
+        # Without a name it is a file that has none: it is gone with the process, however that ends.
+        self._database = sqlite3.connect("", isolation_level=None)
+
+    def __enter__(self) -> Self:
+        for setting in ("journal_mode = OFF", "synchronous = OFF", "temp_store = FILE", f"cache_size = -{CACHE_KIB}"):
+            self._database.execute(f"PRAGMA {setting}")
+        self._database.executescript(_TABLES)
+        self._database.create_function("judge", 5, _judge, deterministic=True)
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._database.close()
+
+    def load_records(self, records: Iterable[Record]) -> None:
+        """Before `index`; of an id that comes again, the last counts."""
+        self._database.executemany("INSERT INTO loaded VALUES (?, ?, ?, ?, ?, ?)", map(_values, records))
+
+    def load_rows(self, rows: Sequence[tuple[str, bytes]]) -> None:
+        """Rows of the list, as (id, digest of the content); before `index`."""
+        self._database.executemany("INSERT INTO listed VALUES (?, ?)", rows)
+
+    def index(self) -> None:
+        """Sort what was loaded: much faster than to keep it sorted while it comes in no order."""
+        self._database.execute(
+            f"INSERT INTO record ({_COLUMNS}) SELECT {_COLUMNS} FROM "  # noqa: S608 - our own names
+            f"(SELECT {_COLUMNS}, max(rowid) FROM loaded GROUP BY id)"
+        )
+        self._database.execute("DROP TABLE loaded")
+        self._database.execute("CREATE INDEX listed_by_id ON listed (id, digest)")
+
+    def update(self, ids: Sequence[str], now: Sequence[Record]) -> None:
+        """What was read again: `now` replaces or adds; of `ids`, those that are not in it are gone."""
+        self._database.executemany(
+            f"INSERT INTO record ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET "  # noqa: S608
+            "status = excluded.status, code = excluded.code, evidence = excluded.evidence, "
+            "discarded = excluded.discarded, digest = excluded.digest",
+            map(_values, now),
+        )
+        gone = set(ids) - {record.id for record in now}
+        self._database.executemany("DELETE FROM record WHERE id = ?", [(name,) for name in gone])
+
+    def match(self) -> None:
+        """Count every record's rows in the list."""
+        self._database.execute(_MATCH)
+
+    def rematch(self, digests: Iterable[tuple[bytes, str]]) -> None:
+        """Compare again with other digests, given as (digest, id)."""
+        digests = list(digests)
+        self._database.executemany("UPDATE record SET digest = ? WHERE id = ?", digests)
+        self._database.executemany(f"{_MATCH} WHERE id = ?", [(name,) for _, name in digests])
+
+    def answer(self, answers: Iterable[tuple[int | None, int, str]]) -> None:
+        """What GETs said: (rows or None if there was no answer, differing, id)."""
+        self._database.executemany("UPDATE record SET asked = 1, rows = ?, differing = ? WHERE id = ?", answers)
+
+    def count(self, condition: str) -> int:
+        """How many records fulfil a condition."""
+        return self._one(f"SELECT count(*) FROM record WHERE {condition}")  # noqa: S608
+
+    def chunks(self, condition: str) -> Iterator[list[str]]:
+        """The ids of records that fulfil a condition; they may be updated on the way."""
+        return self._paged(f"SELECT id FROM record WHERE id > ? AND ({condition}) ORDER BY id LIMIT {CHUNK}")  # noqa: S608
+
+    def unknown_chunks(self) -> Iterator[list[str]]:
+        """The ids in the list that no record has."""
+        return self._paged(f"SELECT DISTINCT id {_UNKNOWN} AND id > ? ORDER BY id LIMIT {CHUNK}")
+
+    def judge(self) -> dict[Verdict, int]:
+        """Give every record its verdict: how many have each."""
+        self._database.execute("UPDATE record SET verdict = judge(status, code, discarded, rows, differing)")
+        counts = dict.fromkeys(Verdict, 0)
+        for verdict, number in self._database.execute("SELECT verdict, count(*) FROM record GROUP BY verdict"):
+            counts[Verdict(verdict)] = number
+        return counts
+
+    def findings(self, verdict: Verdict, limit: int) -> list[Finding]:
+        """The first records with a verdict, by id."""
+        found = self._database.execute(
+            "SELECT id, status, code, rows, differing FROM record WHERE verdict = ? ORDER BY id LIMIT ?",
+            (verdict.value, limit),
+        )
+        return [Finding(*values) for values in found]
+
+    def unknown(self, limit: int) -> list[Finding]:
+        """The first ids in the list that we do not know."""
+        found = self._database.execute(f"SELECT id, count(*) {_UNKNOWN} GROUP BY id ORDER BY id LIMIT ?", (limit,))
+        return [Finding(name, "", "", rows, 0) for name, rows in found]
+
+    def unknown_counts(self) -> tuple[int, int]:
+        """(ids, rows) in the list that we do not know."""
+        found: tuple[int, int] = self._database.execute(f"SELECT count(DISTINCT id), count(*) {_UNKNOWN}").fetchone()
+        return found
+
+    def rows_listed(self) -> int:
+        """How long the list was."""
+        return self._one("SELECT count(*) FROM listed")
+
+    def evidence(self) -> dict[str, int]:
+        """How many completed transactions have which evidence."""
+        return dict(
+            self._database.execute(
+                "SELECT evidence, count(*) FROM record WHERE status = 'completed' GROUP BY evidence ORDER BY evidence"
+            )
+        )
+
+    def ids(self) -> Iterator[str]:
+        """Every accepted id, sorted by its characters' codes."""
+        for (name,) in self._database.execute("SELECT id FROM record ORDER BY id"):
+            yield name
+
+    def _paged(self, statement: str) -> Iterator[list[str]]:
+        last = ""
+        while ids := [name for (name,) in self._database.execute(statement, (last,))]:
+            yield ids
+            last = ids[-1]
+
+    def _one(self, statement: str) -> int:
+        return int(self._database.execute(statement).fetchone()[0])
+
+
+def room(error: sqlite3.Error) -> Unavailable:
+    """What a failure of the temporary file means, in one sentence."""
+    return Unavailable(f"the temporary file failed ({error}): point TMPDIR at a directory with more room")
+
+
+def _values(record: Record) -> tuple[Any, ...]:
+    return (record.id, record.status.value, record.code, record.evidence, int(record.discarded), record.digest)
+
+
+def _judge(status: str, code: str, discarded: int, rows: int | None, differing: int) -> str:
+    return judge(Status(status), code, discarded=bool(discarded), rows=rows, differing=differing).value

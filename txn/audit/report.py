@@ -1,0 +1,85 @@
+"""What an audit found, and the certificate that says so."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from txn import __version__
+from txn.audit.join import Finding
+from txn.audit.verdict import BROKEN, Verdict
+from txn.model.transaction import rfc3339
+from txn.settings import Settings
+
+#: Raised when a field changes its meaning or goes; new fields may come without.
+FORMAT = 1
+#: Findings listed per class; all are counted.
+LISTED = 1000
+
+#: What bounds the promise: see docs/delivery.md.
+_BOUNDS = ("posting_timeout_ms", "margin_ms", "lease_ms", "doubt_window_ms", "answer_is_final", "verify")
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """One audit.
+
+    `listed`: rows in the posting service's list, or None if it has none: then only one row of an id can be seen.
+    `asked`, `only_by_get`: ids that were asked about one by one, and those of them that were there and not in the list.
+    `unknown_ids`, `unknown_rows`: in the list, and not ours. `digest`: SHA-256 over every accepted id, sorted, each
+    with a line feed behind it. `findings`: by verdict, or `unknown`, the first of each by id.
+    """
+
+    began_ms: int
+    ended_ms: int
+    counts: Mapping[Verdict, int]
+    evidence: Mapping[str, int]
+    listed: int | None
+    asked: int
+    only_by_get: int
+    unknown_ids: int
+    unknown_rows: int
+    digest: str
+    findings: Mapping[str, list[Finding]]
+
+    @property
+    def accepted(self) -> int:
+        """All transactions that were looked at."""
+        return sum(self.counts.values())
+
+    @property
+    def broken(self) -> int:
+        """Transactions for which a promise was broken."""
+        return sum(self.counts[verdict] for verdict in BROKEN)
+
+    @property
+    def exit_code(self) -> int:
+        """0: nothing is broken · 1: something is · 2: not everything could be looked at."""
+        if self.broken:
+            return 1
+        return 2 if self.counts[Verdict.UNANSWERED] else 0
+
+
+def certificate(report: Report, settings: Settings) -> dict[str, Any]:
+    """The report as JSON values."""
+    return {
+        "format": FORMAT,
+        "txn": __version__,
+        "began_at": rfc3339(report.began_ms),
+        "ended_at": rfc3339(report.ended_ms),
+        "exit_code": report.exit_code,
+        "accepted": report.accepted,
+        "counts": {verdict.value: count for verdict, count in report.counts.items()},
+        "evidence": dict(report.evidence),
+        "posting": {
+            "list": report.listed is not None,
+            "rows": report.listed,
+            "unknown_ids": report.unknown_ids,
+            "unknown_rows": report.unknown_rows,
+            "asked": report.asked,
+            "only_by_get": report.only_by_get,
+        },
+        "settings": {name: getattr(settings, name) for name in _BOUNDS},
+        "digest": {"sha256": report.digest, "over": "every accepted id, sorted, each followed by a line feed"},
+        "findings_listed_per_class": LISTED,
+        "findings": {name: [asdict(finding) for finding in found] for name, found in report.findings.items()},
+    }

@@ -1,0 +1,53 @@
+"""What can be said of one transaction when both sides are known."""
+
+from enum import StrEnum
+
+from txn.model.transaction import ErrorCode, Status
+
+#: A person must decide about these: the posting service may well hold them.
+_FOR_A_PERSON = frozenset({ErrorCode.CONFLICT, ErrorCode.UNDECIDED})
+
+
+class Verdict(StrEnum):
+    """Every accepted transaction has exactly one."""
+
+    ONCE = "once"  #: completed, and there once with our content
+    MISSING = "missing"  #: completed, and not there
+    DOUBLED = "doubled"  #: there twice or more, whatever its status
+    DIFFERENT = "different"  #: there once, with other content
+    POSTED_THOUGH_FAILED = "posted_though_failed"  #: failed as provably not posted, and there
+    UNANSWERED = "unanswered"  #: the posting service gives no answer about it
+    IN_FLIGHT = "in_flight"  #: pending or processing
+    FAILED = "failed"  #: failed as provably not posted, and not there
+    TO_DECIDE = "to_decide"  #: failed with `conflict` or `undecided`, there or not
+    DISCARDED = "discarded"  #: failed, and an operator took it off the list
+
+
+#: A promise was broken.
+BROKEN = (Verdict.MISSING, Verdict.DOUBLED, Verdict.DIFFERENT, Verdict.POSTED_THOUGH_FAILED)
+
+
+def judge(status: Status, code: str, *, discarded: bool, rows: int | None, differing: int) -> Verdict:
+    """The verdict on one transaction.
+
+    `rows`: how many the posting service holds, or None if it does not say; `differing`: those with other content.
+    """
+    if rows is None:
+        return Verdict.IN_FLIGHT if status in (Status.PENDING, Status.PROCESSING) else Verdict.UNANSWERED
+    if rows > 1:
+        return Verdict.DOUBLED
+    if status is Status.FAILED:
+        return _judge_failed(code, discarded=discarded, there=rows > 0)
+    if differing:
+        return Verdict.DIFFERENT
+    if status is Status.COMPLETED:
+        return Verdict.ONCE if rows else Verdict.MISSING
+    return Verdict.IN_FLIGHT
+
+
+def _judge_failed(code: str, *, discarded: bool, there: bool) -> Verdict:
+    if there and code not in _FOR_A_PERSON:
+        return Verdict.POSTED_THOUGH_FAILED
+    if discarded:
+        return Verdict.DISCARDED
+    return Verdict.TO_DECIDE if code in _FOR_A_PERSON else Verdict.FAILED

@@ -1,0 +1,127 @@
+"""`python -m txn audit`: reads the environment, shows progress, prints the report or the certificate."""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Annotated, Self
+
+import simplejson
+import typer
+from rich import progress
+from rich.console import Console
+
+from txn.audit.audit import Audit
+from txn.audit.lookups import Lookups
+from txn.audit.report import Report, certificate
+from txn.cli.audit_tables import print_report
+from txn.errors import TxnError
+from txn.posting.curl import CurlTransport
+from txn.posting.listing import PostingList
+from txn.posting.requests_transport import RequestsTransport
+from txn.posting.service import PostingService
+from txn.settings import Settings
+from txn.store.connection import connect
+from txn.store.keys import Keys
+from txn.store.records import RecordReader
+
+REDIS_TIMEOUT_MS = 10_000
+
+_STAGES = {
+    "records": "Reading our records",
+    "list": "Reading the posting service's list",
+    "join": "Sorting",
+    "again": "Reading again what was unfinished",
+    "ask": "Asking the posting service one by one",
+    "judge": "Comparing",
+}
+
+
+def audit(
+    *,
+    as_json: Annotated[bool, typer.Option("--json", metavar="", help="Write a certificate instead of tables.")] = False,
+    posting_url: Annotated[
+        str | None, typer.Option(metavar="URL", help="Default: TXN_POSTING_URL.", show_default=False)
+    ] = None,
+) -> None:
+    """Compare every accepted transaction with the posting service's list.
+
+    Exit code [bold]0[/bold]: nothing is missing, doubled or different, nor there although it failed.
+
+    Exit code [bold]1[/bold]: something is.
+
+    Exit code [bold]2[/bold]: Redis or the posting service could not be read to its end.
+    """
+    try:
+        settings = _settings(posting_url)
+        with _audit(settings) as (auditor, bar), bar:
+            report = auditor.run()
+    except TxnError as error:
+        typer.echo(f"txn audit: {error}", err=True)
+        raise typer.Exit(2) from None
+    except KeyboardInterrupt:
+        raise typer.Exit(130) from None  # 1 would mean findings
+    _print(report, settings, as_json=as_json)
+    raise typer.Exit(report.exit_code)
+
+
+def _settings(posting_url: str | None) -> Settings:
+    override = {} if posting_url is None else {"TXN_POSTING_URL": posting_url}
+    return Settings.from_environment(os.environ | override)
+
+
+@contextmanager
+def _audit(settings: Settings) -> Iterator[tuple[Audit, "_Bar"]]:
+    kind = RequestsTransport if settings.transport == "requests" else CurlTransport
+    transport = kind(settings.posting_url)
+    service = PostingService(transport, settings.posting_timeout_ms)
+    lookups = Lookups(service.find, transport.close)
+    bar = _Bar()
+    with connect(settings.redis_url, timeout_ms=REDIS_TIMEOUT_MS) as client:
+        records = RecordReader(client, Keys(settings.prefix))
+        yield Audit(records, PostingList(settings.posting_url).rows, lookups, bar), bar
+
+
+def _print(report: Report, settings: Settings, *, as_json: bool) -> None:
+    if as_json:
+        typer.echo(simplejson.dumps(certificate(report, settings), indent=2))
+    else:
+        print_report(report, Console())
+
+
+class _Bar:
+    """Progress on standard error, if that is a terminal."""
+
+    def __init__(self) -> None:
+        self._progress = progress.Progress(
+            progress.SpinnerColumn(),
+            progress.TextColumn("{task.description}"),
+            progress.BarColumn(bar_width=20),
+            progress.TextColumn("{task.completed:,.0f}", style="progress.percentage"),
+            progress.TimeElapsedColumn(),
+            console=Console(stderr=True),
+            transient=True,
+            disable=not sys.stderr.isatty(),
+        )
+        self._task: progress.TaskID | None = None
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._progress.stop()
+
+    def stage(self, name: str, total: int | None) -> None:
+        """See `Progress.stage`."""
+        if self._task is not None:
+            self._progress.remove_task(self._task)
+        self._task = self._progress.add_task(_STAGES[name], total=total)
+
+    def advance(self, count: int) -> None:
+        """See `Progress.advance`."""
+        if self._task is not None:
+            self._progress.advance(self._task, count)

@@ -1,0 +1,99 @@
+"""Reads every record there is, in chunks: for audits, never for deliveries. Nothing is written."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import redis
+
+from txn.errors import StoreUnavailable
+from txn.model.transaction import Status
+from txn.store.keys import Keys
+from txn.store.scripts import unavailable
+
+#: Records per round trip.
+CHUNK = 1000
+
+_FIELDS = ("status", "fingerprint", "code", "evidence", "discarded")
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What a record says about the posting service.
+
+    `digest`: 16 bytes, the content's fingerprint. `code`: why it failed, or empty. `evidence`: how we know that it was
+    posted, or empty. `discarded`: an operator took the dead letter off the list.
+    """
+
+    id: str
+    status: Status
+    digest: bytes
+    code: str
+    evidence: str
+    discarded: bool
+
+
+class RecordReader:
+    """Reads records by id or all of them. Every method raises StoreUnavailable."""
+
+    def __init__(self, client: redis.Redis, keys: Keys) -> None:
+        self._client, self._keys = client, keys
+
+    def accepted(self) -> int:
+        """About how many records there are; a scan may find more or fewer."""
+        try:
+            found: Any = self._client.hget(self._keys.count, "accepted")
+        except redis.RedisError as error:
+            raise unavailable(error) from error
+        return int(found or 0)
+
+    def scan(self) -> Iterator[list[Record]]:
+        """Every record that is there from the beginning to the end of the scan, some of them more than once.
+
+        A record that is accepted meanwhile may be among them or not.
+        """
+        stem, cursor = self._keys.record(""), 0
+        while True:
+            try:
+                reply: Any = self._client.scan(cursor, match=f"{stem}*", count=CHUNK)
+            except redis.RedisError as error:
+                raise unavailable(error) from error
+            cursor, found = reply
+            if found:
+                yield self.read([name.decode()[len(stem) :] for name in found])
+            if cursor == 0:
+                return
+
+    def read(self, ids: Sequence[str]) -> list[Record]:
+        """The records of these ids, as they are now; an id without a record is left out."""
+        keys = [self._keys.record(name) for name in ids]
+        replies = self._pipelined(lambda pipeline: [pipeline.hmget(key, list(_FIELDS)) for key in keys])
+        return [_record(name, reply) for name, reply in zip(ids, replies, strict=True) if any(reply)]
+
+    def payloads(self, ids: Sequence[str]) -> list[bytes | None]:
+        """The content of each id as JSON; None where there is no such transaction."""
+        keys = [self._keys.payload(name) for name in ids]
+        return self._pipelined(lambda pipeline: [pipeline.get(key) for key in keys])
+
+    def _pipelined(self, queue: Callable[[redis.client.Pipeline], object]) -> list[Any]:
+        try:
+            with self._client.pipeline(transaction=False) as pipeline:
+                queue(pipeline)
+                return list(pipeline.execute())
+        except redis.RedisError as error:
+            raise unavailable(error) from error
+
+
+def _record(transaction_id: str, reply: Sequence[bytes | None]) -> Record:
+    status, fingerprint, code, evidence, discarded = (None if field is None else field.decode() for field in reply)
+    try:
+        return Record(
+            transaction_id,
+            Status(status or ""),
+            bytes.fromhex(fingerprint or ""),
+            code or "",
+            evidence or "",
+            discarded is not None,
+        )
+    except ValueError:
+        raise StoreUnavailable(f"the record of {transaction_id} is damaged") from None
