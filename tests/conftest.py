@@ -2,6 +2,7 @@ import uuid
 from collections.abc import Iterator
 
 import pytest
+import redis
 
 from ops.mock_posting.client import MockPosting
 from ops.ports import free_port
@@ -45,6 +46,11 @@ def parts(server: RedisServer, settings: Settings, clock: Clock) -> Iterator[Par
     """A store with its own prefix and a clock that the test moves, on each supported server."""
     with Parts(server.url, settings, clock) as found:
         yield found
+
+
+@pytest.fixture
+def raw(parts: Parts) -> redis.Redis:
+    return parts.client
 
 
 @pytest.fixture(scope="session")
