@@ -2,10 +2,10 @@
 
 PY := .venv/bin/python
 
-.PHONY: help run test test-long check format clean
+.PHONY: help run test test-long drill check format clean
 
 help: ## this list
-	@echo "make ...  (PYTHON=/path/to/python picks the Python for .venv, ARGS=... goes to pytest)"
+	@echo "make ...  (PYTHON=/path/to/python picks the Python for .venv, ARGS=... goes to pytest or the drill)"
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1|\2/p' $(MAKEFILE_LIST) | awk -F '|' '{ printf "%-12s%s\n", $$1, $$2 }'
 
 run: .venv/local.stamp ## Redis, a posting service, the API and the workers on this machine, until Ctrl-C
@@ -16,6 +16,9 @@ test: .venv/dashboard.stamp ## all tests but the long ones
 
 test-long: .venv/dashboard.stamp ## the tests that take minutes
 	$(PY) -m pytest -m long $(ARGS)
+
+drill: .venv/dashboard.stamp ## the real processes under load, struck by everything that can happen, then audited
+	$(PY) -m ops.drill $(ARGS)
 
 check: .venv/dashboard.stamp ## lint, format, types, and who may import whom
 	$(PY) -m ruff check

@@ -1,0 +1,1 @@
+"""`python -m ops.drill`: the real processes under load, struck by everything that can happen, and then audited."""

@@ -1,0 +1,62 @@
+"""`make drill`: load, blows, quiet, audit. Exit code 0 only if nothing was lost, doubled or failed."""
+
+import argparse
+import contextlib
+import json
+import random
+import sys
+import time
+from dataclasses import asdict
+from datetime import UTC, datetime
+
+from ops.drill.blows import BLOWS, QUICK, plan, strike
+from ops.drill.load import Load
+from ops.drill.recovery import Recoveries
+from ops.drill.report import Report, make_report
+from ops.drill.stand import ROOT, Stand
+
+QUIET_WITHIN_S = 180.0
+
+
+def drill(rate: int, seconds: float, seed: int, quick: bool) -> Report:
+    """Run one drill; logs, data and the report stay in .txn/drills/<time>-<seed>. Raises: TimeoutError."""
+    folder = ROOT / ".txn" / "drills" / f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{seed}"
+    folder.mkdir(parents=True)
+    draw, blows = random.Random(seed), plan(seed, seconds, QUICK if quick else BLOWS)
+    print(f"drill with seed {seed}: {rate}/s for {seconds:g} s, logs in {folder.relative_to(ROOT)}", flush=True)
+    with Stand(folder) as stand:
+        load, recoveries = Load(stand.url, rate, seconds, seed), Recoveries(stand.redis)
+        began = time.monotonic()
+        load.start()
+        for blow in blows:
+            time.sleep(max(0.0, began + blow.at - time.monotonic()))
+            print(f"  {time.monotonic() - began:5.1f} s  {blow.name}", flush=True)
+            strike(stand, blow, draw)
+            recoveries.watch(blow.name, load.accepted)
+        load.join()
+        quiet_after_s = stand.until_quiet(QUIET_WITHIN_S)
+        recoveries.join()
+        report = make_report(stand, load, seed, blows, recoveries.seconds, quiet_after_s)
+    (folder / "report.json").write_text(json.dumps(asdict(report), indent=2))
+    (folder / "report.txt").write_text("\n".join(report.lines()) + "\n")
+    return report
+
+
+def main() -> int:
+    """The exit code."""
+    parser = argparse.ArgumentParser(prog="python -m ops.drill", description=__doc__)
+    parser.add_argument("--rate", type=int, default=300, help="transactions a second")
+    parser.add_argument("--seconds", type=float, default=60, help="how long the load lasts")
+    parser.add_argument("--seed", type=int, default=None, help="the order and the times of the blows")
+    parser.add_argument("--quick", action="store_true", help="blows of 2 s at the most")
+    options = parser.parse_args()
+    seed = random.randrange(10_000) if options.seed is None else options.seed
+    with contextlib.suppress(KeyboardInterrupt):
+        report = drill(options.rate, options.seconds, seed, options.quick)
+        print("\n".join(report.lines()))
+        return 0 if report.passed else 1
+    return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

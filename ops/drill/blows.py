@@ -1,0 +1,90 @@
+"""What a drill does to the processes, in which order and when: the same for the same seed."""
+
+import random
+import signal
+import time
+from dataclasses import dataclass
+
+import psutil
+
+from ops.drill.stand import LATEST_WRITE_MS, LEASE_AND_DOUBT_S, Stand
+
+#: Name -> how long it lasts, in s.
+BLOWS = {
+    "worker process killed with -9": 0.0,
+    "worker process stands still": 0.8 * LEASE_AND_DOUBT_S,
+    "API process killed with -9": 0.0,
+    "Redis killed with -9": 2.0,
+    "posting service down": 10.0,
+    "every fault": 10.0,
+}
+QUICK = {name: min(lasts, 2.0) for name, lasts in BLOWS.items()}
+
+FAULTS = {
+    "fail_before": 0.2,
+    "fail_after": 0.2,
+    "truncate": 0.02,
+    "hang_write": 0.03,
+    "hang_min_ms": 1_000,
+    "hang_max_ms": LATEST_WRITE_MS,
+    "get_fail": 0.05,
+    "latency_ms": 20,
+}
+
+
+@dataclass(frozen=True)
+class Blow:
+    """`at`: seconds after the load began; `lasts`: seconds."""
+
+    name: str
+    at: float
+    lasts: float
+
+
+def plan(seed: int, seconds: float, blows: dict[str, float]) -> list[Blow]:
+    """All blows, one after the other, in a random order with random gaps, within `seconds`."""
+    draw = random.Random(seed)
+    names = sorted(blows)
+    draw.shuffle(names)
+    spare = max(0.0, seconds - sum(blows.values()) - 1)
+    marks = sorted(draw.uniform(0, spare) for _ in names)
+    planned, passed = [], 0.0
+    for name, mark in zip(names, marks, strict=True):
+        planned.append(Blow(name, 1 + mark + passed, blows[name]))
+        passed += blows[name]
+    return planned
+
+
+def strike(stand: Stand, blow: Blow, draw: random.Random) -> None:
+    """Strike, and return when the blow is over."""
+    match blow.name:
+        case "worker process killed with -9":
+            _signal(stand, f"worker{draw.randrange(2)}", signal.SIGKILL, draw)
+        case "API process killed with -9":
+            _signal(stand, "api", signal.SIGKILL, draw)
+        case "worker process stands still":
+            stopped = _signal(stand, f"worker{draw.randrange(2)}", signal.SIGSTOP, draw)
+            time.sleep(blow.lasts)
+            if stopped is not None and stopped.is_running():
+                stopped.send_signal(signal.SIGCONT)
+        case "Redis killed with -9":
+            stand.server.kill()
+            time.sleep(blow.lasts)
+            stand.server.start()
+        case "posting service down":
+            stand.mock.down()
+            time.sleep(blow.lasts)
+            stand.mock.up()
+        case "every fault":
+            stand.mock.faults(**FAULTS)
+            time.sleep(blow.lasts)
+            stand.mock.faults()
+
+
+def _signal(stand: Stand, name: str, number: signal.Signals, draw: random.Random) -> psutil.Process | None:
+    children = stand.children(name)
+    if not children:
+        return None
+    chosen = draw.choice(sorted(children, key=lambda child: child.pid))
+    chosen.send_signal(number)
+    return chosen
