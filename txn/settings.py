@@ -20,12 +20,12 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     #: Redis >= 6.2 or Valkey: redis://, rediss:// or unix://
-    redis_url: str = "redis://127.0.0.1:6379/0"
+    redis_url: Annotated[str, Field(repr=False)] = "redis://127.0.0.1:6379/0"
     #: Every key starts with this. A hash tag, `{txn}:`, puts all of them into one cluster slot.
     prefix: Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_.:{}-]+$")] = "txn:"
 
     #: Base URL of the posting service; `/transactions` is appended.
-    posting_url: str = "http://127.0.0.1:8080"
+    posting_url: Annotated[str, Field(repr=False)] = "http://127.0.0.1:8080"
     #: Total deadline of one call to the posting service, connecting included.
     posting_timeout_ms: Milliseconds = 5_000
     #: What must be left of the lease beyond a whole POST when the POST begins. Follows from the timeout if not set.

@@ -109,7 +109,7 @@ def test_a_chunked_body_over_the_limit_is_413_and_read_no_further(api: TestClien
     body = io.BytesIO(padded(10 * LIMIT))
     answer = served(api, b"", HTTP_TRANSFER_ENCODING="chunked", **{"wsgi.input": body})
     assert body.tell() <= LIMIT + 1
-    assert answer.status.startswith("413 ")
+    assert (answer.status or "").startswith("413 ")
     assert answer.headers_dict["Content-Type"] == "application/problem+json"
     assert json.loads(answer.body)["code"] == "body_too_large"
 
@@ -134,7 +134,8 @@ def test_no_media_type_is_415(api: TestClient) -> None:
     "media_type", [JSON, "application/json; charset=utf-8", "Application/JSON", "application/json ;v=1"]
 )
 def test_json_may_be_named_with_parameters(api: TestClient, media_type: str) -> None:
-    assert submit(api, **{"Content-Type": media_type}).status_code == 202
+    result = api.simulate_post("/api/transactions", body=BODY, headers={"Content-Type": media_type})
+    assert result.status_code == 202
 
 
 @pytest.mark.parametrize(

@@ -62,7 +62,8 @@ def inspect(ask: Ask, before: Durability | None = None) -> Durability:
         return Durability(
             "lossy", "the last write to the append-only file failed: see the server's log and free its disk"
         )
-    if persistence.get("aof_rewrite_in_progress") == "1" and (before is None or before.level != "durable"):
+    unfinished = "1" in (persistence.get("aof_rewrite_in_progress"), persistence.get("aof_rewrite_scheduled"))
+    if unfinished and (before is None or before.level != "durable"):
         # Switched on while it runs, the log is first written from memory; until that is done a crash loses everything.
         return Durability("lossy", "the append-only file is being written: wait until it is complete")
     return Durability("durable", full=0 < int(memory.get("maxmemory", 0)) <= int(memory.get("used_memory", 0)))
@@ -97,8 +98,10 @@ class DurabilityMonitor:
         """Check once a second on a thread of its own, until `stop`."""
 
         def loop() -> None:
-            while not self._stop.wait(every_s):
+            while True:
                 self.check(client)
+                if self._stop.wait(every_s):
+                    return
 
         thread = threading.Thread(target=loop, name="durability", daemon=True)
         thread.start()
