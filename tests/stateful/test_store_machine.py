@@ -1,0 +1,268 @@
+import secrets
+import uuid
+from collections import Counter
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from ops.redis_server import RedisServer
+from tests.parts import Clock, Parts, submission
+from txn.errors import ContentConflict
+from txn.model.outcome import (
+    Cause,
+    Clear,
+    Completed,
+    Failed,
+    Keep,
+    Maybe,
+    Mode,
+    Outcome,
+    Released,
+    Retry,
+    Settlement,
+)
+from txn.model.transaction import ErrorCode, Evidence
+from txn.settings import Settings
+from txn.store.store import Claim
+
+IDS = ("a", "b", "c")
+FINISHED = {"completed", "failed"}
+#: From each status, where design allows it to go.
+MOVES = {
+    None: {None, "pending"},
+    "pending": {"pending", "processing"},
+    "processing": {"processing", "pending", "completed", "failed"},
+    "completed": {"completed"},
+    "failed": {"failed", "pending"},
+}
+SETTINGS = Settings(posting_timeout_ms=500, margin_ms=100, lease_ms=2_000, doubt_window_ms=3_000, max_attempts=3)
+
+DOUBTS = st.sampled_from([Clear(), Keep(), Maybe(3_000)])
+OUTCOMES: st.SearchStrategy[Outcome] = st.one_of(
+    st.builds(Completed, st.sampled_from(Evidence)),
+    st.builds(Failed, st.sampled_from(ErrorCode), st.just("why"), st.sampled_from([Clear(), Keep()])),
+    st.builds(Retry, st.sampled_from(Cause), st.just("why"), DOUBTS, st.sampled_from([0, 100, 5_000])),
+    st.just(Released()),
+)
+
+
+class StoreMachine(RuleBasedStateMachine):
+    """Random interleavings of all verbs, by any number of workers, on a moved clock."""
+
+    server: RedisServer
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.clock = Clock()
+        prefix = f"{uuid.uuid4().hex[:8]}:"
+        self.parts = Parts(self.server.url, SETTINGS.model_copy(update={"prefix": prefix}), self.clock)
+        self.claims: list[Claim] = []
+        self.last: dict[str, str | None] = dict.fromkeys(IDS)
+        self.final: dict[str, dict[str, str]] = {}
+        self.consumers = [self.parts.messages(name) for name in ("one", "two")]
+        #: id -> when the last POST that a claim allowed can no longer turn up, as far as the store was told.
+        self.doubt_until: dict[str, int] = {}
+
+    def teardown(self) -> None:
+        self.drive_to_the_end()
+        self.parts.client.close()
+
+    @initialize()
+    def begin(self) -> None:
+        self.parts.accept("a")
+
+    @rule(name=st.sampled_from(IDS))
+    def accept(self, name: str) -> None:
+        self.parts.accept(name)
+
+    @rule(name=st.sampled_from(IDS))
+    def accept_other_content(self, name: str) -> None:
+        if self.last[name] is not None:
+            other = submission(name, b'{"amount": 2, "currency": "USD", "description": "other"}')
+            with pytest.raises(ContentConflict):
+                self.parts.store.accept(other)
+
+    @rule(name=st.sampled_from(IDS), outcome=OUTCOMES)
+    def deliver(self, name: str, outcome: Outcome) -> None:
+        if (claim := self.claim(name)) is not None:
+            self.every_move_is_allowed()
+            self.settle_claim(claim, outcome)
+
+    @rule(name=st.sampled_from(IDS), twice=st.booleans(), after_ms=st.sampled_from([0, 0, 2_000, 5_000]))
+    def wake_up(self, name: str, twice: bool, after_ms: int) -> None:
+        self.clock.forward(after_ms)
+        self.claim(name, twice=twice)
+
+    def claim(self, name: str, *, twice: bool = False) -> Claim | None:
+        before, now = self.parts.record(name), self.now()
+        owner = secrets.token_urlsafe(6)
+        claim = self.parts.store.claim(name, owner)
+        if twice:
+            assert self.parts.store.claim(name, owner) == claim
+        if claim is None:
+            assert before.get("status") != "pending" or int(before.get("next", 0)) > now - 50
+            return None
+        assert before["status"] == "pending" or int(before["lease"]) <= self.now()
+        if claim.mode is Mode.POST:
+            assert self.doubt_until.get(name, 0) <= self.now(), "may post while an earlier POST may turn up"
+            self.doubt_until[name] = int(self.parts.record(name)["doubt"])
+        else:
+            assert self.parts.record(name).get("doubt") == before.get("doubt")
+        self.claims.append(claim)
+        return claim
+
+    @precondition(lambda self: self.claims)
+    @rule(data=st.data(), outcome=OUTCOMES)
+    def settle(self, data: st.DataObject, outcome: Outcome) -> None:
+        """By the owner, or late, or again."""
+        self.settle_claim(data.draw(st.sampled_from(self.claims)), outcome)
+
+    def settle_claim(self, claim: Claim, outcome: Outcome) -> None:
+        before = self.parts.record(claim.id)
+        mine = before["status"] == "processing" and before["owner"] == claim.owner
+        verdict = self.parts.store.settle(claim.id, claim.owner, Settlement(outcome, answered=True))
+        assert (verdict == "settled") == mine
+        after = self.parts.record(claim.id)
+        if not mine:
+            assert after == before
+            return
+        if claim.mode is not Mode.POST and not isinstance(outcome, Completed):
+            assert after.get("doubt") == before.get("doubt")
+        elif isinstance(outcome, Completed):
+            self.doubt_until.pop(claim.id, None)
+        else:
+            self.doubt_until[claim.id] = int(after.get("doubt", 0))
+
+    @rule(limit=st.sampled_from([1, 10]))
+    def rescue(self, limit: int) -> None:
+        before = {name: self.parts.record(name) for name in IDS}
+        self.parts.store.due(limit)
+        for name in IDS:
+            after = self.parts.record(name)
+            for field in ("status", "owner", "doubt", "lease", "next"):
+                assert after.get(field) == before[name].get(field)
+
+    @rule(name=st.sampled_from(IDS))
+    def replay(self, name: str) -> None:
+        before = self.parts.record(name)
+        verdict = self.parts.store.replay(name, '{"who":"ann"}')
+        assert (verdict == "replayed") == (before.get("status") == "failed")
+        after = self.parts.record(name)
+        assert (after.get("doubt"), after.get("owner")) == (before.get("doubt"), before.get("owner"))
+
+    @rule(name=st.sampled_from(IDS))
+    def discard(self, name: str) -> None:
+        before = self.parts.record(name)
+        verdict = self.parts.store.discard(name, '{"who":"ann"}')
+        assert (verdict == "discarded") == (before.get("status") == "failed" and "discarded" not in before)
+
+    @rule(ms=st.sampled_from([1, 500, 2_000, 3_000, 20_000]))
+    def time_passes(self, ms: int) -> None:
+        self.clock.forward(ms)
+
+    @rule(consumer=st.sampled_from([0, 1]), acknowledge=st.booleans())
+    def fetch(self, consumer: int, acknowledge: bool) -> None:
+        fetched = self.consumers[consumer].fetch(2)
+        if acknowledge:
+            self.consumers[consumer].fetch(0, [name for name, _ in fetched])
+
+    @rule(consumer=st.sampled_from([0, 1]), reconcile=st.booleans())
+    def consumer_lives(self, consumer: int, reconcile: bool) -> None:
+        self.consumers[consumer].heartbeat()
+        if reconcile:
+            self.consumers[consumer].requeue_all_but(())
+
+    @rule(everything=st.booleans())
+    def the_broker_loses_keys(self, everything: bool) -> None:
+        keys = self.parts.keys
+        self.parts.client.delete(keys.messages, *([keys.message_bodies] if everything else []))
+
+    @invariant()
+    def the_due_index_holds_exactly_the_unfinished(self) -> None:
+        unfinished = {name for name in IDS if self.parts.record(name).get("status") in ("pending", "processing")}
+        due: Any = self.parts.client.zrange(self.parts.keys.due, 0, -1)
+        assert {name.decode() for name in due} == unfinished
+
+    @invariant()
+    def counters_equal_the_states(self) -> None:
+        records = [record for name in IDS if (record := self.parts.record(name))]
+        states = Counter(record["status"] for record in records)
+        counts = self.parts.read_statistics().counts
+        dead = sum(record["status"] == "failed" and "discarded" not in record for record in records)
+        expected = {
+            "accepted": len(records),
+            "pending": states["pending"],
+            "processing": states["processing"],
+            "completed": states["completed"],
+            "dead": dead,
+            "in_doubt": sum("uncertain" in record for record in records),
+            "retrying": sum("failing" in record for record in records),
+        }
+        assert {name: counts.get(name, 0) for name in expected} == expected
+
+    @invariant()
+    def dead_letters_are_the_same_everywhere(self) -> None:
+        keys, client = self.parts.keys, self.parts.client
+        expected = {}
+        for name in IDS:
+            record = self.parts.record(name)
+            if record.get("status") == "failed" and "discarded" not in record:
+                expected[name.encode()] = record["code"]
+        for names in (client.zrange(keys.failed, 0, -1), client.zrange(keys.dead_messages, 0, -1)):
+            assert set(names) == set(expected)
+        assert set(client.hkeys(keys.dead_message_bodies)) == set(expected)
+        by_code = {name: code for code in ErrorCode for name in client.zrange(f"{keys.failed}:{code}", 0, -1)}
+        assert by_code == expected
+
+    @invariant()
+    def every_move_is_allowed(self) -> None:
+        for name in IDS:
+            record = self.parts.record(name)
+            status = record.get("status")
+            assert status in MOVES[self.last[name]], f"{name}: {self.last[name]} -> {status}"
+            self.last[name] = status
+            if status == "completed":
+                assert self.final.setdefault(name, record) == record
+
+    def now(self) -> int:
+        return self.parts.read_statistics().now_ms
+
+    def drive_to_the_end(self) -> None:
+        """Whatever has happened: with time, every unfinished transaction gets a message, a claim, and an end."""
+        for _ in range(60):
+            if not self.parts.read_statistics().unfinished:
+                return
+            self.clock.forward(SETTINGS.patience_ms)
+            self.consumers[0].heartbeat()
+            self.parts.store.due(10)
+            for message, _body in self.consumers[0].fetch(10):
+                claim = self.parts.claim(message.split("~")[0])
+                if claim is not None:
+                    mode = claim.mode is Mode.POST
+                    self.parts.settle(claim, Completed(Evidence.POSTED) if mode else Completed(Evidence.FOUND))
+                self.consumers[0].fetch(0, [message])
+        raise AssertionError(f"never ends: {[self.parts.record(name) for name in IDS]}")
+
+
+@pytest.mark.timeout(180)
+def test_no_interleaving_breaks_an_invariant(valkey: RedisServer) -> None:
+    StoreMachine.server = valkey
+    quick = settings(
+        max_examples=80,
+        stateful_step_count=40,
+        deadline=None,
+        derandomize=True,
+        print_blob=True,
+        suppress_health_check=list(HealthCheck),
+    )
+    run_state_machine_as_test(StoreMachine, settings=quick)
