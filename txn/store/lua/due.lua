@@ -41,7 +41,7 @@ for _, id in ipairs(ids) do
         local age = now - math.max(pushed, due_since)
         local has_message = redis.call('HEXISTS', messages, message_id) == 1
         -- Whoever was woken by a message from before the lease ended is gone, and the message with him.
-        local may_come = has_message and (status == 'pending' or pushed > due_since)
+        local may_come = has_message and (status == 'pending' or pushed >= due_since)
         if may_come and (age < patience or head_pushed <= pushed) then
             redis.call('ZADD', due, int(now + math.max(pause, age)), id)
         else
