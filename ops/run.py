@@ -25,7 +25,8 @@ from txn.settings import Settings
 ROOT = Path(__file__).parents[1]
 DATA = ROOT / ".txn"
 HOST = "127.0.0.1"
-WORKERS = 2
+#: In flight at most, as many as 1000 a second need at a posting service of 100 ms: docs/performance.md
+WORKERS, THREADS = 2, 128
 #: Workers start last, because the API tells whether they are there; they stop once nothing new can come in.
 STOP_ORDER = ["api", "worker", "mock", "valkey"]
 BODY = '{"amount": 100.50, "currency": "USD", "description": "Payment", "metadata": {"order_id": "12345"}}'
@@ -77,7 +78,7 @@ class Plan:
 
     def _add_worker(self) -> None:
         # Dramatiq waits less for its own (one killed as it begins, one busy at the end) than the supervisor for it.
-        module = ["dramatiq", "txn.worker", "--processes", str(WORKERS), "--threads", "8"]
+        module = ["dramatiq", "txn.worker", "--processes", str(WORKERS), "--threads", str(THREADS)]
         module += ["--worker-fork-timeout", "5000", "--worker-shutdown-timeout", "10000"]
         self._add_python("worker", module, lambda: workers(self.port) >= WORKERS)
 

@@ -7,6 +7,8 @@ import signal
 import sys
 from collections.abc import Sequence
 
+import uvloop
+
 from ops.mock_posting.checked import BadFaults, checked
 from ops.mock_posting.control import create_control
 from ops.mock_posting.endpoints import create_endpoints
@@ -19,7 +21,9 @@ def main() -> None:
     """Exit code 1 and a sentence, if a port cannot be used; 2, if the command line is wrong."""
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _stop)
-    asyncio.run(serve(parse(sys.argv[1:])))
+    options = parse(sys.argv[1:])
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(serve(options))
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
@@ -47,8 +51,7 @@ async def serve(options: argparse.Namespace) -> None:
         await data.open()
         await control.open()
     except CannotListen as error:
-        print(f"mock posting service: {error}", file=sys.stderr, flush=True)
-        os._exit(1)  # not by way of Python's shutdown, which the threads of a port that is open do not survive
+        sys.exit(f"mock posting service: {error}")
     where = f"http://{options.host}"
     print(f"mock posting service on {where}:{options.port}, control on {where}:{options.control_port}", flush=True)
     await asyncio.Event().wait()

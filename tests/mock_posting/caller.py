@@ -1,5 +1,6 @@
 """Callers of a posting service that can leave before they are answered."""
 
+import http.client
 import json
 import socket
 import time
@@ -47,9 +48,14 @@ class Caller:
         return self
 
     def status(self) -> int:
-        """Of the answer, once it is there; 0: the connection was closed without one."""
-        line = self._socket.recv(4096)
-        return int(line.split()[1]) if line else 0
+        """Of the answer, once all of it is there; 0: the connection was closed without one."""
+        answer = http.client.HTTPResponse(self._socket)
+        try:
+            answer.begin()
+        except http.client.RemoteDisconnected:
+            return 0
+        answer.read()
+        return answer.status
 
     def closed(self) -> bool:
         """Waits for more; whether the connection was closed instead."""

@@ -1,6 +1,8 @@
 """The Lua scripts: one file a verb, each run as one atomic call."""
 
-from collections.abc import Sequence
+import functools
+import hashlib
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,7 @@ from redis.backoff import ExponentialBackoff
 from redis.retry import Retry
 
 from txn.errors import StoreUnavailable
+from txn.store.group_commit import GroupCommit
 
 _FOLDER = Path(__file__).with_name("lua")
 _PRELUDE = (_FOLDER / "prelude.lua").read_text()
@@ -20,17 +23,33 @@ MAX_PAUSE_S = 1.0
 Argument = str | bytes | int
 
 
+class Script:
+    """One script, sent by its hash; its text only if the server does not know it."""
+
+    def __init__(self, group: GroupCommit, text: str) -> None:
+        self.script, self.sha = text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
+        self._group = group
+
+    def __call__(self, keys: Sequence[str], args: Sequence[Argument]) -> Any:
+        """Raises: redis.RedisError."""
+        try:
+            return self._group.call("EVALSHA", self.sha, len(keys), *keys, *args)
+        except redis.exceptions.NoScriptError:
+            return self._group.call("EVAL", self.script, len(keys), *keys, *args)
+
+
 class Scripts:
     """Runs scripts by name on one client. A flushed script cache is filled again on the way."""
 
     def __init__(self, client: redis.Redis) -> None:
-        self._scripts = {
-            path.stem: client.register_script(f"{_PRELUDE}\n{path.read_text()}")
+        group = GroupCommit(client)
+        self._scripts: dict[str, Callable[..., Any]] = {
+            path.stem: Script(group, f"{_PRELUDE}\n{path.read_text()}")
             for path in _FOLDER.glob("*.lua")
             if path.stem != "prelude"
         }
 
-    def run(self, name: str, keys: list[str], arguments: Sequence[Argument], repeats: int = 0) -> Any:
+    def run(self, name: str, keys: Sequence[str], arguments: Sequence[Argument], repeats: int = 0) -> Any:
         """The script's reply: bytes, integers, None and lists of them.
 
         `repeats` is for scripts that may run twice: how often to try again, with growing pauses, after a failure.
@@ -44,10 +63,12 @@ class Scripts:
             except redis.RedisError as error:
                 raise unavailable(error) from error
 
-        if not repeats:
-            return once()
-        pauses = ExponentialBackoff(cap=MAX_PAUSE_S, base=FIRST_PAUSE_S)
-        return Retry(pauses, repeats, (StoreUnavailable,)).call_with_retry(once, lambda _error: None)
+        return _repeating(repeats).call_with_retry(once, lambda _error: None) if repeats else once()
+
+
+@functools.cache
+def _repeating(repeats: int) -> Retry:
+    return Retry(ExponentialBackoff(cap=MAX_PAUSE_S, base=FIRST_PAUSE_S), repeats, (StoreUnavailable,))
 
 
 def unavailable(error: redis.RedisError) -> StoreUnavailable:
