@@ -2,10 +2,10 @@
 
 PY := .venv/bin/python
 
-.PHONY: help run test test-long drill check format clean
+.PHONY: help run test test-long drill swarm check format clean
 
 help: ## this list
-	@echo "make ...  (PYTHON=/path/to/python picks the Python for .venv, ARGS=... goes to pytest or the drill)"
+	@echo "make ...  (PYTHON=/path/to/python picks the Python for .venv, ARGS=... goes to pytest, the drill or the swarm)"
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1|\2/p' $(MAKEFILE_LIST) | awk -F '|' '{ printf "%-12s%s\n", $$1, $$2 }'
 
 run: .venv/local.stamp ## Redis, a posting service, the API and the workers on this machine, until Ctrl-C
@@ -20,6 +20,9 @@ test-long: .venv/dashboard.stamp ## the tests that take minutes
 drill: .venv/dashboard.stamp ## the real processes under load, struck by everything that can happen, then audited
 	$(PY) -m ops.drill $(ARGS)
 
+swarm: .venv/local.stamp .venv-swarm/swarm.stamp ## users on locust, 300 requests/s for 60 s, then a verdict; README: "Load it yourself"
+	@$(PY) -m ops.swarm $(ARGS)
+
 check: .venv/dashboard.stamp ## lint, format, types, and who may import whom
 	$(PY) -m ruff check
 	$(PY) -m ruff format --check
@@ -30,8 +33,8 @@ format: .venv/dashboard.stamp ## put the code into its format, and fix what can 
 	$(PY) -m ruff check --fix-only
 	$(PY) -m ruff format
 
-clean: ## remove .venv and the caches; the data of `make run` (.txn) stays
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage
+clean: ## remove .venv, .venv-swarm and the caches; the data of `make run` (.txn) stays
+	rm -rf .venv .venv-swarm .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # A link to a Python that has gone counts as missing: .venv is made anew then, and everything installed again.
@@ -51,6 +54,13 @@ $(PY):
 	@touch $@
 
 .venv/test.stamp: requirements/test.txt requirements/local.txt requirements/base.txt $(PY)
+
+# Locust brings a pytest plugin and a web server of its own: an environment for itself.
+.venv-swarm/swarm.stamp: requirements/swarm.txt $(PY)
+	@echo "Installing $<"
+	@$(PY) -m venv --clear .venv-swarm
+	@.venv-swarm/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
 
 .venv/%.stamp:
 	@echo "Installing $<"

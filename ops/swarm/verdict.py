@@ -1,0 +1,136 @@
+"""Pass or fail, and every reason why: pure, from what was measured and what the ledger says."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+SUBMIT_P99_MS = 100
+#: Less than this part of the asked rate is another test than the one asked for.
+ENOUGH = 0.95
+#: A user who waits longer for an answer makes fewer requests.
+USER_PERIOD_MS = 1_000
+#: Ids shown in a sentence.
+SHOWN = 3
+
+
+@dataclass(frozen=True)
+class Load:
+    """What the users saw. Times in ms.
+
+    `asked`, `achieved`: requests a second at the full rate. `failures`: what should not have failed, and how often.
+    `late_p99_ms`: how late the generator itself was. `cut_short`: it did not run to its end.
+    """
+
+    asked: float
+    achieved: float | None
+    submits: int
+    submit_p99_ms: float
+    failures: Mapping[str, int]
+    late_p99_ms: float = 0
+    cut_short: bool = False
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """What became of what was acknowledged.
+
+    `acknowledged`: how many ids. By the API's answers to them: `lost` (not known), `unfinished`, `unexplained` (failed,
+    and no code says why), `unread` (no answer). `audit`: the certificate of `python -m txn audit --json`; `unaudited`:
+    why there is none; `skipped`: nobody looked, as was asked for.
+    """
+
+    acknowledged: int
+    completed: int = 0
+    failed: int = 0
+    lost: Sequence[str] = ()
+    unfinished: Sequence[str] = ()
+    unexplained: Sequence[str] = ()
+    unread: Sequence[str] = ()
+    audit: Mapping[str, Any] | None = None
+    unaudited: str = ""
+    skipped: bool = False
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """`broken`: promises that were broken. `unproven`: why the run does not show what it was made to show."""
+
+    broken: list[str] = field(default_factory=list)
+    unproven: list[str] = field(default_factory=list)
+
+    @property
+    def exit_code(self) -> int:
+        """0: all well · 1: something is broken · 2: nothing is known to be broken, and not everything was shown."""
+        return 1 if self.broken else 2 if self.unproven else 0
+
+
+def judge(load: Load, ledger: Ledger) -> Verdict:
+    """Every reason, not only the first."""
+    return Verdict(_slow_or_failed(load) + _disowned(ledger) + _audited(ledger), _short(load) + _unchecked(ledger))
+
+
+def _slow_or_failed(load: Load) -> list[str]:
+    found = [f"{count:,} unexpected: {what}" for what, count in load.failures.items()]
+    if load.submit_p99_ms > SUBMIT_P99_MS:
+        late = f" (the generator itself was up to {load.late_p99_ms:.0f} ms late)" if load.late_p99_ms > 10 else ""
+        found.append(f"p99 of submit is {load.submit_p99_ms:.0f} ms, more than {SUBMIT_P99_MS} ms{late}")
+    return found
+
+
+def _disowned(ledger: Ledger) -> list[str]:
+    kinds = {
+        "acknowledged and LOST: the API does not know": ledger.lost,
+        "acknowledged and still unfinished:": ledger.unfinished,
+        "failed, and no code says why:": ledger.unexplained,
+    }
+    return [f"{len(ids):,} {what} {_some(ids)}" for what, ids in kinds.items() if ids]
+
+
+def _audited(ledger: Ledger) -> list[str]:
+    if ledger.audit is None:
+        return []
+    counts, accepted = ledger.audit["counts"], ledger.audit["accepted"]
+    kinds = {
+        "missing": "LOST: completed, and the posting service does not have",
+        "doubled": "DOUBLED: the posting service has more than once",
+        "different": "with other content at the posting service:",
+        "posted_though_failed": "failed here as never posted, and there:",
+    }
+    listed = ledger.audit.get("findings", {})
+    found = [f"{counts[kind]:,} {what} {_some([finding['id'] for finding in listed.get(kind, [])])}"
+             for kind, what in kinds.items() if counts.get(kind)]  # fmt: skip
+    if accepted < ledger.acknowledged:
+        found.append(f"LOST: {ledger.acknowledged:,} were acknowledged, and the audit finds {accepted:,} records")
+    return found
+
+
+def _short(load: Load) -> list[str]:
+    if load.cut_short:
+        return ["the run was stopped before its end"]
+    if not load.submits:
+        return ["nothing was submitted"]
+    if load.achieved is None:
+        return ["the run was too short to see its full rate: give it 10 s or more"]
+    if load.achieved < ENOUGH * load.asked:
+        rates = f"{load.asked:g} requests/s were asked for, {load.achieved:.1f} were made"
+        if load.submit_p99_ms >= USER_PERIOD_MS:
+            return [f"the full rate was not reached, because users had to wait for their answers: {rates}"]
+        return [f"the generator could not keep up: {rates}; ask for fewer, or add --processes 2"]
+    return []
+
+
+def _unchecked(ledger: Ledger) -> list[str]:
+    if ledger.skipped:
+        return []
+    found = [f"{len(ledger.unread):,} could not be read back: {_some(ledger.unread)}"] if ledger.unread else []
+    if ledger.audit is None:
+        return [*found, f"THE LEDGER WAS NOT CHECKED: {ledger.unaudited}"]
+    if unanswered := ledger.audit["counts"].get("unanswered"):
+        found.append(f"the posting service did not answer the audit about {unanswered:,}")
+    if not ledger.audit["posting"]["list"]:
+        found.append("the posting service has no list, so a second row of an id cannot be seen")
+    return found
+
+
+def _some(ids: Sequence[str]) -> str:
+    return ", ".join(ids[:SHOWN]) + (", ..." if len(ids) > SHOWN else "")
