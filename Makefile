@@ -2,10 +2,10 @@
 
 PY := .venv/bin/python
 
-.PHONY: help run test test-long drill swarm check format clean
+.PHONY: help run test test-long drill swarm bench check format clean
 
 help: ## this list
-	@echo "make ...  (PYTHON=/path/to/python picks the Python for .venv, ARGS=... goes to pytest, the drill or the swarm)"
+	@echo "make ...  (PYTHON=/path/to/python picks the Python for .venv, ARGS=... goes to what it runs)"
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1|\2/p' $(MAKEFILE_LIST) | awk -F '|' '{ printf "%-12s%s\n", $$1, $$2 }'
 
 run: .venv/local.stamp ## Redis, a posting service, the API and the workers on this machine, until Ctrl-C
@@ -22,6 +22,9 @@ drill: .venv/dashboard.stamp ## the real processes under load, struck by everyth
 
 swarm: .venv/local.stamp .venv-swarm/swarm.stamp ## users on locust, 300 requests/s for 60 s, then a verdict; README: "Load it yourself"
 	@$(PY) -m ops.swarm $(ARGS)
+
+bench: .venv/local.stamp ## how fast all of it is on this machine, in 20 minutes; ARGS=--quick for a look, ARGS="whole idle" for a part
+	@$(PY) -m bench $(ARGS)
 
 check: .venv/dashboard.stamp ## lint, format, types, and who may import whom
 	$(PY) -m ruff check

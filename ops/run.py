@@ -26,7 +26,7 @@ ROOT = Path(__file__).parents[1]
 DATA = ROOT / ".txn"
 HOST = "127.0.0.1"
 #: In flight at most, as many as 1000 a second need at a posting service of 100 ms: docs/performance.md
-WORKERS, THREADS = 2, 128
+WORKERS, THREADS = 2, 192
 #: Workers start last, because the API tells whether they are there; they stop once nothing new can come in.
 STOP_ORDER = ["api", "worker", "mock", "valkey"]
 BODY = '{"amount": 100.50, "currency": "USD", "description": "Payment", "metadata": {"order_id": "12345"}}'

@@ -1,0 +1,220 @@
+"""What is measured. Each scenario starts its own processes on an empty store and returns its figures."""
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+from bench.backlog import fill
+from bench.saturate import saturate
+from bench.stand import ROOT, Stand
+from ops import run
+
+Figures = dict[str, Any]
+
+#: Variants of the posting service: ms a call, and the share of POSTs that outlast their deadline.
+POSTING: dict[str, dict[str, float]] = {
+    "0 ms": {},
+    "100 ms": {"latency_ms": 100},
+    "0 ms, 1 % hang": {"hang_write": 0.01, "hang_ms": 7_000},
+    "100 ms, 1 % hang": {"latency_ms": 100, "hang_write": 0.01, "hang_ms": 7_000},
+}
+#: The defaults of `make run`.
+WORKER = ("--processes", str(run.WORKERS), "--threads", str(run.THREADS))
+ONE_CORE = ("--processes", "1", "--threads", "64")
+
+
+def accept(seconds: int) -> Figures:
+    """Saturated submits on one core of API, no workers."""
+    with Stand() as stand:
+        stand.start_api("--workers", "1", cores=[0])
+        saturate(stand.url, 2, core=1)
+        before, accepted = stand.cpu_s(), stand.count("accepted")
+        figures: Figures = dict(saturate(stand.url, seconds, core=1))
+        count = stand.count("accepted") - accepted
+        return figures | _cpu(stand, before, count)
+
+
+def deliver(waiting: int, posting: str) -> Figures:
+    """A backlog, and one worker process pinned to one core."""
+    options = ONE_CORE if posting == "0 ms" else ("--processes", "1", "--threads", "256")
+    with Stand(faults=POSTING[posting]) as stand:
+        stand.confine(1)
+        fill(stand.redis, waiting)
+        stand.start_worker(*options, cores=[0])
+        return _drain(stand, waiting, lambda: stand.count("completed"))
+
+
+def plain(waiting: int) -> Figures:
+    """The reference: the same job, written plainly with default settings, pinned to the same core."""
+    with Stand() as stand:
+        command = [sys.executable, "-m", "bench.plain"]
+        stand.confine(1)
+        stand.redis.config_set("appendfsync", "no")
+        subprocess.run(command, cwd=ROOT, env=stand.environment() | {"PLAIN_COUNT": str(waiting)}, check=True)
+        stand.redis.config_set("appendfsync", "always")
+        stand.start_worker("--processes", "1", "--threads", "8", target="bench.plain", cores=[0])
+        return _drain(stand, waiting, lambda: int(stand.redis.get("plain:done") or 0))
+
+
+def whole(rate: int, seconds: int, posting: str) -> Figures:
+    """A steady rate with everything running, then the ledger check."""
+    with Stand(faults=POSTING[posting]) as stand:
+        stand.start_api()
+        stand.start_worker(*WORKER)
+        stand.until(lambda: (stand.health() or {}).get("workers", 0) >= 2, "the workers answer")
+        stand.load(100, 2).wait()
+        return _steady(stand, rate, seconds) | _ledger(stand)
+
+
+def idle(seconds: int) -> Figures:
+    """One transaction a second, then none at all."""
+    with Stand() as stand:
+        stand.start_api()
+        stand.start_worker(*WORKER)
+        stand.until(lambda: (stand.health() or {}).get("workers", 0) >= 2, "the workers answer")
+        stand.load(1, seconds).wait()
+        stand.until(lambda: stand.unfinished() == 0, "all is delivered")
+        spans = sorted(_spans(stand))
+        figures: Figures = {"end_to_end_p50_ms": spans[len(spans) // 2], "end_to_end_p99_ms": spans[-1]}
+        before, written, began = stand.cpu_s(), stand.writes(), time.monotonic()
+        time.sleep(10)
+        spent = time.monotonic() - began
+        figures["worker_process_core_pct"] = round((stand.cpu_s()["worker"] - before["worker"]) / spent / 2 * 100, 2)
+        figures["writes_per_worker_process_s"] = round((stand.writes() - written) / spent / 2, 2)
+        return figures
+
+
+def recover(waiting: int) -> Figures:
+    """Everything is due at once and the queue is empty, while clients submit 100 a second."""
+    with Stand() as stand:
+        fill(stand.redis, waiting)
+        stand.redis.delete("txn:dramatiq:deliver", "txn:dramatiq:deliver.msgs")
+        time.sleep(6)  # the grace of the last one
+        stand.start_api()
+        began = time.monotonic()
+        stand.start_worker(*WORKER)
+        load = stand.load(100, 20)
+        stand.until(lambda: stand.count("completed") >= waiting, "the backlog is delivered", 600)
+        drained = time.monotonic() - began
+        out = json.loads(load.communicate()[0])
+        return {
+            "drain_s": round(drained, 1),
+            "delivered_per_s": round(waiting / drained),
+            "submit_p99_ms": round(out["p99_ms"], 1),
+        }
+
+
+def memory(transactions: int) -> Figures:
+    """Bytes in Redis for each transaction, and what the processes hold afterwards."""
+    with Stand() as stand:
+        stand.start_api()
+        stand.start_worker(*WORKER)
+        stand.until(lambda: (stand.health() or {}).get("workers", 0) >= 2, "the workers answer")
+        stand.stop("worker")
+        empty = stand.used_memory()
+        fill(stand.redis, transactions)
+        waiting = stand.used_memory()
+        stand.start_worker(*WORKER)
+        stand.until(lambda: stand.unfinished() == 0, "all is delivered", 900)
+        completed = stand.used_memory()
+        saturate(stand.url, 10, core=1)
+        return {
+            "bytes_per_waiting": round((waiting - empty) / transactions),
+            "bytes_per_completed": round((completed - empty) / transactions),
+            "worker_mib": round(stand.resident_mib("worker")),
+            "api_mib": round(stand.resident_mib("api")),
+        }
+
+
+def backlog(sizes: tuple[int, ...], seconds: int) -> Figures:
+    """Accept and deliver rates while so many wait."""
+    figures: Figures = {}
+    for size in sizes:
+        with Stand() as stand:
+            fill(stand.redis, max(size, 1))
+            stand.start_api("--workers", "1", cores=[0])
+            figures[f"accept_per_s_at_{size}"] = saturate(stand.url, seconds, core=1)["requests_per_s"]
+            stand.stop("api")
+            fill(stand.redis, 30_000, first=size + 1)
+            stand.start_worker(*ONE_CORE, cores=[0])
+            stand.until(lambda: stand.count("completed") > 500, "the first are delivered")
+            begun, done = time.monotonic(), stand.count("completed")
+            time.sleep(seconds)
+            rate = (stand.count("completed") - done) / (time.monotonic() - begun)
+            figures[f"deliver_per_s_at_{size}"] = round(rate, 1)
+    return figures
+
+
+def _drain(stand: Stand, waiting: int, done: Callable[[], int]) -> Figures:
+    """From the first hundred to the last but two per cent: what hangs at the end is no matter of speed."""
+    stand.until(lambda: done() >= 100, "the first are delivered")
+    first, began, before = done(), time.monotonic(), stand.cpu_s()
+    stand.until(lambda: done() >= waiting * 0.98, "the backlog is delivered", 600)
+    spent, count = time.monotonic() - began, done() - first
+    return {"delivered_per_s": round(count / spent, 1)} | _cpu(stand, before, count)
+
+
+def _steady(stand: Stand, rate: int, seconds: int) -> Figures:
+    accepted, completed, before = stand.count("accepted"), stand.count("completed"), stand.cpu_s()
+    known, began, backlogs = stand.histogram(), time.monotonic(), []
+    load = stand.load(rate, seconds)
+    while load.poll() is None:
+        time.sleep(0.5)
+        backlogs.append(stand.unfinished())
+    after, spent = stand.cpu_s(), time.monotonic() - began
+    out = json.loads(load.communicate()[0])
+    count = stand.count("accepted") - accepted
+    third = max(1, len(backlogs) // 3)
+    return {
+        "accepted_per_s": round(out["statuses"].get("202", 0) / out["seconds"], 1),
+        "completed_per_s": round((stand.count("completed") - completed) / out["seconds"], 1),
+        "not_accepted": rate * seconds - count,
+        "backlog_first_third": round(sum(backlogs[:third]) / third),
+        "backlog_last_third": round(sum(backlogs[-third:]) / third),
+        **{f"submit_{name}": round(out[name], 1) for name in ("p50_ms", "p99_ms", "p99_9_ms")},
+        **_quantiles(known, stand.histogram()),
+        "generator_core_pct": round(out["cpu_s"] / spent * 100, 1),
+        **{f"{role}_core_pct": round((after[role] - before[role]) / spent * 100, 1) for role in after},
+        **{f"{role}_cpu_us": round((after[role] - before[role]) / count * 1e6) for role in after},
+    }
+
+
+def _ledger(stand: Stand) -> Figures:
+    stand.mock.faults()
+    began = time.monotonic()
+    stand.until(lambda: stand.unfinished() == 0, "all is delivered", 120)
+    quiet = time.monotonic() - began
+    report = stand.audit()
+    exact = report["exit_code"] == 0 and stand.count("completed") == stand.count("accepted")
+    return {"quiet_after_s": round(quiet, 1), "ledger": "exact" if exact else f"NOT EXACT: {report}"}
+
+
+def _cpu(stand: Stand, before: dict[str, float], count: int) -> Figures:
+    """CPU microseconds for each transaction, by role."""
+    after = stand.cpu_s()
+    return {f"{role}_cpu_us": round((after[role] - before.get(role, 0)) / count * 1e6) for role in after}
+
+
+def _quantiles(before: dict[float, int], after: dict[float, int]) -> Figures:
+    """Upper ends of the buckets in which the quantiles of submit-to-completed lie."""
+    counts = {limit: count - before.get(limit, 0) for limit, count in sorted(after.items())}
+    found: Figures = {}
+    for name, share in (("p50", 0.5), ("p99", 0.99)):
+        seen = 0
+        for limit, count in counts.items():
+            seen += count
+            if seen >= share * sum(counts.values()):
+                found[f"end_to_end_{name}_below_ms"] = limit
+                break
+    return found
+
+
+def _spans(stand: Stand) -> list[int]:
+    found = []
+    for key in stand.redis.scan_iter("txn:t:*"):
+        submitted, completed = stand.redis.hmget(key, "submitted", "completed")
+        found.append(int(completed) - int(submitted))
+    return found

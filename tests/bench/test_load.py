@@ -1,0 +1,82 @@
+import asyncio
+import contextlib
+import json
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from bench.load import Load
+from bench.stand import ROOT
+
+ANSWER = b"HTTP/1.1 202 Accepted\r\ncontent-length: 2\r\n\r\n{}"
+
+
+class Server:
+    """Answers every submit; stands still once, for `stall_s`, before the answer number `stalls_at`."""
+
+    def __init__(self, stalls_at: int = 0, stall_s: float = 0.0) -> None:
+        self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
+        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        self._stalls_at, self._stall_s = stalls_at, stall_s
+        self._stalled_until = 0.0
+        self._lock = threading.Lock()
+        self.answered = 0
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def close(self) -> None:
+        self._listener.close()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                client, _ = self._listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._serve, args=(client,), daemon=True).start()
+
+    def _serve(self, client: socket.socket) -> None:
+        with client, contextlib.suppress(OSError):
+            while client.recv(65536):
+                with self._lock:
+                    self.answered += 1
+                    if self.answered == self._stalls_at:
+                        self._stalled_until = time.monotonic() + self._stall_s
+                time.sleep(max(0.0, self._stalled_until - time.monotonic()))
+                client.sendall(ANSWER)
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    found = Server()
+    yield found
+    found.close()
+
+
+def test_every_submit_of_the_schedule_is_sent_once_and_answered(server: Server) -> None:
+    load = Load(server.url, 500, 1)
+    asyncio.run(load.run())
+    assert load.statuses == {"202": 500}
+    assert server.answered == 500
+    assert len(load.latencies_ms) == 500
+
+
+def test_a_stall_is_charged_to_all_that_were_due_meanwhile() -> None:
+    server = Server(stalls_at=100, stall_s=1.0)
+    load = Load(server.url, 500, 2)
+    asyncio.run(load.run())
+    server.close()
+    # 500 were due while nothing was answered; only 48 connections could have noticed it by themselves.
+    assert sum(1 for latency in load.latencies_ms if latency > 100) > 400
+
+
+def test_the_command_prints_one_json_object(server: Server) -> None:
+    command = [sys.executable, "-m", "bench.load", server.url, "100", "0.5"]
+    figures = json.loads(subprocess.run(command, cwd=ROOT, capture_output=True, check=True).stdout)
+    assert figures["statuses"] == {"202": 50}
+    assert 0 < figures["p50_ms"] <= figures["p99_ms"] <= figures["p99_9_ms"] <= figures["max_ms"]
+    assert figures["cpu_s"] > 0
