@@ -63,7 +63,10 @@ def _body(request: falcon.Request) -> bytes:
     if length is not None and length > MAX_BODY_BYTES:
         raise _too_large()
     # Without a length the body is chunked: the server's stream ends by itself.
-    body: bytes = request.stream.read(MAX_BODY_BYTES + 1 if length is None else length)
+    try:
+        body: bytes = request.stream.read(MAX_BODY_BYTES + 1 if length is None else length)
+    except Exception as error:  # noqa: BLE001 - whatever the server calls its own parse errors
+        raise Invalid("body", f"could not be read: {type(error).__name__}", code="invalid_body") from None
     if len(body) > MAX_BODY_BYTES:
         raise _too_large()
     return body

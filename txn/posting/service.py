@@ -152,10 +152,10 @@ class PostingService:
         if text.isascii() and text.isdigit():
             return int(text[:9]) * 1000
         try:
-            moment = email.utils.parsedate_to_datetime(text)
-        except ValueError:
+            moment_s = email.utils.parsedate_to_datetime(text).timestamp()
+        except (ValueError, OverflowError):
             return 0
-        return max(0, round((moment.timestamp() - self._wall_s()) * 1000))
+        return max(0, round((moment_s - self._wall_s()) * 1000))
 
 
 def _body(transaction_id: str, payload: bytes, submitted_ms: int) -> bytes:

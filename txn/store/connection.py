@@ -22,4 +22,7 @@ def connect(url: str, *, timeout_ms: int, on_connect: Callable[[Any], None] | No
     }
     if on_connect is not None:
         options["redis_connect_func"] = on_connect
-    return redis.Redis.from_url(url, **options)
+    client = redis.Redis.from_url(url, **options)
+    # Whatever the URL's query asks for, these are ours: replies as bytes, RESP2, and an end to every wait.
+    client.connection_pool.connection_kwargs.update(options, decode_responses=False)
+    return client

@@ -1,0 +1,52 @@
+"""What only the real server shows: connections that are slow, odd, or left open."""
+
+import contextlib
+import json
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.system.stack import Stack
+
+HEAD = b"POST /api/transactions HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    folder: Path = tmp_path_factory.mktemp("stack")
+    with Stack(folder) as found:
+        yield found
+
+
+def connection(stack: Stack, sent: bytes) -> socket.socket:
+    found = socket.create_connection(("127.0.0.1", stack.api_port), timeout=10)
+    found.sendall(sent)
+    return found
+
+
+def test_clients_that_never_finish_their_request_keep_nobody_out(stack: Stack) -> None:
+    with contextlib.ExitStack() as open_ones:
+        for sent in [HEAD + b"Content-Length: 100\r\n\r\n{", b"P", HEAD] * 50:
+            open_ones.enter_context(connection(stack, sent))
+        # Each of them would hold a thread, if there were threads; the client gives up after 10 s.
+        assert [stack.submit() for _ in range(20)]
+
+
+def test_clients_that_do_not_close_keep_nobody_out(stack: Stack) -> None:
+    with contextlib.ExitStack() as open_ones:
+        for _ in range(50):
+            open_ones.enter_context(
+                connection(stack, b"GET /api/health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            )
+        # A server that waits 2 s for each of them to close would be silent for longer than the client waits.
+        assert [stack.submit() for _ in range(20)]
+
+
+@pytest.mark.parametrize("body", [b"zz\r\n{}\r\n0\r\n\r\n", b"-5\r\n{}\r\n0\r\n\r\n", b"2\r\n{}XX0\r\n\r\n"])
+def test_a_body_in_malformed_chunks_is_400(stack: Stack, body: bytes) -> None:
+    with connection(stack, HEAD + b"Connection: close\r\nTransfer-Encoding: chunked\r\n\r\n" + body) as client:
+        head, _, answer = b"".join(iter(lambda: client.recv(65536), b"")).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 400")
+    assert json.loads(answer)["code"] == "invalid_body"
