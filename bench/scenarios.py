@@ -136,15 +136,21 @@ def backlog(sizes: tuple[int, ...], seconds: int) -> Figures:
         with Stand() as stand:
             fill(stand.redis, max(size, 1))
             stand.start_api("--workers", "1", cores=[0])
+            before, accepted = stand.cpu_s(), stand.count("accepted")
             figures[f"accept_per_s_at_{size}"] = saturate(stand.url, seconds, core=1)["requests_per_s"]
+            costs = _cpu(stand, before, stand.count("accepted") - accepted)
+            figures |= {f"accept_{role}_cpu_us_at_{size}": costs[f"{role}_cpu_us"] for role in ("api", "redis")}
             stand.stop("api")
             fill(stand.redis, 30_000, first=size + 1)
+            stand.confine(1)
             stand.start_worker(*ONE_CORE, cores=[0])
             stand.until(lambda: stand.count("completed") > 500, "the first are delivered")
-            begun, done = time.monotonic(), stand.count("completed")
+            begun, done, before = time.monotonic(), stand.count("completed"), stand.cpu_s()
             time.sleep(seconds)
-            rate = (stand.count("completed") - done) / (time.monotonic() - begun)
-            figures[f"deliver_per_s_at_{size}"] = round(rate, 1)
+            count = stand.count("completed") - done
+            figures[f"deliver_per_s_at_{size}"] = round(count / (time.monotonic() - begun), 1)
+            costs = _cpu(stand, before, count)
+            figures |= {f"deliver_{role}_cpu_us_at_{size}": costs[f"{role}_cpu_us"] for role in ("worker", "redis")}
     return figures
 
 
