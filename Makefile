@@ -2,7 +2,7 @@
 
 PY := .venv/bin/python
 
-.PHONY: help run test test-long drill swarm bench check format clean
+.PHONY: help run test test-long drill swarm bench check format clean test-browser
 
 help: ## this list
 	@echo "make ...  (PYTHON=/path/to/python picks the Python for .venv, ARGS=... goes to what it runs)"
@@ -12,10 +12,13 @@ run: .venv/local.stamp ## Redis, a posting service, the API and the workers on t
 	@exec $(PY) -m ops.run
 
 test: .venv/dashboard.stamp ## all tests but the long ones
-	$(PY) -m pytest -m "not long" $(ARGS)
+	$(PY) -m pytest -m "not long and not browser" $(ARGS)
 
 test-long: .venv/dashboard.stamp ## the tests that take minutes
 	$(PY) -m pytest -m long $(ARGS)
+
+test-browser: .venv/browser.stamp ## the admin site in a real browser (needs Debian's chromium-driver)
+	$(PY) -m pytest -m browser tests/browser $(ARGS)
 
 drill: .venv/dashboard.stamp ## the real processes under load, struck by everything that can happen, then audited
 	$(PY) -m ops.drill $(ARGS)
@@ -56,6 +59,7 @@ $(PY):
 	@$(PY) -m pip install --quiet --disable-pip-version-check --no-deps -r $<
 	@touch $@
 
+.venv/browser.stamp: requirements/browser.txt .venv/dashboard.stamp
 .venv/test.stamp: requirements/test.txt requirements/local.txt requirements/base.txt $(PY)
 
 # Locust brings a pytest plugin and a web server of its own: an environment for itself.

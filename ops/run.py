@@ -9,6 +9,7 @@ import fcntl
 import http.client
 import json
 import os
+import secrets
 import socket
 import sys
 from collections.abc import Callable, Mapping
@@ -19,6 +20,8 @@ import redis
 
 from ops import redis_server
 from ops.supervisor import CannotRun, Child, Supervisor
+from txn.admin.door.passwords import hash_password
+from txn.admin.door.users import read_users
 from txn.errors import BadSettings
 from txn.settings import Settings
 
@@ -50,7 +53,12 @@ class Plan:
             self._add_redis(self._port("TXN_REDIS_PORT", 6390))
         if self.own_posting:
             self._add_mock(self._port("TXN_POSTING_PORT", 8080, count=2))
-        Settings.from_environment(self.environment)
+        #: Name and password of the admin site's user; None: users were given.
+        self.login = None if given.get("TXN_ADMIN_USERS") else ("operator", secrets.token_urlsafe(9))
+        if self.login:
+            name, password = self.login
+            self.environment["TXN_ADMIN_USERS"] = f"{name}:operate:{hash_password(password)}"
+        read_users(Settings.from_environment(self.environment).admin_users)
         self._add_api()
         self._add_worker()
 
@@ -176,7 +184,9 @@ def workers(port: int) -> int:
 def welcome(plan: Plan) -> str:
     """Where everything is, and something to try."""
     api = f"http://{HOST}:{plan.port}/api"
+    log_in = "as {}, password {}".format(*plan.login) if plan.login else "with a user of TXN_ADMIN_USERS"
     return f"""
+  admin site       http://{HOST}:{plan.port}/admin  ({log_in})
   API              {api}/health
   posting service  {plan.environment["TXN_POSTING_URL"] if plan.own_posting else "your own (TXN_POSTING_URL)"}
   Redis            {plan.environment["TXN_REDIS_URL"] if plan.own_redis else "your own (TXN_REDIS_URL)"}

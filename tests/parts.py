@@ -3,11 +3,16 @@
 import secrets
 from typing import Any, Self
 
-from txn.model.outcome import Outcome, Settlement
+from txn.model.outcome import Clear, Failed, Outcome, Settlement
 from txn.model.submission import Submission, parse_submission
+from txn.model.transaction import ErrorCode
+from txn.operations import Operations
 from txn.queue.message import NAME, message_template
 from txn.settings import Settings
+from txn.store.bulk_runs import BulkRuns
 from txn.store.connection import connect
+from txn.store.dead_letters import DeadLetters
+from txn.store.journal import Journal
 from txn.store.keys import Keys
 from txn.store.messages import Messages
 from txn.store.statistics import Statistics, StatisticsReader
@@ -45,6 +50,10 @@ class Parts:
         self.keys = Keys(settings.prefix, NAME)
         self.store = self.new_store()
         self.statistics = StatisticsReader(self.client, self.keys, clock)
+        self.letters = DeadLetters(self.client, self.keys)
+        self.runs = BulkRuns(self.client, self.keys, clock)
+        self.journal = Journal(self.client, self.keys)
+        self.operations = Operations(self.store, self.runs)
 
     def __enter__(self) -> Self:
         return self
@@ -73,6 +82,22 @@ class Parts:
 
     def settle(self, claim: Claim, outcome: Outcome, **learnt: Any) -> str:
         return self.store.settle(claim.id, claim.owner, Settlement(outcome, **learnt))
+
+    def fail(
+        self,
+        transaction_id: str | None = None,
+        code: ErrorCode = ErrorCode.REJECTED,
+        detail: str = "no",
+        body: bytes = BODY,
+        **learnt: Any,
+    ) -> str:
+        """A dead letter, the way that it becomes one."""
+        transaction, _ = self.store.accept(submission(transaction_id, body))
+        self.settle(self.claimed(transaction.id), Failed(code, detail, Clear()), answered=True, **learnt)
+        return transaction.id
+
+    def status(self, transaction_id: str) -> str:
+        return self.record(transaction_id)["status"]
 
     def record(self, transaction_id: str) -> dict[str, str]:
         found: Any = self.client.hgetall(self.keys.record(transaction_id))

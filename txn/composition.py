@@ -1,30 +1,38 @@
 """Puts the parts together. The only place that knows all of them, and the only one that opens connections."""
 
+from collections.abc import Callable, Iterable
 from typing import Any
 
-import falcon
 from dramatiq import Actor
 from dramatiq.middleware import CurrentMessage
 from dramatiq.results import Results
 
 from txn.api.app import create_app
+from txn.bulk import BulkRunner
 from txn.delivery import Delivery
+from txn.loop import Loop
 from txn.posting.curl import CurlTransport
 from txn.posting.requests_transport import RequestsTransport
 from txn.posting.service import PostingService
 from txn.posting.transport import Transport
+from txn.queue.about import worker_name
 from txn.queue.actor import declare_actor
 from txn.queue.broker import RecordBroker
 from txn.queue.message import NAME, message_template
-from txn.queue.middleware import RunRescuer, SettleEscaped
+from txn.queue.middleware import RunLoop, SettleEscaped, TellThreads
 from txn.queue.results import RecordResults
 from txn.rescuer import Rescuer
 from txn.settings import Settings
+from txn.store.bulk_runs import BulkRuns
 from txn.store.connection import connect
+from txn.store.dead_letters import DeadLetters
 from txn.store.durability import DurabilityMonitor
 from txn.store.keys import Keys
 from txn.store.statistics import StatisticsReader
 from txn.store.store import Store
+
+#: An application as gunicorn calls it.
+Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 #: An accept must wait for the disk, which can be slow; a health check must not wait at all.
 ACCEPT_TIMEOUT_MS = 2_000
@@ -32,19 +40,27 @@ HEALTH_TIMEOUT_MS = 400
 WORKER_TIMEOUT_MS = 2_000
 
 
-def api(settings: Settings) -> falcon.App[Any, Any]:
-    """The WSGI application."""
+def api(settings: Settings) -> Wsgi:
+    """The WSGI application: the API, and the admin site if it has users.
+
+    Raises: BadSettings.
+    """
     keys = Keys(settings.prefix, NAME)
     durability = DurabilityMonitor(allow_lossy=settings.allow_lossy_redis)
     client = connect(settings.redis_url, timeout_ms=ACCEPT_TIMEOUT_MS, on_connect=durability.on_connect)
     probe = connect(settings.redis_url, timeout_ms=HEALTH_TIMEOUT_MS)
     durability.watch(probe)
-    return create_app(
+    app = create_app(
         Store(client, keys, message_template(), settings),
         StatisticsReader(probe, keys),
         durability,
         allow_cleanup=settings.allow_cleanup,
     )
+    if not settings.admin_users:
+        return app
+    from txn.admin.composition import with_admin  # noqa: PLC0415  (worker processes import this module, and never need it)
+
+    return with_admin(app, settings, keys, durability)
 
 
 def worker(settings: Settings) -> tuple[RecordBroker, Actor[Any, Any]]:
@@ -52,7 +68,10 @@ def worker(settings: Settings) -> tuple[RecordBroker, Actor[Any, Any]]:
     keys = Keys(settings.prefix, NAME)
     client = connect(settings.redis_url, timeout_ms=WORKER_TIMEOUT_MS)
     store = Store(client, keys, message_template(), settings)
-    delivery = Delivery(store, PostingService(_transport(settings), settings.posting_timeout_ms), settings)
+    delivery = Delivery(
+        store, PostingService(_transport(settings), settings.posting_timeout_ms), settings, worker=worker_name()
+    )
+    bulk = BulkRunner(BulkRuns(client, keys), DeadLetters(client, keys), worker_name())
     broker = RecordBroker(
         client,
         keys,
@@ -60,7 +79,9 @@ def worker(settings: Settings) -> tuple[RecordBroker, Actor[Any, Any]]:
             CurrentMessage(),
             Results(backend=RecordResults(store)),
             SettleEscaped(delivery),
-            RunRescuer(Rescuer(store)),
+            TellThreads(),
+            RunLoop(Loop("rescuer", Rescuer(store).beat)),
+            RunLoop(Loop("bulk runner", bulk.tick)),
         ],
     )
     return broker, declare_actor(broker, delivery)

@@ -46,7 +46,10 @@ log = logging.getLogger(__name__)
 
 
 class Delivery:
-    """The rules of delivering one transaction. Safe to use from many threads."""
+    """The rules of delivering one transaction. Safe to use from many threads.
+
+    `worker`: who delivers, for the history.
+    """
 
     def __init__(
         self,
@@ -55,9 +58,10 @@ class Delivery:
         settings: Settings,
         random: Callable[[], float] = random.random,
         boot_ms: Callable[[], int] = boot_ms,
+        worker: str = "",
     ) -> None:
         self._store, self._posting, self._settings = store, posting, settings
-        self._random, self._boot_ms = random, boot_ms
+        self._random, self._boot_ms, self._worker = random, boot_ms, worker
 
     def deliver(self, transaction_id: str, owner: str) -> None:
         """Deliver the transaction if it is ours to deliver now; otherwise do nothing.
@@ -229,6 +233,8 @@ class _Attempt:
             "http": self.status,
             "ms": self.rules._boot_ms() - self.began,
         }
+        if worker := self.rules._worker:
+            line["worker"] = worker
         return dumps(line).decode()
 
 

@@ -4,15 +4,10 @@ Backoff, the end of an outage, a worker that died, a message that was lost: all 
 whose score has passed. Any number of rescuers may run at once.
 """
 
-import logging
-import threading
 import time
 from collections.abc import Callable
 
-from txn.errors import StoreUnavailable
 from txn.store.store import Store
-
-log = logging.getLogger(__name__)
 
 #: Time between two looks at the due index.
 INTERVAL_MS = 250
@@ -29,8 +24,6 @@ class Rescuer:
 
     def __init__(self, store: Store, monotonic_s: Callable[[], float] = time.monotonic) -> None:
         self._store, self._monotonic_s = store, monotonic_s
-        self._stop = threading.Event()
-        self._away = False
 
     def tick(self) -> tuple[int, int]:
         """One round, bounded in ids and in time: (transactions looked at, transactions queued).
@@ -46,20 +39,10 @@ class Rescuer:
             if seen < LIMIT or self._monotonic_s() - began >= budget_ms / 1000:
                 return looked, queued
 
-    def run(self) -> None:
-        """Tick until `stop`. An unreachable Redis is said once, and once that it is back."""
-        while not self._stop.wait(INTERVAL_MS / 1000):
-            try:
-                self.tick()
-            except StoreUnavailable as error:
-                if not self._away:
-                    log.warning("rescuer waits: %s", error)
-                self._away = True
-            else:
-                if self._away:
-                    log.warning("rescuer goes on")
-                self._away = False
+    def beat(self) -> float:
+        """One round, and the seconds to the next.
 
-    def stop(self) -> None:
-        """End `run` before its next tick."""
-        self._stop.set()
+        Raises: StoreUnavailable.
+        """
+        self.tick()
+        return INTERVAL_MS / 1000

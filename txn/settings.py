@@ -8,6 +8,9 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError,
 
 from txn.errors import BadSettings
 
+#: Characters of a secret that nobody guesses.
+MIN_SECRET = 16
+
 Milliseconds = Annotated[int, Field(gt=0, le=86_400_000)]
 
 
@@ -49,6 +52,13 @@ class Settings(BaseModel):
     #: How long GETs of one id may stay unanswered, while others are answered, before a person must decide.
     undecided_after_ms: Milliseconds = 3_600_000
 
+    #: Who may log in to the admin site: `name:role:hash` lines, or `@/path/to/file` with them. None: no admin site.
+    admin_users: Annotated[str, Field(repr=False)] = ""
+    #: Signs the sessions. Empty: the user lines take its place.
+    admin_secret: Annotated[str, Field(repr=False)] = ""
+    #: How long a login lasts.
+    admin_session_hours: Annotated[int, Field(ge=1, le=720)] = 12
+
     #: `POST /api/cleanup` empties the store. For tests.
     allow_cleanup: bool = False
     #: Accept transactions although Redis can lose them.
@@ -87,6 +97,8 @@ class Settings(BaseModel):
             raise ValueError(
                 f"TXN_MAX_BACKOFF_MS={self.max_backoff_ms} is less than TXN_MIN_BACKOFF_MS={self.min_backoff_ms}"
             )
+        if 0 < len(self.admin_secret) < MIN_SECRET:
+            raise ValueError(f"TXN_ADMIN_SECRET is too short: give at least {MIN_SECRET} random characters")
         _check_url("TXN_POSTING_URL", self.posting_url, ("http", "https"))
         _check_url("TXN_REDIS_URL", self.redis_url, ("redis", "rediss", "unix"))
         return self

@@ -13,11 +13,12 @@ from ops.mock_posting.client import MockPosting
 from ops.redis_server import RedisServer
 from tests.parts import Clock, Parts
 from txn.delivery import Delivery
+from txn.loop import Loop
 from txn.posting.curl import CurlTransport
 from txn.posting.service import PostingService
 from txn.queue.actor import declare_actor
 from txn.queue.broker import RecordBroker
-from txn.queue.middleware import RunRescuer, SettleEscaped
+from txn.queue.middleware import RunLoop, SettleEscaped
 from txn.queue.results import RecordResults
 from txn.rescuer import Rescuer
 from txn.settings import Settings
@@ -34,7 +35,7 @@ class Queue:
             CurrentMessage(),
             Results(backend=RecordResults(parts.store)),
             SettleEscaped(self.delivery),
-            RunRescuer(Rescuer(parts.store)),
+            RunLoop(Loop("rescuer", Rescuer(parts.store).beat)),
         ]
         self.broker = RecordBroker(parts.client, parts.keys, middleware, parts.clock)
         self.deliver: Actor[[str], None] = declare_actor(self.broker, self.delivery)

@@ -49,6 +49,9 @@ def test_the_defaults_are_the_documented_ones() -> None:
         ("TXN_VERIFY", "after-doubt", "verify", "after-doubt"),
         ("TXN_TRANSPORT", "requests", "transport", "requests"),
         ("TXN_ANSWER_IS_FINAL", "1", "answer_is_final", True),
+        ("TXN_ADMIN_USERS", "@/etc/txn/users", "admin_users", "@/etc/txn/users"),
+        ("TXN_ADMIN_SECRET", "sixteen or more!", "admin_secret", "sixteen or more!"),
+        ("TXN_ADMIN_SESSION_HOURS", "1", "admin_session_hours", 1),
         ("TXN_ALLOW_CLEANUP", "1", "allow_cleanup", True),
         ("TXN_ALLOW_LOSSY_REDIS", "1", "allow_lossy_redis", True),
     ],
@@ -60,7 +63,7 @@ def test_each_setting_has_its_variable(variable: str, text: str, field: str, val
 def test_every_length_of_time_says_its_unit() -> None:
     for name, field in Settings.model_fields.items():
         if field.annotation is int and name != "max_attempts":
-            assert name.endswith("_ms")
+            assert name.endswith(("_ms", "_hours"))
 
 
 @pytest.mark.parametrize(("text", "value"), [("1", True), ("true", True), ("0", False), ("false", False)])
@@ -228,3 +231,10 @@ def test_settings_cannot_be_changed() -> None:
 def test_a_message_excuses_a_transaction_for_a_lease_and_a_doubt_window() -> None:
     settings = read(lease_ms="30000", doubt_window_ms="7000")
     assert settings.patience_ms == 37_000
+
+
+def test_a_secret_that_can_be_guessed_is_refused_and_not_shown() -> None:
+    message = refused(admin_secret="hunter2")
+    assert "TXN_ADMIN_SECRET is too short" in message
+    assert "hunter2" not in message
+    assert "sixteen" not in repr(read(admin_secret="sixteen or more!"))

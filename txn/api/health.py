@@ -8,10 +8,7 @@ from txn.errors import NotDurable, StoreUnavailable
 from txn.model.content import dumps
 from txn.model.transaction import rfc3339
 from txn.store.durability import DurabilityMonitor
-from txn.store.statistics import Statistics, StatisticsReader
-
-#: A transaction that waits longer than this to be looked at means that the workers do not keep up.
-MAX_WAITING_MS = 60_000
+from txn.store.statistics import MAX_WAITING_MS, Statistics, StatisticsReader
 
 
 class Health:

@@ -2,7 +2,7 @@
 
 import typer
 
-from txn.cli import audit
+from txn.cli import audit, hash_password
 
 app = typer.Typer(
     add_completion=False,
@@ -12,6 +12,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("audit")(audit.audit)
+app.command("hash-password")(hash_password.hash_command)
 
 
 @app.callback()

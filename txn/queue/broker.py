@@ -6,6 +6,7 @@ import redis
 from dramatiq import Message, Middleware
 from dramatiq.brokers.redis import RedisBroker
 
+from txn.queue.about import About
 from txn.queue.consumer import RecordConsumer
 from txn.store.keys import Keys
 from txn.store.messages import Messages
@@ -28,10 +29,12 @@ class RecordBroker(RedisBroker):
             client=client, namespace=keys.namespace, maintenance_chance=0, middleware=middleware
         )
         self._messages = Messages(client, keys, self.broker_id, shift_ms)
+        #: What the consumer says of this process.
+        self.about = About()
 
     def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 5000) -> RecordConsumer:
         """The queue's consumer; `prefetch` is twice the worker's threads."""
-        return RecordConsumer(self._messages, max(prefetch, MIN_PREFETCH))
+        return RecordConsumer(self._messages, max(prefetch, MIN_PREFETCH), about=self.about)
 
     def declare_queue(self, queue_name: str) -> None:
         """Declare a queue, without the delay queue that Dramatiq gives each: backoff goes through the due index."""

@@ -14,6 +14,7 @@ from dramatiq.broker import Consumer, MessageProxy
 from dramatiq.errors import DecodeError
 
 from txn.errors import StoreUnavailable
+from txn.queue.about import About
 from txn.store.messages import Messages
 
 log = logging.getLogger(__name__)
@@ -28,8 +29,15 @@ UNAVAILABLE_S = 0.2
 class RecordConsumer(Consumer):
     """Takes messages off the queue, up to `prefetch` at a time. `ack` may be called from any thread."""
 
-    def __init__(self, messages: Messages, prefetch: int, monotonic_s: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        messages: Messages,
+        prefetch: int,
+        monotonic_s: Callable[[], float] = time.monotonic,
+        about: About | None = None,
+    ) -> None:
         self._messages, self._prefetch, self._monotonic_s = messages, prefetch, monotonic_s
+        self._about, self._processed = about, 0
         self._fetched: deque[tuple[str, bytes]] = deque()
         self._lock = threading.Lock()
         self._held: set[str] = set()
@@ -82,8 +90,8 @@ class RecordConsumer(Consumer):
             self._in_step = True
             if returned:
                 log.warning("consumer gave back %d messages that it did not know of", returned)
-        if self._monotonic_s() >= self._next_heartbeat:
-            self._messages.heartbeat()
+        if (now_s := self._monotonic_s()) >= self._next_heartbeat:
+            self._messages.heartbeat(self._about.fields(self._processed, now_s) if self._about else None)
             self._next_heartbeat = self._monotonic_s() + HEARTBEAT_S
         acked = self._take_acked()
         room = self._prefetch - len(self._held)
@@ -113,6 +121,7 @@ class RecordConsumer(Consumer):
         with self._lock:
             self._held.discard(name)
             self._acked.append(name)
+            self._processed += 1
             if len(self._acked) * 4 >= self._prefetch:
                 self._many_acked.set()
 

@@ -1,4 +1,4 @@
-"""What every worker process does around the actor: name the owner, settle what escapes, run the rescuer."""
+"""What every worker process does around the actor: name the owner, settle what escapes, run the loops."""
 
 import logging
 import secrets
@@ -9,7 +9,8 @@ from dramatiq import Broker, MessageProxy, Middleware, Worker
 
 from txn.delivery import Delivery
 from txn.errors import StoreUnavailable
-from txn.rescuer import Rescuer
+from txn.loop import Loop
+from txn.queue.broker import RecordBroker
 
 log = logging.getLogger(__name__)
 
@@ -45,18 +46,27 @@ class SettleEscaped(Middleware):
             log.warning("transaction %s waits for the end of its lease: %s", message.args[0], error)
 
 
-class RunRescuer(Middleware):
-    """Runs the rescuer on a thread of each worker process."""
+class TellThreads(Middleware):
+    """Lets the heartbeat say how many threads this worker process has."""
 
-    def __init__(self, rescuer: Rescuer) -> None:
-        self._rescuer = rescuer
-        self._thread = threading.Thread(target=rescuer.run, name="rescuer", daemon=True)
+    def before_worker_boot(self, broker: Broker, worker: Worker) -> None:
+        """Only the worker knows."""
+        if isinstance(broker, RecordBroker):
+            broker.about.threads = worker.worker_threads
+
+
+class RunLoop(Middleware):
+    """Runs a loop on a thread of each worker process."""
+
+    def __init__(self, loop: Loop) -> None:
+        self._loop = loop
+        self._thread = threading.Thread(target=loop.run, name=loop.name, daemon=True)
 
     def after_worker_boot(self, broker: Broker, worker: Worker) -> None:
-        """Start the loop."""
+        """Start it."""
         self._thread.start()
 
     def before_worker_shutdown(self, broker: Broker, worker: Worker) -> None:
         """Stop it before the worker gives its messages back."""
-        self._rescuer.stop()
+        self._loop.stop()
         self._thread.join()

@@ -1,6 +1,7 @@
 """Whether Redis keeps what it acknowledges: looked at on every new connection and once a second, never per request."""
 
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -76,6 +77,8 @@ class DurabilityMonitor:
         self._allow_lossy = allow_lossy
         self._stop = threading.Event()
         self.latest: Durability | None = None
+        #: When a server last answered, in s since the epoch on this host's clock; None: never.
+        self.seen_s: float | None = None
 
     def on_connect(self, connection: Any) -> None:
         """For `connect(on_connect=...)`: a new connection may be to a server that was restarted with other settings."""
@@ -89,6 +92,7 @@ class DurabilityMonitor:
             connection = pool.get_connection()
             try:
                 self.latest = inspect(_asker(connection), self.latest)
+                self.seen_s = time.time()
             finally:
                 pool.release(connection)
         except (redis.ConnectionError, redis.TimeoutError):

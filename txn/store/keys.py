@@ -84,6 +84,30 @@ class Keys:
         return f"{self.namespace}:__heartbeats__"
 
     @property
+    def worker(self) -> str:
+        """Stem of the hashes `worker:<consumer>`: what a worker process says of itself; they expire."""
+        return f"{self.prefix}worker:"
+
+    @property
     def acks(self) -> str:
         """Stem of the sets `<consumer>.<queue>` of messages that were fetched and not acknowledged (Dramatiq's)."""
         return f"{self.namespace}:__acks__."
+
+    @property
+    def journal(self) -> str:
+        """Stream: what operators did, capped."""
+        return f"{self.prefix}journal"
+
+    @property
+    def bulk_runs(self) -> str:
+        """Zset: bulk runs by their start (ms)."""
+        return f"{self.prefix}bulk"
+
+    @property
+    def bulk_active(self) -> str:
+        """Zset: the bulk runs that are not over, by their start (ms)."""
+        return f"{self.prefix}bulk_active"
+
+    def bulk_run(self, run_id: str) -> str:
+        """Hash: one bulk run."""
+        return f"{self.prefix}bulk:{run_id}"

@@ -1,6 +1,6 @@
 """Dramatiq's queue in Redis, in the layout of its own RedisBroker, with fetches and acks that cannot strand."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 import redis
 
@@ -9,6 +9,8 @@ from txn.store.scripts import Argument, Scripts
 
 #: A consumer without a heartbeat (one a second) for so long is dead: what it held goes back to the queue.
 DEAD_AFTER_MS = 10_000
+#: What it said of itself can be read for so long after its last heartbeat.
+ABOUT_KEPT_MS = 30_000
 
 
 class Messages:
@@ -33,8 +35,15 @@ class Messages:
         keys = [self._keys.messages, self._keys.message_bodies, self._acks]
         return int(self._scripts.run("requeue", keys, list(held)))
 
-    def heartbeat(self) -> int:
-        """Say that this consumer lives, and give back what dead ones hold: how many messages."""
-        keys = [self._keys.heartbeats, self._keys.messages, self._keys.message_bodies, self._keys.acks]
-        arguments: list[Argument] = [self._consumer, self._keys.queue, DEAD_AFTER_MS, self._shift_ms()]
+    def heartbeat(self, about: Mapping[str, Argument] | None = None) -> int:
+        """Say that this consumer lives, and give back what dead ones hold: how many messages.
+
+        `about` is for people to look at (host, pid, rate, ...), and forgotten soon after the last heartbeat.
+        """
+        names = self._keys
+        keys = [names.heartbeats, names.messages, names.message_bodies, names.acks, names.count]
+        keys.append(f"{names.worker}{self._consumer}")
+        arguments: list[Argument] = [self._consumer, self._keys.queue, DEAD_AFTER_MS, self._shift_ms(), ABOUT_KEPT_MS]
+        for field, value in (about or {}).items():
+            arguments += [field, value]
         return int(self._scripts.run("heartbeat", keys, arguments))

@@ -14,6 +14,8 @@ ERROR_RATE_MINUTES = 5
 ALIVE_MS = 5_000
 #: The posting service counts as away if, in vain, it was asked and did not answer for so long.
 SILENT_MS = 5_000
+#: A transaction that waits longer than this to be looked at means that the workers do not keep up.
+MAX_WAITING_MS = 60_000
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """The record of every transaction: one atomic call a verb. The scripts compare, the rules decide."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -217,38 +217,24 @@ class Store:
 
         `history` says who and why, as one line of JSON.
         """
-        keys = self._keys
-        reply = self._scripts.run(
-            "replay",
-            [
-                keys.record(transaction_id),
-                keys.due,
-                keys.count,
-                keys.failed,
-                f"{keys.failed}:",
-                keys.dead_messages,
-                keys.dead_message_bodies,
-            ],
-            [transaction_id, history, self._shift_ms()],
-        )
-        return str(reply.decode())
+        [verdict] = self.operate("replay", [transaction_id], history)
+        return "replayed" if verdict == "done" else verdict
 
     def discard(self, transaction_id: str, history: str) -> str:
         """Take a dead letter off the list; it stays `failed`: `discarded`, `unknown` or `not_failed`."""
+        [verdict] = self.operate("discard", [transaction_id], history)
+        return "discarded" if verdict == "done" else verdict
+
+    def operate(self, what: str, ids: Sequence[str], history: str, who: str = "", why: str = "") -> list[str]:
+        """`replay` or `discard` dead letters, and write it into the journal: `done`, `unknown` or `not_failed` of each.
+
+        `history` is the line for the records, as JSON.
+        """
         keys = self._keys
-        reply = self._scripts.run(
-            "discard",
-            [
-                keys.record(transaction_id),
-                keys.count,
-                keys.failed,
-                f"{keys.failed}:",
-                keys.dead_messages,
-                keys.dead_message_bodies,
-            ],
-            [transaction_id, history],
-        )
-        return str(reply.decode())
+        names = [keys.record(""), keys.due, keys.count, keys.failed, f"{keys.failed}:", keys.dead_messages]
+        names += [keys.dead_message_bodies, keys.journal]
+        reply = self._scripts.run("operate", names, [what, history, who, why, self._shift_ms(), *ids])
+        return [verdict.decode() for verdict in reply]
 
     def cleanup(self) -> int:
         """Delete everything under our prefix, in chunks: how many keys. For tests; not atomic.

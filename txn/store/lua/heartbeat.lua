@@ -1,11 +1,16 @@
--- heartbeat: say that this consumer lives, and give back what consumers hold that do not.
+-- heartbeat: say that this consumer lives and what it is, and give back what consumers hold that do not live.
 --
--- KEYS   1 heartbeats (zset)   2 queue (list)   3 queue's messages (hash)   4 ack sets' stem
--- ARGV   1 consumer   2 queue name   3 dead after ms   4 shift
+-- KEYS   1 heartbeats (zset)   2 queue (list)   3 queue's messages (hash)   4 ack sets' stem   5 count
+--        6 what this consumer says of itself (hash, expires)
+-- ARGV   1 consumer   2 queue name   3 dead after ms   4 shift   5 ms for which 6 is kept   6 ... field, value, ...
 -- reply  how many messages went back, to the head of the queue
 
 local now, returned = clock(ARGV[4]), 0
 redis.call('ZADD', KEYS[1], int(now), ARGV[1])
+if #ARGV > 5 then
+    redis.call('HSET', KEYS[6], unpack(ARGV, 6))
+    redis.call('PEXPIRE', KEYS[6], ARGV[5])
+end
 
 for _, dead in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', int(now - ARGV[3]), 'LIMIT', 0, 10)) do
     local acks = KEYS[4] .. dead .. '.' .. ARGV[2]
@@ -18,4 +23,5 @@ for _, dead in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', int(now - ARG
     redis.call('DEL', acks)
     redis.call('ZREM', KEYS[1], dead)
 end
+if returned > 0 then redis.call('HINCRBY', KEYS[5], 'reaped', returned) end
 return returned

@@ -41,3 +41,38 @@ local function quarantine(epoch, seen, now, lease, doubt_window)
     end
     return ends, claims
 end
+
+-- What an operator does to one dead letter: `replay` or `discard`. `at` names the keys due, count, failed, codes (stem),
+-- dead and dead_bodies (the queue's dead letters). `line` says who, what and why, as one line of JSON, for the history.
+-- A replay leaves the doubt alone, so that the next delivery is exactly as careful as any other.
+-- Returns 'done' | 'unknown' | 'not_failed'.
+local function operate(what, at, record, id, line, now)
+    local r = redis.call('HMGET', record, 'status', 'code', 'history')
+    if not r[1] then return 'unknown' end
+    if r[1] ~= 'failed' then return 'not_failed' end
+    local was_letter = redis.call('ZREM', at.failed, id) == 1
+    if what == 'discard' and not was_letter then return 'not_failed' end
+
+    redis.call('ZREM', at.codes .. r[2], id)
+    redis.call('ZREM', at.dead, id)
+    redis.call('HDEL', at.dead_bodies, id)
+    if was_letter then redis.call('HINCRBY', at.count, 'dead', -1) end
+    redis.call('HSET', record, 'history', (r[3] or '') .. int(now) .. ' ' .. line .. '\n')
+    if what == 'discard' then
+        redis.call('HSET', record, 'discarded', line)
+        redis.call('HINCRBY', at.count, 'discarded', 1)
+        return 'done'
+    end
+    redis.call('HDEL', record, 'code', 'detail', 'completed', 'discarded')
+    redis.call('HSET', record, 'status', 'pending', 'next', int(now))
+    redis.call('ZADD', at.due, int(now), id)
+    redis.call('HINCRBY', at.count, 'pending', 1)
+    redis.call('HINCRBY', at.count, 'replayed', 1)
+    return 'done'
+end
+
+-- One more entry of the journal: who did what. Old ones go.
+local JOURNAL_ENTRIES = 10000
+local function write_journal(journal, ...)
+    redis.call('XADD', journal, 'MAXLEN', '~', JOURNAL_ENTRIES, '*', ...)
+end

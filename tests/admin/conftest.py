@@ -1,0 +1,35 @@
+from collections.abc import Iterator
+
+import pytest
+
+from ops.redis_server import RedisServer
+from tests.admin.site import Browser, parts_on
+from tests.parts import Parts
+from tests.proxy import CuttingProxy
+from txn.settings import Settings
+
+
+@pytest.fixture
+def browser(parts: Parts, server: RedisServer, settings: Settings) -> Browser:
+    """Nobody has logged in."""
+    return Browser(parts_on(server.url, parts, settings))
+
+
+@pytest.fixture
+def ada(browser: Browser) -> Browser:
+    """Somebody who may operate."""
+    assert browser.log_in("ada").status_code == 303
+    return browser
+
+
+@pytest.fixture
+def vic(browser: Browser) -> Browser:
+    """Somebody who may only view."""
+    assert browser.log_in("vic").status_code == 303
+    return browser
+
+
+@pytest.fixture
+def proxy(server: RedisServer) -> Iterator[CuttingProxy]:
+    with CuttingProxy(server.port) as proxy:
+        yield proxy

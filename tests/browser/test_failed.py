@@ -1,0 +1,50 @@
+import pytest
+
+from tests.browser.chromium import Chromium
+from tests.browser.test_overview import violations
+from tests.browser.world import BODY, HOSTILE, PASSWORD, World
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+
+
+def test_somebody_finds_what_has_failed_and_replays_all_that_match(world: World, chromium: Chromium) -> None:
+    world.start_worker()
+    world.mock.faults(reject=1.0)
+    failed = [world.submit(f"rejected-{number}", BODY) for number in range(30)]
+    world.until(lambda: world.health()["failed"] == len(failed), "they are rejected")
+    world.mock.faults()
+
+    chromium.log_in(world.url, "ada", PASSWORD)
+    chromium.until(lambda: "30 failed transactions" in chromium.text(), "the overview says so")
+    chromium.open(f"{world.url}/admin/transactions/{failed[0]}")
+    assert HOSTILE in chromium.text()
+    chromium.open(f"{world.url}/admin/failed?code=rejected")
+    assert len(chromium.all("table.letters tbody tr")) == 30
+    chromium.one("a[href^='/admin/failed/preview?what=replay']").click()
+    chromium.until(lambda: "Replay 30 transactions?" in chromium.text(), "the preview counts them")
+    chromium.one("form.ask [name=why]").send_keys(HOSTILE)
+    chromium.one("form.ask button").click()
+    chromium.until(lambda: "30 of 30 looked at" in chromium.text(), "the run's page moves to its end by itself")
+    assert HOSTILE in chromium.text()
+    world.until_quiet()
+    chromium.open(f"{world.url}/admin/failed")
+    assert "Nothing has failed" in chromium.text()
+    chromium.open(f"{world.url}/admin/journal")
+    assert HOSTILE in chromium.text()
+    chromium.open(f"{world.url}/admin/dramatiq")
+    assert "deliver" in chromium.text()
+    assert violations(chromium) == []
+    world.check_ledger(failed)
+
+
+def test_somebody_who_may_only_look_is_offered_nothing(world: World, chromium: Chromium) -> None:
+    world.start_worker()
+    world.mock.faults(reject=1.0)
+    name = world.submit("rejected", BODY)
+    world.until(lambda: world.health()["failed"] == 1, "it is rejected")
+    chromium.log_in(world.url, "vic", PASSWORD)
+    for path in ("/failed", f"/transactions/{name}", "/journal", "/bulk", "/dramatiq"):
+        chromium.open(f"{world.url}/admin{path}")
+        assert HOSTILE not in chromium.text()
+        assert chromium.all("form[method=post]:not([action$='/logout']) button") == []
+    assert violations(chromium) == []

@@ -1,0 +1,295 @@
+import threading
+from collections import Counter
+
+import pytest
+
+from tests.parts import Parts
+from txn import bulk
+from txn.bulk import BUSY_S, CHUNK, IDLE_S, BulkRunner
+from txn.errors import NotFound
+from txn.model.dead_letter import Action, Filter
+from txn.model.outcome import Clear, Failed
+from txn.model.transaction import ErrorCode
+from txn.store.bulk_runs import LEASE_MS, RUNS_KEPT, Run
+
+
+@pytest.fixture
+def runner(parts: Parts) -> BulkRunner:
+    return new_runner(parts, "one")
+
+
+def new_runner(parts: Parts, name: str) -> BulkRunner:
+    return BulkRunner(parts.runs, parts.letters, name)
+
+
+def start(parts: Parts, what: Action = Action.REPLAY, run_id: str = "run", **wanted: str | int) -> Run:
+    parts.operations.start_run(run_id, what, Filter(**wanted), "ada", "it is back")  # type: ignore[arg-type]
+    return parts.runs.read(run_id)
+
+
+def to_the_end(parts: Parts, *runners: BulkRunner) -> Run:
+    for _ in range(100):
+        if not parts.runs.active():
+            return parts.runs.read("run")
+        for runner in runners:
+            runner.tick()
+    raise AssertionError(f"never ends: {parts.runs.read('run')}")
+
+
+def replays(parts: Parts, names: list[str]) -> Counter[int]:
+    """How often -> how many were replayed so often."""
+    return Counter(parts.record(name).get("history", "").count('"what":"replay"') for name in names)
+
+
+def test_a_run_replays_all_that_had_failed_when_it_began_and_counts(parts: Parts, runner: BulkRunner) -> None:
+    names = [parts.fail() for _ in range(2 * CHUNK + 7)]
+    assert start(parts).total == len(names)
+    parts.clock.forward(10)
+    later = parts.fail()
+    run = to_the_end(parts, runner)
+    assert (run.state, run.looked, run.done, run.gone, run.other) == ("done", len(names), len(names), 0, 0)
+    assert run.share == 1.0
+    assert replays(parts, names) == {1: len(names)}
+    assert parts.status(later) == "failed"
+    assert '"by":"ada","what":"replay","why":"it is back","run":"run"' in parts.record(names[0])["history"]
+
+
+def test_a_run_takes_only_what_matches(parts: Parts, runner: BulkRunner) -> None:
+    euros = b'{"amount": 1, "currency": "EUR", "description": "x"}'
+    wanted = [parts.fail(body=euros, detail="Answered 422") for _ in range(3)]
+    others = [parts.fail(), parts.fail(body=euros), parts.fail(detail="answered 422")]
+    others.append(parts.fail(code=ErrorCode.CONFLICT, body=euros, detail="answered 422"))
+    start(parts, code="rejected", currency="EUR", text="answered")
+    run = to_the_end(parts, runner)
+    assert (run.total, run.looked, run.done, run.other) == (6, 6, 3, 3)
+    assert {parts.status(name) for name in wanted} == {"pending"}
+    assert {parts.status(name) for name in others} == {"failed"}
+
+
+def test_a_run_keeps_to_its_time(parts: Parts, runner: BulkRunner) -> None:
+    names = []
+    for _ in range(4):
+        names.append(parts.fail())
+        parts.clock.forward(1_000)
+    times = [int(parts.record(name)["completed"]) for name in names]
+    assert start(parts, since_ms=times[1], until_ms=times[2]).total == 2
+    to_the_end(parts, runner)
+    assert [parts.status(name) for name in names] == ["failed", "pending", "pending", "failed"]
+
+
+def test_a_run_discards(parts: Parts, runner: BulkRunner) -> None:
+    names = [parts.fail() for _ in range(3)]
+    start(parts, Action.DISCARD)
+    assert to_the_end(parts, runner).done == 3
+    assert all("discarded" in parts.record(name) for name in names)
+    assert parts.read_statistics().counts["dead"] == 0
+
+
+def test_what_fails_again_is_not_replayed_twice_by_the_same_run(
+    parts: Parts, runner: BulkRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bulk, "PER_TICK", 1)
+    names = [parts.fail() for _ in range(2 * CHUNK)]
+    start(parts)
+    runner.tick()
+    replayed = [name for name in names if parts.status(name) == "pending"]
+    assert len(replayed) == CHUNK
+    parts.clock.forward(10)
+    for name in replayed:
+        parts.settle(parts.claimed(name), Failed(ErrorCode.REJECTED, "again", Clear()))
+    to_the_end(parts, runner)
+    assert replays(parts, names) == {1: len(names)}
+    assert {parts.status(name) for name in replayed} == {"failed"}
+
+
+def test_what_somebody_else_has_dealt_with_meanwhile_is_left_alone_and_counted(
+    parts: Parts, runner: BulkRunner
+) -> None:
+    names = [parts.fail() for _ in range(4)]
+    run = start(parts)
+    chunk = parts.letters.chunk(run.filter, run.cursor_ms, run.before_ms, CHUNK)
+    parts.operations.discard([names[0]], "vic", "a test")
+    parts.operations.replay([names[1]], "vic")
+    parts.clock.forward(10)
+    parts.settle(parts.claimed(names[1]), Failed(ErrorCode.REJECTED, "again", Clear()))
+    assert parts.runs.take("run", "w") == "taken"
+    assert parts.runs.step(run, "w", chunk, "{}") == "finished"
+    run = parts.runs.read("run")
+    assert (run.looked, run.done, run.gone) == (4, 2, 2)
+    assert [parts.status(name) for name in names] == ["failed", "failed", "pending", "pending"]
+
+
+def test_a_worker_that_dies_between_two_chunks_loses_and_doubles_nothing(
+    parts: Parts, runner: BulkRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bulk, "PER_TICK", 1)
+    names = [parts.fail() for _ in range(3 * CHUNK)]
+    start(parts)
+    runner.tick()  # and is never heard of again
+    heir = new_runner(parts, "two")
+    assert heir.tick() == IDLE_S
+    assert parts.runs.read("run").done == CHUNK
+    parts.clock.forward(LEASE_MS + 1)
+    assert heir.tick() == BUSY_S
+    run = to_the_end(parts, heir)
+    assert (run.done, run.worker) == (3 * CHUNK, "two")
+    assert replays(parts, names) == {1: 3 * CHUNK}
+
+
+def test_a_chunk_that_was_read_before_the_lease_was_lost_does_nothing(parts: Parts, runner: BulkRunner) -> None:
+    names = [parts.fail() for _ in range(3)]
+    run = start(parts)
+    assert parts.runs.take("run", "slow") == "taken"
+    chunk = parts.letters.chunk(run.filter, run.cursor_ms, run.before_ms, 1)
+    parts.clock.forward(LEASE_MS + 1)
+    assert parts.runs.take("run", "quick") == "taken"
+    assert parts.runs.step(run, "slow", chunk, "{}") == "lost"
+    assert parts.runs.step(run, "quick", chunk, "{}") == "moved"
+    assert parts.runs.step(run, "quick", chunk, "{}") == "elsewhere"
+    assert replays(parts, names) == {0: 3}
+    assert parts.runs.read("run").done == 1
+
+
+def test_two_runners_at_once_do_everything_once(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("txn.store.bulk_runs.LEASE_MS", 1)
+    monkeypatch.setattr(bulk, "CHUNK", 5)
+    monkeypatch.setattr(bulk, "PER_TICK", 1)
+    names = [parts.fail() for _ in range(150)]
+    start(parts)
+    runners = [new_runner(parts, name) for name in ("one", "two", "three")]
+    gate = threading.Barrier(len(runners))
+
+    def work(runner: BulkRunner) -> None:
+        gate.wait()
+        while parts.runs.active():
+            runner.tick()
+
+    threads = [threading.Thread(target=work, args=(runner,)) for runner in runners]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    run = parts.runs.read("run")
+    assert (run.state, run.looked, run.done, run.gone) == ("done", 150, 150, 0)
+    assert replays(parts, names) == {1: 150}
+
+
+def test_a_run_that_is_stopped_stands_still_and_a_new_one_does_the_rest(
+    parts: Parts, runner: BulkRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bulk, "PER_TICK", 1)
+    names = [parts.fail() for _ in range(3 * CHUNK)]
+    start(parts)
+    runner.tick()
+    assert parts.operations.stop_run("run", "vic") == "stopped"
+    assert parts.operations.stop_run("run", "vic") == "over"
+    assert parts.operations.stop_run("other", "vic") == "unknown"
+    assert runner.tick() == IDLE_S
+    run = parts.runs.read("run")
+    assert (run.state, run.stopped_by, run.done) == ("stopped", "vic", CHUNK)
+    start(parts, run_id="rest")
+    to_the_end(parts, runner)
+    assert parts.runs.read("rest").done == 2 * CHUNK
+    assert replays(parts, names) == {1: 3 * CHUNK}
+
+
+def test_a_chunk_that_was_read_before_the_stop_does_nothing(parts: Parts) -> None:
+    names = [parts.fail() for _ in range(3)]
+    run = start(parts)
+    parts.runs.take("run", "w")
+    chunk = parts.letters.chunk(run.filter, run.cursor_ms, run.before_ms, CHUNK)
+    parts.operations.stop_run("run", "vic")
+    assert parts.runs.step(run, "w", chunk, "{}") == "over"
+    assert {parts.status(name) for name in names} == {"failed"}
+
+
+def test_a_run_that_is_started_twice_is_one_run(parts: Parts, runner: BulkRunner) -> None:
+    parts.fail()
+    first = start(parts)
+    parts.clock.forward(1_000)
+    assert start(parts).started_ms == first.started_ms
+    to_the_end(parts, runner)
+    parts.clock.forward(1_000)
+    assert start(parts).state == "done"
+    assert [entry.what for entry in parts.journal.read()] == ["replay all: finished", "replay all"]
+
+
+def test_a_replay_waits_while_the_queue_is_full_and_a_discard_does_not(
+    parts: Parts, runner: BulkRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bulk, "MAX_QUEUED", 2)
+    name, other = parts.fail(), parts.fail(code=ErrorCode.CONFLICT)
+    parts.client.delete(parts.keys.messages)
+    waiting = [parts.accept(), parts.accept()]
+    start(parts, code="rejected")
+    runner.tick()
+    assert parts.status(name) == "failed"
+    assert parts.runs.read("run").queued == 2
+    start(parts, Action.DISCARD, run_id="discard", code="conflict")
+    new_runner(parts, "two").tick()
+    assert "discarded" in parts.record(other)
+    parts.messages().fetch(1)
+    runner.tick()
+    assert parts.status(name) == "pending"
+    assert {parts.status(one) for one in waiting} == {"pending"}
+
+
+def test_an_idle_worker_and_one_that_another_is_ahead_of_write_nothing(parts: Parts, runner: BulkRunner) -> None:
+    def written() -> int:
+        return int(parts.client.info("persistence")["aof_current_size"])
+
+    parts.client.config_resetstat()
+    before = written()
+    assert runner.tick() == IDLE_S
+    assert written() == before
+    calls = {name: found["calls"] for name, found in parts.client.info("commandstats").items()}
+    assert {name: count for name, count in calls.items() if "info" not in name and "config" not in name} == {
+        "cmdstat_zrange": 1
+    }
+    parts.fail()
+    start(parts)
+    parts.runs.take("run", "somebody else")
+    before = written()
+    assert runner.tick() == IDLE_S
+    assert written() == before
+
+
+def test_no_tick_does_more_than_its_share(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bulk, "PER_TICK", 10)
+    monkeypatch.setattr(bulk, "CHUNK", 5)
+    for _ in range(30):
+        parts.fail()
+    start(parts)
+    times = iter([0.0, 0.0, 0.0, 0.0, 10.0, 10.0, 20.0])
+    runner = BulkRunner(parts.runs, parts.letters, "w", lambda: next(times))
+    runner.tick()
+    assert 10 <= parts.runs.read("run").done < 15
+    done = parts.runs.read("run").done
+    runner.tick()  # its time is over before it has begun
+    assert parts.runs.read("run").done == done
+
+
+def test_the_rate_is_that_of_the_latest_seconds(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bulk, "PER_TICK", 1)
+    monkeypatch.setattr(bulk, "CHUNK", 10)
+    for _ in range(60):
+        parts.fail()
+    start(parts)
+    runner = new_runner(parts, "w")
+    for _ in range(5):
+        parts.clock.forward(1_000)
+        runner.tick()
+    assert 8 <= parts.runs.read("run").rate <= 12
+
+
+def test_old_runs_are_forgotten_and_those_that_go_on_are_not(parts: Parts) -> None:
+    start(parts, run_id="goes-on")
+    for number in range(RUNS_KEPT + 5):
+        parts.clock.forward(1)
+        start(parts, run_id=f"run{number}")
+        parts.operations.stop_run(f"run{number}", "ada")
+    assert parts.runs.read("goes-on").state == "running"
+    with pytest.raises(NotFound):
+        parts.runs.read("run0")
+    assert parts.client.zcard(parts.keys.bulk_runs) <= RUNS_KEPT + 1
+    assert [run.id for run in parts.runs.recent(2)] == [f"run{RUNS_KEPT + 4}", f"run{RUNS_KEPT + 3}"]

@@ -1,0 +1,1 @@
+"""The admin site: pages for operators. The delivery path knows nothing of it."""

@@ -1,0 +1,1 @@
+"""Who may come in: users, passwords, sessions, limits, and the guard in front of every page."""

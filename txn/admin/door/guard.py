@@ -1,0 +1,103 @@
+"""The guard in front of every page: session, role, CSRF token, and what every answer carries."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import urlencode
+
+import falcon
+
+from txn.admin.door.address import is_encrypted
+from txn.admin.door.sessions import Session, Sessions
+from txn.admin.door.users import Role, User
+from txn.admin.form import form
+from txn.admin.route import ROOT, Route
+
+SESSION_COOKIE = "txn_session"
+LOGIN = f"{ROOT}/login"
+
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+_HEADERS = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": POLICY,
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Referrer-Policy": "same-origin",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
+
+
+def user(request: falcon.Request) -> User:
+    """The user of a request that the guard has let through."""
+    found: User = request.context.session.user
+    return found
+
+
+class Guard:
+    """Falcon middleware. Lets nobody through who has no session, but to what the route table opens to anybody."""
+
+    def __init__(self, routes: Sequence[Route], sessions: Sessions) -> None:
+        self._roles: Mapping[tuple[str, str], Role | None] = {
+            (route.template, method): role for route in routes for method, role in route.roles.items()
+        }
+        self._open = {template for (template, _), role in self._roles.items() if role is None}
+        self._sessions = sessions
+
+    def process_request(self, request: falcon.Request, response: falcon.Response) -> None:
+        """Read the session, before the route is looked up: without one, not even that a page exists can be seen."""
+        cookies = request.get_cookie_values(SESSION_COOKIE) or [""]
+        session = self._sessions.read(cookies[0]) or self._sessions.new()
+        request.context.session, request.context.csrf = session, self._sessions.csrf(session)
+        if session.user is None and not self._is_open(request.path):
+            _turn_away(request)
+
+    def process_resource(
+        self, request: falcon.Request, response: falcon.Response, resource: object, params: Mapping[str, Any]
+    ) -> None:
+        """Compare the user's role with the route table's, and the form's token with the session's."""
+        found = (request.uri_template or "", request.method)
+        if found not in self._roles:
+            raise falcon.HTTPMethodNotAllowed([method for path, method in self._roles if path == found[0]])
+        needed, session = self._roles[found], request.context.session
+        if needed is not None and not (session.user and session.user.role.includes(needed)):
+            raise falcon.HTTPForbidden(description=f"this is for the role {needed.value}")
+        if request.method != "GET" and not self._sessions.csrf_is_right(session, form(request).one("csrf")):
+            raise falcon.HTTPForbidden(
+                title="This form is out of date",
+                description="it was made for another session, or before you logged in: go back, reload, send it again",
+            )
+
+    def process_response(
+        self,
+        request: falcon.Request,
+        response: falcon.Response,
+        resource: object,
+        succeeded: bool,
+    ) -> None:
+        """Headers that every answer has; what a page has set itself stays."""
+        for name, value in _HEADERS.items():
+            if response.get_header(name) is None:
+                response.set_header(name, value)
+
+    def _is_open(self, path: str) -> bool:
+        return any(path == template or path.startswith(template.partition("{")[0]) for template in self._open)
+
+
+def _turn_away(request: falcon.Request) -> None:
+    if request.method != "GET":
+        raise falcon.HTTPUnauthorized(
+            title="You are not logged in", description=f"the session is over, or there was none: log in at {LOGIN}"
+        )
+    raise falcon.HTTPFound(LOGIN if request.path == ROOT else f"{LOGIN}?{urlencode({'next': request.relative_uri})}")
+
+
+def set_session(request: falcon.Request, response: falcon.Response, sessions: Sessions, session: Session) -> None:
+    """Give the browser this session."""
+    set_cookie(request, response, SESSION_COOKIE, sessions.cookie(session))
+
+
+def set_cookie(request: falcon.Request, response: falcon.Response, name: str, value: str) -> None:
+    """A cookie that no script can read and no other site can send."""
+    response.set_cookie(name, value, path=ROOT, http_only=True, same_site="Strict", secure=is_encrypted(request))

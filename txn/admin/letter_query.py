@@ -1,0 +1,71 @@
+"""A filter of dead letters as a query string and as fields of a form. Times are UTC, in the form of HTML inputs."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from urllib.parse import urlencode
+
+from txn.errors import Invalid
+from txn.model.dead_letter import Action, Filter
+from txn.model.transaction import ErrorCode, rfc3339
+
+MAX_TEXT = 300
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+#: Length of a time without seconds, or without their fractions -> what "until" it includes, in ms.
+_WIDTHS = {16: 59_999, 19: 999}
+
+
+def read_filter(one: Callable[[str], str | None]) -> Filter:
+    """The filter of a query or a form; `one` gives a field by its name.
+
+    Raises: Invalid.
+    """
+    code, currency, text = ((one(name) or "").strip() for name in ("code", "currency", "text"))
+    if code and code not in list(ErrorCode):
+        raise Invalid("code", f"there is no such error code: it is one of {', '.join(ErrorCode)}")
+    if len(currency) > 3 or len(text) > MAX_TEXT:
+        raise Invalid("text", f"a currency has three letters, and a text at most {MAX_TEXT} characters")
+    since, until = ((one(name) or "").strip() for name in ("since", "until"))
+    return Filter(code, _ms(since), _ms(until, until=True), currency.upper(), text)
+
+
+def read_action(what: str | None) -> Action:
+    """Raises: Invalid."""
+    try:
+        return Action(what or "")
+    except ValueError:
+        raise Invalid("what", "it is replay or discard") from None
+
+
+def fields(wanted: Filter) -> dict[str, str]:
+    """What `read_filter` makes the same filter of."""
+    found = {
+        "code": wanted.code,
+        "since": _time(wanted.since_ms),
+        "until": _time(wanted.until_ms),
+        "currency": wanted.currency,
+        "text": wanted.text,
+    }
+    return {name: value for name, value in found.items() if value}
+
+
+def query(wanted: Filter, **more: object) -> str:
+    """As a query string, with other parameters."""
+    return urlencode(fields(wanted) | {name: value for name, value in more.items() if value not in ("", None)})
+
+
+def _time(ms: int | None) -> str:
+    return "" if ms is None else rfc3339(ms)[:-1]
+
+
+def _ms(text: str, *, until: bool = False) -> int | None:
+    if not text:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=UTC)
+        ms = (moment - _EPOCH) // timedelta(milliseconds=1)
+    except (ValueError, OverflowError):
+        raise Invalid("until" if until else "since", "a time looks like 2026-11-23T18:15 (UTC)") from None
+    return max(0, ms + (_WIDTHS.get(len(text), 0) if until else 0))

@@ -1,0 +1,143 @@
+"""All that match, at once: a preview, a run that the workers move on, its progress, and the way to stop it."""
+
+import re
+import secrets
+
+import falcon
+
+from txn.admin import letter_query
+from txn.admin.door.guard import user
+from txn.admin.door.users import Role
+from txn.admin.flash import flash
+from txn.admin.form import form
+from txn.admin.pages.failed import LIST, wanted_by
+from txn.admin.parts import Parts
+from txn.admin.render import render
+from txn.admin.route import ROOT, Route, action, page
+from txn.bulk import MAX_QUEUED
+from txn.errors import Invalid, NotFound, StoreUnavailable
+from txn.operations import MAX_WHY
+
+_RUN = re.compile(r"[0-9a-f]{16}")
+
+
+class Preview:
+    """GET /admin/failed/preview: how many match, what would happen to them. Changes nothing."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    def on_get(self, request: falcon.Request, response: falcon.Response) -> None:
+        """The form holds the new run's id: sent twice, it starts one run.
+
+        Raises: Invalid, StoreUnavailable.
+        """
+        wanted = wanted_by(request)
+        render(
+            request,
+            response,
+            "bulk_preview.html",
+            what=letter_query.read_action(request.get_param("what")).value,
+            wanted=wanted,
+            fields=letter_query.fields(wanted),
+            query=letter_query.query(wanted),
+            count=self._parts.letters.count(wanted),
+            statistics=self._parts.statistics.read(),
+            active=self._parts.runs.active(),
+            run_id=secrets.token_hex(8),
+            max_why=MAX_WHY,
+        )
+
+
+class Runs:
+    """/admin/bulk: the latest runs, and the beginning of a new one."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    def on_get(self, request: falcon.Request, response: falcon.Response) -> None:
+        """Raises: StoreUnavailable."""
+        runs = self._parts.runs.recent()
+        now_ms = runs[0].now_ms if runs else 0
+        render(request, response, "bulk_runs.html", runs=runs, now_ms=now_ms)
+
+    def on_post(self, request: falcon.Request, response: falcon.Response) -> None:
+        """Start a run and look at it.
+
+        Raises: Invalid.
+        """
+        fields = form(request)
+        run_id, what = _checked(fields.one("run")), letter_query.read_action(fields.one("what"))
+        wanted = letter_query.read_filter(fields.one)
+        try:
+            self._parts.operations.start_run(run_id, what, wanted, user(request).name, fields.one("why"))
+        except StoreUnavailable as error:
+            flash(request, response, f"{error}: the run may have begun or not. Look before you repeat it", "bad")
+            raise falcon.HTTPSeeOther(f"{ROOT}/bulk") from None
+        raise falcon.HTTPSeeOther(f"{ROOT}/bulk/{run_id}")
+
+
+class OneRun:
+    """GET /admin/bulk/{run_id}: how far it is."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    def on_get(self, request: falcon.Request, response: falcon.Response, run_id: str) -> None:
+        """One round trip.
+
+        Raises: NotFound, StoreUnavailable.
+        """
+        run = self._parts.runs.read(_known(run_id))
+        render(
+            request,
+            response,
+            "bulk.html",
+            run=run,
+            fields=letter_query.fields(run.filter),
+            query=letter_query.query(run.filter),
+            waits=run.state == "running" and run.what == "replay" and run.queued >= MAX_QUEUED,
+            now_ms=run.now_ms,
+        )
+
+
+class Stop:
+    """POST /admin/bulk/{run_id}/stop."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    def on_post(self, request: falcon.Request, response: falcon.Response, run_id: str) -> None:
+        """Stop the run where it stands, and look at it.
+
+        Raises: NotFound.
+        """
+        told = {"stopped": "Stopped. What is done stays done", "over": "It was over already", "unknown": "No such run"}
+        try:
+            verdict = self._parts.operations.stop_run(_known(run_id), user(request).name)
+            flash(request, response, told[verdict], "good" if verdict == "stopped" else "bad")
+        except StoreUnavailable as error:
+            flash(request, response, f"{error}: it may have been stopped or not", "bad")
+        raise falcon.HTTPSeeOther(f"{ROOT}/bulk/{run_id}" if _RUN.fullmatch(run_id) else LIST)
+
+
+def routes(parts: Parts) -> list[Route]:
+    """Everybody may look; operators preview, start and stop."""
+    return [
+        page("/failed/preview", Preview(parts), Role.OPERATE),
+        Route("/bulk", Runs(parts), {"GET": Role.VIEW, "POST": Role.OPERATE}),
+        page("/bulk/{run_id}", OneRun(parts)),
+        action("/bulk/{run_id}/stop", Stop(parts)),
+    ]
+
+
+def _checked(run_id: str) -> str:
+    if not _RUN.fullmatch(run_id):
+        raise Invalid("run", "start a run from its preview")
+    return run_id
+
+
+def _known(run_id: str) -> str:
+    if not _RUN.fullmatch(run_id):
+        raise NotFound("there is no bulk run with this id")
+    return run_id

@@ -1,0 +1,130 @@
+"""The dead letters: found, looked at, and one or some of them replayed or discarded."""
+
+import falcon
+
+from txn.admin import letter_query
+from txn.admin.door.guard import user
+from txn.admin.flash import flash
+from txn.admin.form import form
+from txn.admin.parts import Parts
+from txn.admin.render import render
+from txn.admin.route import ROOT, Route, action, page
+from txn.errors import Invalid, StoreUnavailable
+from txn.model.dead_letter import Action, Filter
+from txn.model.submission import checked_id
+from txn.model.transaction import ErrorCode
+from txn.operations import MAX_IDS, MAX_WHY, Done
+
+LIST = f"{ROOT}/failed"
+
+_DID = {Action.REPLAY: "replayed", Action.DISCARD: "discarded"}
+
+
+class Failed:
+    """GET /admin/failed: filters, and a page of what matches."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    def on_get(self, request: falcon.Request, response: falcon.Response) -> None:
+        """A few calls to Redis, which look at a bounded number of letters.
+
+        Raises: Invalid, StoreUnavailable.
+        """
+        wanted = wanted_by(request)
+        before = request.get_param_as_int("before", min_value=0, max_value=2**53)
+        found = self._parts.letters.page(wanted, before)
+        active = [self._parts.runs.read(name) for name in self._parts.runs.active()]
+        render(
+            request,
+            response,
+            "failed.html",
+            letters=found.letters,
+            looked=found.looked,
+            older=found.next_ms is not None and letter_query.query(wanted, before=found.next_ms),
+            first=before is None,
+            wanted=wanted,
+            fields=letter_query.fields(wanted),
+            query=letter_query.query(wanted),
+            count=self._parts.letters.count(wanted),
+            totals=self._parts.letters.totals(),
+            codes=list(ErrorCode),
+            active=active,
+            now_ms=self._parts.statistics.read().now_ms,
+        )
+
+
+class Confirm:
+    """POST /admin/failed/confirm: what would be done to the selected ones. Changes nothing."""
+
+    def on_post(self, request: falcon.Request, response: falcon.Response) -> None:
+        """Raises: Invalid."""
+        ask(request, response, letter_query.read_action(form(request).one("what")), _selected(request))
+
+
+class Act:
+    """POST /admin/failed/act: replay or discard the selected ones."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    def on_post(self, request: falcon.Request, response: falcon.Response) -> None:
+        """Back to the list, or to the one transaction, with what was done.
+
+        Raises: Invalid.
+        """
+        what, ids, why = (
+            letter_query.read_action(form(request).one("what")),
+            _selected(request),
+            form(request).one("why"),
+        )
+        operations, who = self._parts.operations, user(request).name
+        back = f"{ROOT}/transactions/{ids[0]}" if len(ids) == 1 else LIST
+        try:
+            done = (operations.replay if what is Action.REPLAY else operations.discard)(ids, who, why)
+        except StoreUnavailable as error:
+            flash(request, response, f"{error}: it may have been done or not. Look before you repeat it", "bad")
+        else:
+            flash(request, response, _told(what, done), "good" if done.done else "bad")
+        raise falcon.HTTPSeeOther(back)
+
+
+def wanted_by(request: falcon.Request) -> Filter:
+    """The filter of a query. Texts of errors may quote payloads, so only operators may look for them.
+
+    Raises: Invalid, falcon.HTTPForbidden.
+    """
+    wanted = letter_query.read_filter(request.get_param)
+    if wanted.text and not user(request).may_operate:
+        raise falcon.HTTPForbidden(description="to look for the text of an error is for the role operate")
+    return wanted
+
+
+def ask(request: falcon.Request, response: falcon.Response, what: Action, ids: list[str]) -> None:
+    """The page that says what would be done, and asks."""
+    render(request, response, "failed_confirm.html", what=what.value, ids=ids, max_why=MAX_WHY)
+
+
+def routes(parts: Parts) -> list[Route]:
+    """The list is for everybody, the rest for operators."""
+    return [
+        page("/failed", Failed(parts)),
+        action("/failed/confirm", Confirm()),
+        action("/failed/act", Act(parts)),
+    ]
+
+
+def _selected(request: falcon.Request) -> list[str]:
+    ids = [checked_id(name) for name in form(request).all("id")]
+    if not 0 < len(ids) <= MAX_IDS:
+        raise Invalid("id", f"select 1 to {MAX_IDS} transactions; for more, take all that match")
+    return ids
+
+
+def _told(what: Action, done: Done) -> str:
+    said = [f"{len(done.done)} {_DID[what]}"]
+    if done.not_failed:
+        said.append(f"{len(done.not_failed)} left alone: no dead letter any more")
+    if done.unknown:
+        said.append(f"{len(done.unknown)} unknown")
+    return ", ".join(said)

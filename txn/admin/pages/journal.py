@@ -1,0 +1,37 @@
+"""Who did what to which transactions."""
+
+import re
+
+import falcon
+
+from txn.admin.parts import Parts
+from txn.admin.render import render
+from txn.admin.route import Route, page
+from txn.errors import Invalid
+
+PAGE = 50
+_PLACE = re.compile(r"\d{1,16}-\d{1,16}", re.ASCII)
+
+
+class JournalPage:
+    """GET /admin/journal, the newest first."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    def on_get(self, request: falcon.Request, response: falcon.Response) -> None:
+        """One read.
+
+        Raises: Invalid, StoreUnavailable.
+        """
+        before = request.get_param("before") or ""
+        if before and not _PLACE.fullmatch(before):
+            raise Invalid("before", "this is no place in the journal: begin with its first page")
+        found = self._parts.journal.read(before, PAGE + 1)
+        entries, more = found[:PAGE], found[PAGE:]
+        render(request, response, "journal.html", entries=entries, before=before, older=more and entries[-1].at)
+
+
+def routes(parts: Parts) -> list[Route]:
+    """For everybody with a session."""
+    return [page("/journal", JournalPage(parts))]

@@ -1,0 +1,36 @@
+"""What waits, who delivers it, and what was repaired on the way."""
+
+import falcon
+
+from txn.admin.parts import Parts
+from txn.admin.render import render
+from txn.admin.route import Route, page
+
+
+class Queues:
+    """GET /admin/queues."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    def on_get(self, request: falcon.Request, response: falcon.Response) -> None:
+        """Two calls to Redis; at most a hundred workers and a few hundred transactions in flight.
+
+        Raises: StoreUnavailable.
+        """
+        floor = self._parts.workers.read()
+        counts = self._parts.statistics.read().counts
+        render(
+            request,
+            response,
+            "queues.html",
+            floor=floor,
+            counts=counts,
+            lease_ms=self._parts.settings.lease_ms,
+            now_ms=floor.now_ms,
+        )
+
+
+def routes(parts: Parts) -> list[Route]:
+    """For everybody with a session."""
+    return [page("/queues", Queues(parts))]

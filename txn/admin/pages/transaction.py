@@ -1,0 +1,97 @@
+"""Everything about one transaction, and finding it."""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from typing import Any
+
+import falcon
+import simplejson
+
+from txn.admin.door.guard import user
+from txn.admin.parts import Parts
+from txn.admin.render import render
+from txn.admin.route import ROOT, Route, page
+from txn.errors import Invalid
+from txn.model.content import loads
+from txn.model.submission import checked_id, id_for_key
+from txn.store.details import Details
+
+#: Longer than any id or key.
+MAX_SEARCH = 300
+
+
+class OneTransaction:
+    """GET /admin/transactions/{id}."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    def on_get(self, request: falcon.Request, response: falcon.Response, transaction_id: str) -> None:
+        """One round trip. What a *view* user must not see does not reach the template.
+
+        Raises: Invalid, NotFound, StoreUnavailable.
+        """
+        details = self._parts.details.read(checked_id(transaction_id))
+        shown = user(request).may_operate
+        render(
+            request,
+            response,
+            "transaction.html",
+            details=details,
+            r=defaultdict(str, details.record),
+            content=_content(details) if shown else None,
+            record=_raw(details) if shown else None,
+            lease_ms=self._parts.settings.lease_ms,
+            now_ms=details.now_ms,
+        )
+
+
+class Search:
+    """GET /admin/search?q=: an exact id, or an idempotency key."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    def on_get(self, request: falcon.Request, response: falcon.Response) -> None:
+        """On to the transaction, or a page that says what was tried.
+
+        Raises: StoreUnavailable.
+        """
+        wanted = (request.get_param("q") or "").strip()[:MAX_SEARCH]
+        tried = _candidates(wanted)
+        for transaction_id in tried.values():
+            if transaction_id and self._parts.details.exists(transaction_id):
+                raise falcon.HTTPSeeOther(f"{ROOT}/transactions/{transaction_id}")
+        response.status = falcon.HTTP_404 if wanted else falcon.HTTP_200
+        render(request, response, "search.html", wanted=wanted, tried=tried)
+
+
+def routes(parts: Parts) -> list[Route]:
+    """For everybody with a session."""
+    return [page("/transactions/{transaction_id}", OneTransaction(parts)), page("/search", Search(parts))]
+
+
+def _candidates(wanted: str) -> dict[str, str]:
+    """How `wanted` can be meant -> the id that it then stands for, or empty if it cannot."""
+    if not wanted:
+        return {}
+    try:
+        as_id = checked_id(wanted)
+    except Invalid:
+        as_id = ""
+    return {"transaction id": as_id, "idempotency key": id_for_key(wanted)}
+
+
+def _content(details: Details) -> Mapping[str, Any]:
+    try:
+        content = loads(details.payload)
+    except ValueError:
+        content = None
+    if not isinstance(content, dict):
+        return {}
+    metadata = simplejson.dumps(content.get("metadata"), use_decimal=True, ensure_ascii=False, indent=2)
+    return content | {"metadata": metadata}
+
+
+def _raw(details: Details) -> str:
+    return str(simplejson.dumps(dict(sorted(details.record.items())), ensure_ascii=False, indent=2))

@@ -1,0 +1,45 @@
+"""Templates. Everything that goes into one is escaped: descriptions and metadata are an attacker's text."""
+
+from functools import cache
+from typing import Any
+
+import falcon
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from txn.admin import show
+from txn.admin.assets import asset_url
+from txn.admin.flash import take_flash
+
+HTML = "text/html; charset=utf-8"
+
+
+def render(request: falcon.Request, response: falcon.Response, template: str, **context: Any) -> None:
+    """Answer with a template. Beside `context` it has `user` (None before the login), `csrf`, `flash` and `path`."""
+    session = request.context.get("session")
+    response.content_type = HTML
+    response.text = (
+        _environment()
+        .get_template(template)
+        .render(
+            user=session.user if session else None,
+            csrf=request.context.get("csrf", ""),
+            flash=take_flash(request, response),
+            path=request.path,
+            **context,
+        )
+    )
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("txn.admin"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    environment.globals["asset"] = asset_url
+    environment.filters |= show.FILTERS
+    return environment

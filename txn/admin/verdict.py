@@ -1,0 +1,98 @@
+"""Is anything wrong, and since when: the first thing that the overview says."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from txn.errors import Unavailable
+from txn.store.charts import History
+from txn.store.durability import DurabilityMonitor
+from txn.store.statistics import MAX_WAITING_MS, Statistics
+from txn.store.workers import Marks
+
+#: The error rate is worth a word from this share on, if there were so many attempts in five minutes.
+HIGH_ERROR_RATE = 0.2
+MIN_ATTEMPTS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is wrong. `bad`: the promise or the work is at stake. `warn`: somebody should look at it.
+
+    `since_ms` is on Redis's clock; None: not known. `page` is where to put it right.
+    """
+
+    level: Literal["bad", "warn"]
+    what: str
+    hint: str
+    since_ms: int | None = None
+    page: str = ""
+    link: str = "Look"
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What the verdict is about: one look at everything."""
+
+    statistics: Statistics
+    marks: Marks
+    history: History
+    durability: DurabilityMonitor
+
+
+def findings(look: Look) -> list[Finding]:
+    """What is wrong, the worst first; empty: all is well."""
+    found = [*_durability(look), *_workers(look), *_posting(look), *_waiting(look), *_errors(look), *_failed(look)]
+    return sorted(found, key=lambda finding: finding.level != "bad")
+
+
+def _durability(look: Look) -> Iterator[Finding]:
+    try:
+        look.durability.require()
+    except Unavailable as error:
+        yield Finding("bad", "New transactions are refused", str(error))
+        return
+    latest = look.durability.latest
+    if latest is not None and latest.level == "lossy":
+        yield Finding("bad", "Transactions are accepted that Redis can lose", latest.problem)
+
+
+def _workers(look: Look) -> Iterator[Finding]:
+    if not look.statistics.workers:
+        hint = "start one: dramatiq txn.worker. Nothing is lost meanwhile, nothing is delivered either"
+        yield Finding("bad", "No worker is alive", hint, look.marks.beat_ms, "/admin/queues", "Workers")
+
+
+def _posting(look: Look) -> Iterator[Finding]:
+    statistics = look.statistics
+    if statistics.posting_away:
+        hint = f"{statistics.outage_reason}. Deliveries go on by themselves when it answers, and no attempt is used up"
+        yield Finding("bad", "The posting service does not answer", hint, statistics.answered_ms)
+
+
+def _waiting(look: Look) -> Iterator[Finding]:
+    waiting_ms, now_ms = look.statistics.oldest_waiting_ms, look.statistics.now_ms
+    if waiting_ms > MAX_WAITING_MS:
+        yield Finding(
+            "bad", "Transactions wait too long", "the workers do not keep up", now_ms - waiting_ms, "/admin/queues"
+        )
+
+
+def _errors(look: Look) -> Iterator[Finding]:
+    recent = look.history.recent
+    if recent.attempts < MIN_ATTEMPTS or recent.error_rate < HIGH_ERROR_RATE:
+        return
+    since_ms = None
+    for minute in reversed(look.history.hour):
+        if minute.attempts and minute.error_rate < HIGH_ERROR_RATE:
+            break
+        since_ms = minute.start_ms if minute.attempts else since_ms
+    hint = "they are repeated by themselves until they succeed or their attempts are used up"
+    yield Finding("warn", f"{recent.error_rate:.0%} of the attempts fail", hint, since_ms)
+
+
+def _failed(look: Look) -> Iterator[Finding]:
+    if dead := look.statistics.counts.get("dead", 0):
+        what = f"{dead:,} failed transaction{'s wait' if dead > 1 else ' waits'} for a decision"
+        hint = "replay what may go on its way again, discard what must not"
+        yield Finding("warn", what, hint, look.marks.first_failed_ms, "/admin/failed", "Show them")

@@ -1,0 +1,65 @@
+"""Moves bulk runs on: in every worker process, any number at once, in chunks that are each all or nothing."""
+
+import logging
+import secrets
+import time
+from collections.abc import Callable
+
+from txn.model.dead_letter import Action
+from txn.operations import history_line
+from txn.store.bulk_runs import BulkRuns, Run
+from txn.store.dead_letters import DeadLetters
+
+log = logging.getLogger("txn.journal")
+
+#: Letters that are replayed or discarded with one call ...
+CHUNK = 100
+#: ... and with one tick: 2,000 a second, which submits do not notice.
+PER_TICK = 500
+BUSY_S = 0.25
+#: Time of one tick, which matters when few of many letters match.
+TICK_S = 0.1
+#: With nothing to move on: one cheap read.
+IDLE_S = 1.0
+#: What is replayed stands behind what is queued, and before what is submitted next: so never much at once.
+MAX_QUEUED = 500
+
+
+class BulkRunner:
+    """One worker process's share. `name`: who it is, for people."""
+
+    def __init__(
+        self, runs: BulkRuns, letters: DeadLetters, name: str, monotonic_s: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._runs, self._letters, self._monotonic_s = runs, letters, monotonic_s
+        self._worker = f"{name}#{secrets.token_hex(6)}"
+
+    def tick(self) -> float:
+        """Move one run on, if there is one that nobody else moves: seconds to the next tick.
+
+        Raises: StoreUnavailable; whoever comes next goes on where the run stands.
+        """
+        for run_id in self._runs.active():
+            if self._runs.take(run_id, self._worker) == "taken":
+                self._move(run_id)
+                return BUSY_S
+        return IDLE_S
+
+    def _move(self, run_id: str) -> None:
+        began, moved = self._monotonic_s(), 0
+        while moved < PER_TICK and self._monotonic_s() - began < TICK_S:
+            run = self._runs.read(run_id)
+            if run.what is Action.REPLAY and run.queued >= MAX_QUEUED:
+                return
+            chunk = self._letters.chunk(run.filter, run.cursor_ms, run.before_ms, CHUNK)
+            line = history_line(run.what, run.by, run.why, run.id)
+            verdict = self._runs.step(run, self._worker, chunk, line)
+            if verdict != "moved":
+                self._say(run, verdict)
+                return
+            moved += len(chunk.ids)
+
+    def _say(self, run: Run, verdict: str) -> None:
+        if verdict == "finished":
+            done = self._runs.read(run.id).done
+            log.info("%s: %s all that match, run %s finished: %d", run.by, run.what, run.id, done)

@@ -1,0 +1,41 @@
+"""Something that is done again and again beside the work, while Redis comes and goes."""
+
+import logging
+import threading
+from collections.abc import Callable
+
+from txn.errors import StoreUnavailable
+
+log = logging.getLogger(__name__)
+
+#: Pause after Redis could not be reached.
+UNAVAILABLE_S = 0.25
+
+
+class Loop:
+    """Calls `tick` until `stop`; it returns the seconds to the next. An unreachable Redis is said once, and once that
+    it is back."""
+
+    def __init__(self, name: str, tick: Callable[[], float]) -> None:
+        self.name, self._tick = name, tick
+        self._stop = threading.Event()
+        self._away = False
+
+    def run(self) -> None:
+        """To be called on a thread of its own."""
+        pause_s = 0.0
+        while not self._stop.wait(pause_s):
+            try:
+                pause_s = self._tick()
+            except StoreUnavailable as error:
+                if not self._away:
+                    log.warning("%s waits: %s", self.name, error)
+                self._away, pause_s = True, UNAVAILABLE_S
+            else:
+                if self._away:
+                    log.warning("%s goes on", self.name)
+                self._away = False
+
+    def stop(self) -> None:
+        """End `run` before its next tick."""
+        self._stop.set()

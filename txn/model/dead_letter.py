@@ -1,0 +1,46 @@
+"""Which dead letters are meant, and what can be done to them."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import Any
+
+
+class Action(StrEnum):
+    """What an operator does to a dead letter."""
+
+    REPLAY = "replay"  #: on its way again, exactly as careful as an automatic retry
+    DISCARD = "discard"  #: off the list; the transaction stays `failed`
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """All dead letters of which everything that is set is true.
+
+    `code`: why they failed. `since_ms`, `until_ms`: when, both inclusive. These are in indexes. `currency`, and `text`,
+    a part of the error in any case, are looked for letter by letter.
+    """
+
+    code: str = ""
+    since_ms: int | None = None
+    until_ms: int | None = None
+    currency: str = ""
+    text: str = ""
+
+    @property
+    def scans(self) -> bool:
+        """Whether an index alone cannot answer."""
+        return bool(self.currency or self.text)
+
+    def matches(self, currency: str, detail: str) -> bool:
+        """Whether a letter from the right part of the index, with this content and error, is meant."""
+        return (not self.currency or currency == self.currency) and self.text.casefold() in detail.casefold()
+
+    def to_json(self) -> dict[str, Any]:
+        """Only what is set."""
+        return {name: value for name, value in asdict(self).items() if value not in ("", None)}
+
+    @classmethod
+    def from_json(cls, fields: Mapping[str, Any]) -> "Filter":
+        """The filter of `to_json`."""
+        return cls(**fields)

@@ -1,0 +1,96 @@
+"""What operators do to dead letters, whatever they do it with. Each deed is in the journal and in the log."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from txn.errors import Invalid
+from txn.model.content import dumps
+from txn.model.dead_letter import Action, Filter
+from txn.store.bulk_runs import BulkRuns
+from txn.store.store import Store
+
+#: One line a deed: who, what, how many, why. Never a payload.
+log = logging.getLogger("txn.journal")
+
+#: Letters of one call; more is a bulk run.
+MAX_IDS = 200
+MAX_WHY = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What became of each id: `done` were replayed or discarded, `not_failed` and `unknown` were left alone."""
+
+    done: list[str]
+    not_failed: list[str]
+    unknown: list[str]
+
+
+class Operations:
+    """Replays and discards, one by one or all that match. Every method raises StoreUnavailable and Invalid."""
+
+    def __init__(self, store: Store, runs: BulkRuns) -> None:
+        self._store, self._runs = store, runs
+
+    def replay(self, ids: Sequence[str], who: str, why: str = "") -> Done:
+        """Send failed transactions on their way again: looked for first, and posted only when nothing is in doubt."""
+        return self._operate(Action.REPLAY, ids, who, why)
+
+    def discard(self, ids: Sequence[str], who: str, why: str) -> Done:
+        """Take dead letters off the list for good; a reason is needed."""
+        return self._operate(Action.DISCARD, ids, who, why)
+
+    def start_run(self, run_id: str, what: Action, wanted: Filter, who: str, why: str = "") -> None:
+        """Do it to all that match and have failed by now. The workers move it on; starting it twice starts one."""
+        why = checked_why(what, why)
+        if self._runs.start(run_id, what, wanted, who, why) == "started":
+            log.info("%s: %s all that match, run %s, filter %s, why %s", who, what, run_id, _shown(wanted), quoted(why))
+
+    def stop_run(self, run_id: str, who: str) -> str:
+        """End a run where it stands: `stopped`, `over` or `unknown`. What it has done stays done."""
+        verdict = self._runs.stop(run_id, who)
+        if verdict == "stopped":
+            log.info("%s: stop run %s", who, run_id)
+        return verdict
+
+    def _operate(self, what: Action, ids: Sequence[str], who: str, why: str) -> Done:
+        why, ids = checked_why(what, why), list(dict.fromkeys(ids))
+        if not 0 < len(ids) <= MAX_IDS:
+            raise Invalid("ids", f"select 1 to {MAX_IDS} transactions, not {len(ids)}: for more, take all that match")
+        verdicts = self._store.operate(what, ids, history_line(what, who, why), who, why)
+        by_verdict = [
+            [name for name, found in zip(ids, verdicts, strict=True) if found == verdict]
+            for verdict in ("done", "not_failed", "unknown")
+        ]
+        done = Done(*by_verdict)
+        if done.done:
+            log.info("%s: %s %d, why %s: %s", who, what, len(done.done), quoted(why), " ".join(done.done))
+        return done
+
+
+def checked_why(what: Action, why: str) -> str:
+    """The reason, in one line. Raises: Invalid."""
+    why = " ".join(why.split())
+    if what is Action.DISCARD and not why:
+        raise Invalid("why", "say why: whoever asks later for a discarded transaction will find only this")
+    if len(why) > MAX_WHY:
+        raise Invalid("why", f"the reason is too long: at most {MAX_WHY} characters")
+    return why
+
+
+def history_line(what: Action, who: str, why: str, run: str = "") -> str:
+    """One line of a record's history."""
+    line = {"by": who, "what": what.value, "why": why, "run": run}
+    return dumps({name: value for name, value in line.items() if value}).decode()
+
+
+def quoted(text: str) -> str:
+    """For one line of a log, whatever is in it."""
+    return repr(text)
+
+
+def _shown(wanted: Filter) -> str:
+    """Without the text that was looked for: it may quote a payload."""
+    fields = wanted.to_json()
+    return quoted(dumps(fields | ({"text": "..."} if wanted.text else {})).decode())

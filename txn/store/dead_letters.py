@@ -1,0 +1,245 @@
+"""The dead letters, for people and for bulk runs. The delivery path does not use it. Nothing is written."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import redis
+
+from txn.model.content import loads
+from txn.model.dead_letter import Filter
+from txn.model.transaction import ErrorCode
+from txn.store.details import Event, read_history
+from txn.store.keys import Keys
+from txn.store.scripts import unavailable
+
+#: Letters read with one call, so that Redis is never busy with us for long ...
+SLICE = 500
+#: ... and those that one page looks at when an index alone cannot answer.
+MAX_LOOKED_AT = 2_000
+
+_FIELDS = ("code", "detail", "attempts", "submitted", "history")
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A transaction that has failed. `last_answer`: the posting service's last HTTP status, if the history has one.
+
+    `amount` and `currency` are empty if the content cannot be read.
+    """
+
+    id: str
+    failed_ms: int
+    code: str
+    detail: str
+    attempts: int
+    submitted_ms: int | None
+    last_answer: int | None
+    last_event: Event | None
+    amount: str
+    currency: str
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """How many match, of the `looked` that were looked at, of `total` that the index names."""
+
+    matching: int
+    looked: int
+    total: int
+
+    @property
+    def exact(self) -> bool:
+        """Whether all were looked at; else `matching` is the least that it can be."""
+        return self.looked >= self.total
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some letters, the newest first. `next_ms`: where the next page begins, None if there is none."""
+
+    letters: list[Letter]
+    next_ms: int | None
+    looked: int
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """What comes next in a run: `ids` match, of `looked` letters. `cursor_ms`: the time up to which it has looked."""
+
+    ids: list[str]
+    looked: int
+    cursor_ms: int
+    last: bool
+
+
+#: A place in an index: (id, when it failed).
+_Place = tuple[str, int]
+
+
+class DeadLetters:
+    """Every method raises StoreUnavailable.
+
+    A position is a time, and letters of one millisecond are never torn apart: a page may be a little longer than asked.
+    """
+
+    def __init__(self, client: redis.Redis, keys: Keys) -> None:
+        self._client, self._keys = client, keys
+
+    def totals(self) -> dict[str, int]:
+        """How many there are of each error code."""
+        with self._client.pipeline(transaction=False) as pipeline:
+            for code in ErrorCode:
+                pipeline.zcard(f"{self._keys.failed}:{code}")
+            return dict(zip(ErrorCode, _executed(pipeline), strict=True))
+
+    def count(self, wanted: Filter) -> Count:
+        """How many there are; if an index alone cannot answer, how many among the newest."""
+        total = self._total(wanted)
+        if not wanted.scans:
+            return Count(total, total, total)
+        matching, looked, high = 0, 0, wanted.until_ms
+        while looked < MAX_LOOKED_AT:
+            places = self._newest(wanted, high, SLICE)
+            matching, looked = matching + sum(self._matches(wanted, places)), looked + len(places)
+            if len(places) < SLICE:
+                return Count(matching, looked, looked)
+            high = places[-1][1] - 1
+        return Count(matching, looked, max(total, looked))
+
+    def page(self, wanted: Filter, before_ms: int | None = None, limit: int = 50) -> Page:
+        """The newest `limit` that match, or those after a page whose `next_ms` was `before_ms`."""
+        found: list[_Place] = []
+        looked, high = 0, _least(wanted.until_ms, before_ms)
+        size = SLICE if wanted.scans else limit + 1
+        while True:
+            places = self._newest(wanted, high, size)
+            taken, seen = _taken(places, self._matches(wanted, places), limit - len(found))
+            found, looked = found + taken, looked + seen
+            exhausted = seen == len(places) < size
+            if exhausted or len(found) >= limit or looked >= MAX_LOOKED_AT:
+                next_ms = None if exhausted else places[seen - 1][1] - 1
+                return Page(self._letters(found), next_ms, looked)
+            high = places[-1][1] - 1
+
+    def chunk(self, wanted: Filter, after_ms: int, before_ms: int, limit: int) -> Chunk:
+        """The oldest `limit` that match among those that failed after `after_ms` and up to `before_ms`."""
+        size = SLICE if wanted.scans else limit
+        places = self._oldest(wanted, after_ms, before_ms, size)
+        taken, seen = _taken(places, self._matches(wanted, places), limit)
+        cursor = places[seen - 1][1] if seen else after_ms
+        return Chunk([name for name, _ in taken], seen, cursor, last=seen == len(places) < size)
+
+    def _total(self, wanted: Filter) -> int:
+        try:
+            found: Any = self._client.zcount(
+                self._index(wanted), _bound(wanted.since_ms, "-inf"), _bound(wanted.until_ms, "+inf")
+            )
+        except redis.RedisError as error:
+            raise unavailable(error) from error
+        return int(found)
+
+    def _index(self, wanted: Filter) -> str:
+        return f"{self._keys.failed}:{wanted.code}" if wanted.code else self._keys.failed
+
+    def _newest(self, wanted: Filter, high: int | None, size: int) -> list[_Place]:
+        return self._range("zrevrangebyscore", wanted, _bound(high, "+inf"), _bound(wanted.since_ms, "-inf"), size)
+
+    def _oldest(self, wanted: Filter, after: int, before: int, size: int) -> list[_Place]:
+        return self._range("zrangebyscore", wanted, f"({after}", str(before), size)
+
+    def _range(self, command: str, wanted: Filter, begin: str, end: str, size: int) -> list[_Place]:
+        index = self._index(wanted)
+        read = getattr(self._client, command)
+        try:
+            found = read(index, begin, end, start=0, num=size, withscores=True)
+            if len(found) == size:
+                edge = found[-1][1]
+                same = read(index, int(edge), int(edge), withscores=True)
+                found = [place for place in found if place[1] != edge] + same
+        except redis.RedisError as error:
+            raise unavailable(error) from error
+        return [(name.decode(), int(score)) for name, score in found]
+
+    def _matches(self, wanted: Filter, places: Sequence[_Place]) -> list[bool]:
+        if not wanted.scans:
+            return [True] * len(places)
+        keys, names = self._keys, [name for name, _ in places]
+        with self._client.pipeline(transaction=False) as pipeline:
+            for name in names:
+                if wanted.text:
+                    pipeline.hget(keys.record(name), "detail")
+            for name in names:
+                if wanted.currency:
+                    pipeline.get(keys.payload(name))
+            replies = _executed(pipeline)
+        none: list[bytes | None] = [None] * len(names)
+        details = replies[: len(names)] if wanted.text else none
+        payloads = replies[-len(names) :] if wanted.currency else none
+        return [
+            wanted.matches(str(_content(payload).get("currency", "")), (detail or b"").decode(errors="replace"))
+            for detail, payload in zip(details, payloads, strict=True)
+        ]
+
+    def _letters(self, places: Iterable[_Place]) -> list[Letter]:
+        places = list(places)
+        with self._client.pipeline(transaction=False) as pipeline:
+            for name, _ in places:
+                pipeline.hmget(self._keys.record(name), list(_FIELDS))
+                pipeline.get(self._keys.payload(name))
+            replies = _executed(pipeline)
+        # Who was replayed a moment ago is no letter any more.
+        rows = zip(places, replies[::2], replies[1::2], strict=True)
+        return [_letter(place, fields, payload) for place, fields, payload in rows if fields[0]]
+
+
+def _taken(places: Sequence[_Place], matches: Sequence[bool], limit: int) -> tuple[list[_Place], int]:
+    """The first `limit` that match and all of the last one's millisecond, and how many were looked at for that."""
+    taken: list[_Place] = []
+    for number, (place, match) in enumerate(zip(places, matches, strict=True)):
+        if len(taken) >= limit and place[1] != places[number - 1][1]:
+            return taken, number
+        if match:
+            taken.append(place)
+    return taken, len(places)
+
+
+def _letter(place: _Place, fields: Sequence[bytes | None], payload: bytes | None) -> Letter:
+    code, detail, attempts, submitted, history = ("" if one is None else one.decode(errors="replace") for one in fields)
+    events, content = read_history(history), _content(payload)
+    answers = [event.http for event in events if event.http]
+    return Letter(
+        id=place[0],
+        failed_ms=place[1],
+        code=code,
+        detail=detail,
+        attempts=int(attempts or 0),
+        submitted_ms=int(submitted) if submitted else None,
+        last_answer=answers[-1] if answers else None,
+        last_event=events[-1] if events else None,
+        amount=str(content.get("amount", "")),
+        currency=str(content.get("currency", "")),
+    )
+
+
+def _content(payload: bytes | None) -> dict[str, Any]:
+    try:
+        content = loads(payload) if payload else None
+    except ValueError:
+        content = None
+    return content if isinstance(content, dict) else {}
+
+
+def _executed(pipeline: Any) -> list[Any]:
+    try:
+        return list(pipeline.execute())
+    except redis.RedisError as error:
+        raise unavailable(error) from error
+
+
+def _bound(ms: int | None, otherwise: str) -> str:
+    return otherwise if ms is None else str(ms)
+
+
+def _least(*times: int | None) -> int | None:
+    return min((ms for ms in times if ms is not None), default=None)

@@ -1,0 +1,132 @@
+"""Who delivers, and what is in flight, for people to look at. The delivery path does not use it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import redis
+
+from txn.store.keys import Keys
+from txn.store.scripts import Scripts, unavailable
+from txn.store.statistics import ALIVE_MS
+
+#: Bounds of one look, whatever there is.
+MAX_WORKERS = 100
+MAX_LOOKED_AT = 400
+
+#: What a worker says of itself with each heartbeat, in this order.
+FIELDS = ("host", "pid", "threads", "version", "started", "processed", "rate")
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """One worker process. `rate`: messages a second, its own count over the last ten; `held`: messages it has fetched.
+
+    What it has not said of itself, or too long ago, is empty.
+    """
+
+    consumer: str
+    beat_ms: int
+    held: int
+    alive: bool
+    host: str
+    pid: str
+    threads: str
+    version: str
+    started_ms: int | None
+    processed: int | None
+    rate: float | None
+
+    @property
+    def name(self) -> str:
+        """As in a transaction's timeline: host:pid."""
+        return f"{self.host}:{self.pid}" if self.host else self.consumer
+
+
+@dataclass(frozen=True, slots=True)
+class InFlight:
+    """A transaction that a worker is delivering. It was claimed a lease before `lease_end_ms`."""
+
+    id: str
+    worker: str
+    lease_end_ms: int
+    attempts: int
+    mode: str
+    submitted_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Floor:
+    """One consistent look. `queued`: messages nobody has taken yet. `complete`: nothing was left out."""
+
+    now_ms: int
+    queued: int
+    unfinished: int
+    dead_letters: int
+    workers: list[Worker]
+    in_flight: list[InFlight]
+    complete: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """When a worker last lived, and since when and until when dead letters came in (None: never)."""
+
+    beat_ms: int | None
+    first_failed_ms: int | None
+    last_failed_ms: int | None
+
+
+class WorkerReader:
+    """Every method raises StoreUnavailable and writes nothing."""
+
+    def __init__(self, client: redis.Redis, keys: Keys, shift_ms: Callable[[], int] = lambda: 0) -> None:
+        self._client, self._scripts, self._keys, self._shift_ms = client, Scripts(client), keys, shift_ms
+
+    def read(self) -> Floor:
+        """Workers by name, and what they deliver, the longest first."""
+        keys = self._keys
+        now, queued, unfinished, dead, workers, in_flight = self._scripts.run(
+            "workers",
+            [keys.heartbeats, keys.worker, keys.acks, keys.record(""), keys.messages, keys.due, keys.failed],
+            [keys.queue, MAX_WORKERS, MAX_LOOKED_AT, self._shift_ms(), *FIELDS],
+        )
+        found = sorted((_worker(*reply, now_ms=int(now)) for reply in workers), key=lambda one: one.name)
+        names = {worker.consumer: worker.name for worker in found}
+        flights = sorted((_in_flight(reply, names) for reply in in_flight), key=lambda one: one.lease_end_ms)
+        complete = len(found) < MAX_WORKERS and sum(worker.held for worker in found) <= MAX_LOOKED_AT
+        return Floor(int(now), queued, unfinished, dead, found, flights, complete)
+
+    def marks(self) -> Marks:
+        """Three looks at the ends of indexes."""
+        keys = self._keys
+        try:
+            with self._client.pipeline(transaction=False) as pipeline:
+                pipeline.zrange(keys.heartbeats, -1, -1, withscores=True)
+                pipeline.zrange(keys.failed, 0, 0, withscores=True)
+                pipeline.zrange(keys.failed, -1, -1, withscores=True)
+                return Marks(*(int(found[0][1]) if found else None for found in pipeline.execute()))
+        except redis.RedisError as error:
+            raise unavailable(error) from error
+
+
+def _worker(consumer: bytes, beat: bytes, held: int, about: list[bytes | None], *, now_ms: int) -> Worker:
+    host, pid, threads, version, started, processed, rate = ("" if one is None else one.decode() for one in about)
+    return Worker(
+        consumer=consumer.decode(),
+        beat_ms=int(float(beat)),
+        held=held,
+        alive=now_ms - int(float(beat)) < ALIVE_MS,
+        host=host,
+        pid=pid,
+        threads=threads,
+        version=version,
+        started_ms=int(started) if started else None,
+        processed=int(processed) if processed else None,
+        rate=float(rate) if rate else None,
+    )
+
+
+def _in_flight(reply: list[Any], names: dict[str, str]) -> InFlight:
+    name, consumer, lease, attempts, mode, submitted = (item.decode() for item in reply)
+    return InFlight(name, names[consumer], int(lease), int(attempts), mode, int(submitted))
