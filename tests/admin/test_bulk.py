@@ -45,7 +45,7 @@ def test_all_that_match_are_previewed_confirmed_and_replayed_by_a_worker(ada: Br
     assert "it is back" in page
     assert rows(ada.get("/admin/failed").text) == [other]
     journal = text(ada.get("/admin/journal").text)
-    assert re.search(r"ada replay all: finished 3 the run – \S+ \S+ UTC ada replay all 3 the run it is back", journal)
+    assert re.search(r"ada replay all: finished 3 the run \S+ \S+ \S+ UTC ada replay all 3 the run it is back", journal)
 
 
 def test_a_preview_that_is_sent_twice_starts_one_run(ada: Browser, parts: Parts) -> None:

@@ -5,6 +5,7 @@ who come meanwhile are the next batch, and the first of them its sender.
 """
 
 import threading
+import weakref
 from collections.abc import Sequence
 from typing import Any
 
@@ -25,8 +26,14 @@ class _Call:
         self.arrived.acquire()
 
 
+def group_of(client: redis.Redis) -> "GroupCommit":
+    """The client's one group: all that talks through the same client shares its round trips."""
+    with _making:
+        return _groups.setdefault(client, GroupCommit(client))
+
+
 class GroupCommit:
-    """One connection of `client`, shared by any number of threads. Make it after a fork, or do not use it before."""
+    """One connection of `client`, shared by any number of threads. Not to be used before a fork."""
 
     def __init__(self, client: redis.Redis) -> None:
         self._pool = client.connection_pool
@@ -107,6 +114,10 @@ class GroupCommit:
             connection.disconnect()
             connection.connect()
         return connection
+
+
+_groups: "weakref.WeakKeyDictionary[redis.Redis, GroupCommit]" = weakref.WeakKeyDictionary()
+_making = threading.Lock()
 
 
 def _reply(connection: Any) -> Any:

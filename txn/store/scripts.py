@@ -11,7 +11,7 @@ from redis.backoff import ExponentialBackoff
 from redis.retry import Retry
 
 from txn.errors import StoreUnavailable
-from txn.store.group_commit import GroupCommit
+from txn.store.group_commit import GroupCommit, group_of
 
 _FOLDER = Path(__file__).with_name("lua")
 _PRELUDE = (_FOLDER / "prelude.lua").read_text()
@@ -42,7 +42,7 @@ class Scripts:
     """Runs scripts by name on one client. A flushed script cache is filled again on the way."""
 
     def __init__(self, client: redis.Redis) -> None:
-        group = GroupCommit(client)
+        group = group_of(client)
         self._scripts: dict[str, Callable[..., Any]] = {
             path.stem: Script(group, f"{_PRELUDE}\n{path.read_text()}")
             for path in _FOLDER.glob("*.lua")
