@@ -113,6 +113,8 @@ class _Attempt:
 
     def __post_init__(self) -> None:
         self.began = self.rules._boot_ms()
+        # A POST that never asked for the last check may have been sent as late as the lease allows.
+        self.post_deadline = self.lease_end
 
     def outcome(self) -> Outcome:
         """GET, and POST if the claim allows it and the GET says that it is needed."""

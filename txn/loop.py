@@ -10,6 +10,8 @@ log = logging.getLogger(__name__)
 
 #: Pause after Redis could not be reached.
 UNAVAILABLE_S = 0.25
+#: Pause after an error that nobody has foreseen: the loop must not end, and not flood the log.
+UNKNOWN_S = 5.0
 
 
 class Loop:
@@ -31,6 +33,9 @@ class Loop:
                 if not self._away:
                     log.warning("%s waits: %s", self.name, error)
                 self._away, pause_s = True, UNAVAILABLE_S
+            except Exception:
+                log.exception("%s goes on after an error that it does not know", self.name)
+                pause_s = UNKNOWN_S
             else:
                 if self._away:
                     log.warning("%s goes on", self.name)

@@ -7,6 +7,7 @@ from tests.parts import Parts
 from txn.model.outcome import Cause, Clear, Completed, Failed, Maybe, Retry
 from txn.model.transaction import ErrorCode, Evidence
 from txn.store.durability import Durability, DurabilityMonitor
+from txn.store.statistics import SILENT_MS
 
 NUMBERS = {
     *("queueDepth", "pending", "processing", "completed", "failed", "retryCount", "inDoubt", "errorRate"),
@@ -190,3 +191,25 @@ def test_a_redis_that_can_lose_what_it_acknowledges_is_unhealthy_and_the_numbers
     assert result.json.keys() == NUMBERS | {"status", "problems"}
     [said] = result.json["problems"]
     assert "CONFIG SET appendonly yes" in said
+
+
+def test_a_posting_service_that_answers_and_takes_no_post_is_degraded_until_it_takes_one(
+    api: TestClient, parts: Parts, worker: str
+) -> None:
+    for name in ("a", "b"):
+        parts.accept(name)
+        parts.settle(
+            parts.claimed(name),
+            Retry(Cause.OUTAGE, "POST: answered 403", Clear(), 0),
+            answered=True,
+            outage="POST: 403",
+        )
+        assert health(api).json["status"] == "healthy"
+    parts.clock.forward(SILENT_MS + 1_000)
+    parts.messages(worker).heartbeat()
+    found = health(api).json
+    assert found["status"] == "degraded"
+    assert found["problems"] == ["the posting service takes no POSTs (POST: 403)"]
+    assert found["postingService"] == found["postingService"] | {"state": "refusing", "reason": "POST: 403"}
+    parts.settle(parts.claimed("a"), Completed(Evidence.POSTED), answered=True)
+    assert health(api).json["status"] == "healthy"

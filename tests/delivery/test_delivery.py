@@ -7,6 +7,7 @@ import requests
 from tests.delivery.rig import Rig
 from txn.model.outcome import Mode
 from txn.model.transaction import Status
+from txn.posting.service import Uncertain
 
 Build = Callable[..., Rig]
 
@@ -240,6 +241,49 @@ def test_an_id_whose_get_is_never_answered_while_others_are_ends_undecided(rig: 
         one.clock.forward(600_000)
     one.until_finished(name)
     assert one.error(name) == "undecided"
+
+
+def test_silence_towards_everybody_is_not_silence_about_one_id(rig: Build) -> None:
+    one = rig()
+    name = one.accept()
+    one.mock.script(name, get=["fail"] * 1_000)
+    while one.clock.shift_ms < 2 * one.settings.undecided_after_ms:
+        assert one.deliver(name).status is Status.PENDING
+        one.until_due(name)
+    one.deliver(one.accept())
+    assert one.deliver(name).status is Status.PENDING
+    one.until_due(name)
+    assert one.deliver(name).status is Status.PENDING
+
+
+def test_a_long_outage_is_not_silence_about_one_id(rig: Build) -> None:
+    one = rig()
+    name = one.accept()
+    one.mock.script(name, get=["fail"] * 1_000)
+    one.deliver(name)
+    one.deliver(one.accept())
+    one.mock.down()
+    while one.clock.shift_ms < 2 * one.settings.undecided_after_ms:
+        one.until_due(name)
+        assert one.deliver(name).status is Status.PENDING
+    one.mock.up()
+    one.deliver(one.accept())
+    one.until_due(name)
+    assert one.deliver(name).status is Status.PENDING
+
+
+def test_a_post_that_never_asked_for_the_last_check_leaves_the_whole_doubt(
+    rig: Build, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = rig()
+    name = one.accept()
+    monkeypatch.setattr(one.posting, "post", lambda *_: Uncertain("a transport of somebody's own"))
+    assert one.deliver(name).status is Status.PENDING
+    monkeypatch.undo()
+    doubt = int(one.parts.record(name)["doubt"]) - one.parts.read_statistics().now_ms
+    assert doubt > one.settings.doubt_window_ms
+    assert one.deliver(name).status is Status.PENDING
+    assert one.mock.stats()["posts"] == 0
 
 
 def test_a_wrong_set_up_is_an_outage_that_names_itself(rig: Build) -> None:

@@ -101,6 +101,12 @@ def test_a_delayed_message_is_refused(queue: Queue) -> None:
         queue.deliver.send_with_options(args=("a",), delay=1_000)
 
 
+@pytest.mark.parametrize("arguments", [(), ("a", "b"), (7,)])
+def test_a_message_without_exactly_one_id_is_refused(queue: Queue, arguments: tuple[object, ...]) -> None:
+    with pytest.raises(ValueError, match="one transaction id"):
+        queue.deliver.send(*arguments)
+
+
 def test_a_retry_comes_back_by_the_due_index_alone(queue: Queue) -> None:
     name = queue.parts.accept()
     queue.mock.script(name, post=["fail_before", "fail_before"])

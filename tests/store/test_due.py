@@ -157,6 +157,16 @@ def test_an_index_entry_without_a_record_does_not_block_those_behind_it(parts: P
     assert parts.store.due(10) == (0, 0)
 
 
+def test_a_message_that_somebody_sent_by_hand_at_the_head_of_the_queue_excuses_those_behind_it(parts: Parts) -> None:
+    parts.messages().push("nobody~sent-by-hand", b"{}")
+    for number in range(5):
+        parts.accept(f"a{number}")
+    for _ in range(20):
+        parts.clock.forward(2 * parts.settings.patience_ms)
+        assert look_at_all(parts) == 0
+    assert len(parts.queued()) == 6
+
+
 def test_two_loops_at_once_queue_a_transaction_once(parts: Parts) -> None:
     parts.accept("a")
     lose_message(parts, "a")

@@ -477,6 +477,23 @@ def test_a_server_that_does_not_answer_changes_nothing_and_does_not_end_the_watc
     thread.join(5)
 
 
+def test_an_error_that_nobody_has_foreseen_neither_ends_the_watch_nor_lets_the_last_verdict_stand(
+    start: Start, connected: Callable[..., Connected]
+) -> None:
+    server = start()
+    command(server, "ACL", "SETUSER", "limited", "on", ">secret", "~*", "+@all", "-select")
+    one = connected(f"redis://limited:secret@127.0.0.1:{server.port}/1")
+    one.monitor.latest = Durability("durable")
+    thread = one.monitor.watch(one.probe, every_s=0.01)
+    until(lambda: one.monitor.latest is not None and one.monitor.latest.level == "unknown")
+    assert "SELECT" in str(one.monitor.latest).upper()
+    command(server, "ACL", "SETUSER", "limited", "+select")
+    until(lambda: one.monitor.latest is not None and one.monitor.latest.level == "durable")
+    one.monitor.stop()
+    thread.join(5)
+    assert not thread.is_alive()
+
+
 def test_before_the_first_look_there_is_nothing_to_say_against_a_server() -> None:
     monitor = DurabilityMonitor(allow_lossy=False)
     monitor.require()

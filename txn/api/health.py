@@ -56,6 +56,8 @@ def _problems(statistics: Statistics) -> list[str]:
     problems = []
     if statistics.posting_away:
         problems.append(f"the posting service does not answer ({statistics.outage_reason})")
+    elif statistics.posting_refuses:
+        problems.append(f"the posting service takes no POSTs ({statistics.outage_reason})")
     if not statistics.workers:
         problems.append("no worker is alive: start one with `dramatiq txn.worker`")
     if statistics.oldest_waiting_ms > MAX_WAITING_MS:
@@ -65,9 +67,11 @@ def _problems(statistics: Statistics) -> list[str]:
 
 def _posting_service(statistics: Statistics) -> dict[str, Any]:
     answered = statistics.answered_ms
-    state = "away" if statistics.posting_away else "unknown" if answered is None else "answering"
+    state = "unknown" if answered is None else "answering"
+    if statistics.posting_away or statistics.posting_refuses:
+        state = "away" if statistics.posting_away else "refusing"
     return {
         "state": state,
         "lastAnswered": None if answered is None else rfc3339(answered),
-        "reason": statistics.outage_reason if statistics.posting_away else None,
+        "reason": statistics.outage_reason if state in ("away", "refusing") else None,
     }

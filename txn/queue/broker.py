@@ -46,11 +46,14 @@ class RecordBroker(RedisBroker):
     def enqueue(self, message: Message[None], *, delay: int | None = None) -> Message[None]:
         """Queue a message that somebody sends by hand.
 
-        Raises: ValueError for a delay, StoreUnavailable.
+        Raises: ValueError for a delay or other arguments than an id, StoreUnavailable.
         """
         if delay is not None:
             raise ValueError("messages cannot be delayed: a transaction's next attempt is set in its record")
-        message = message.copy(options={"redis_message_id": f"{message.message_id}~sent"})
+        if len(message.args) != 1 or not isinstance(message.args[0], str):
+            raise ValueError("a message carries one transaction id, as its only positional argument")
+        # As the scripts name theirs: the transaction's id, and what makes it another message.
+        message = message.copy(options={"redis_message_id": f"{message.args[0]}~{message.message_id}"})
         self.emit_before("enqueue", message, delay)
         self._messages.push(message.options["redis_message_id"], message.encode())
         self.emit_after("enqueue", message, delay)

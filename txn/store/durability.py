@@ -97,6 +97,10 @@ class DurabilityMonitor:
                 pool.release(connection)
         except (redis.ConnectionError, redis.TimeoutError):
             return
+        except Exception as error:  # noqa: BLE001 - whatever it is, an older verdict must not stand for ever
+            self.latest = Durability(
+                "unknown", f"Redis cannot be looked at ({type(error).__name__}: {str(error)[:100]})"
+            )
 
     def watch(self, client: redis.Redis, every_s: float = 1.0) -> threading.Thread:
         """Check once a second on a thread of its own, until `stop`."""

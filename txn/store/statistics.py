@@ -25,6 +25,7 @@ class Statistics:
     `counts`: totals and states by name (accepted, pending, processing, retrying, in_doubt, dead, completed, ...).
     `unfinished`: in the due index. `attempts`, `failed_attempts`: of the last five minutes.
     `answered_ms`, `outage_ms`: when the posting service last answered, and last could not be reached (None: never).
+    `refused_ms`: since when it has answered GETs and let no POST through (None: it does).
     """
 
     counts: Mapping[str, int]
@@ -36,12 +37,18 @@ class Statistics:
     answered_ms: int | None
     outage_ms: int | None
     outage_reason: str
+    refused_ms: int | None
     now_ms: int
 
     @property
     def error_rate(self) -> float:
         """Failed attempts / attempts, 0 if there were none."""
         return min(1.0, self.failed_attempts / self.attempts) if self.attempts else 0.0
+
+    @property
+    def posting_refuses(self) -> bool:
+        """Whether the posting service answers, but has not taken a POST for a while."""
+        return self.refused_ms is not None and self.now_ms - self.refused_ms > SILENT_MS
 
     @property
     def posting_away(self) -> bool:
@@ -62,10 +69,12 @@ class StatisticsReader:
         Raises: StoreUnavailable.
         """
         keys = self._keys
-        counts, unfinished, oldest, workers, attempts, failed, answered, outage, reason, now = self._scripts.run(
-            "statistics",
-            [keys.count, keys.due, keys.messages, keys.heartbeats, keys.posting, keys.minute, keys.record("")],
-            [ERROR_RATE_MINUTES, ALIVE_MS, self._shift_ms()],
+        counts, unfinished, oldest, workers, attempts, failed, answered, outage, reason, refused, now = (
+            self._scripts.run(
+                "statistics",
+                [keys.count, keys.due, keys.messages, keys.heartbeats, keys.posting, keys.minute, keys.record("")],
+                [ERROR_RATE_MINUTES, ALIVE_MS, self._shift_ms()],
+            )
         )
         return Statistics(
             counts={name.decode(): int(value) for name, value in zip(counts[::2], counts[1::2], strict=True)},
@@ -77,5 +86,6 @@ class StatisticsReader:
             answered_ms=None if answered is None else int(answered),
             outage_ms=None if outage is None else int(outage),
             outage_reason="" if reason is None else reason.decode(),
+            refused_ms=None if refused is None else int(refused),
             now_ms=int(now),
         )

@@ -16,7 +16,7 @@ local now = clock(ARGV[7])
 
 local quarantined, claims = quarantine(KEYS[6], tonumber(ARGV[6]), now, lease, doubt_window)
 local r = redis.call('HMGET', record, 'status', 'owner', 'lease', 'doubt', 'next', 'attempts', 'counted', 'tried',
-    'mode', 'submitted', 'tries', 'unanswered', 'uncertain')
+    'mode', 'submitted', 'tries', 'unanswered', 'uncertain', 'silent')
 local status, mode = r[1], r[9]
 local attempts, counted = tonumber(r[6]) or 0, tonumber(r[7]) or 0
 
@@ -24,7 +24,7 @@ local answered = tonumber(redis.call('HGET', KEYS[7], 'answered')) or 0
 
 local function claimed()
     local since = tonumber(r[12]) or now
-    local unanswered = answered > since and now - since or 0
+    local unanswered = answered > (tonumber(r[14]) or now) and now - since or 0
     return { 'claimed', mode, redis.call('GET', KEYS[2]), r[10], attempts, counted, tonumber(r[11]) or 0, unanswered, claims }
 end
 

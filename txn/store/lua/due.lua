@@ -21,7 +21,7 @@ local pause = math.max(grace, redis.call('ZCARD', due))
 
 local function pushed_at(record)
     local r = redis.call('HMGET', record, 'queued', 'submitted')
-    return tonumber(r[1]) or tonumber(r[2])
+    return tonumber(r[1]) or tonumber(r[2]) or 0
 end
 
 local head = redis.call('LINDEX', queue, 0)

@@ -19,9 +19,15 @@ local BUCKETS_MS = { 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000, 30000, 
 
 if answered then redis.call('HSET', KEYS[6], 'answered', int(now)) end
 if ARGV[9] ~= '' then redis.call('HSET', KEYS[6], 'outage', int(now), 'reason', ARGV[9]) end
+-- The service may answer GETs and refuse every POST: then it answers, and nothing goes through.
+if answered and ARGV[9] ~= '' then
+    redis.call('HSETNX', KEYS[6], 'refused', int(now))
+elseif outcome == 'complete' then
+    redis.call('HDEL', KEYS[6], 'refused')
+end
 
 local r = redis.call('HMGET', record, 'status', 'owner', 'mode', 'doubt', 'attempts', 'counted', 'counts', 'tries',
-    'uncertain', 'failing', 'history', 'submitted')
+    'uncertain', 'failing', 'history', 'submitted', 'unanswered', 'silent')
 local status, settled_by, uncertain, failing = r[1], r[2], r[9], r[10]
 local may_have_posted = r[3] == 'post'
 
@@ -47,7 +53,7 @@ local function finish(new_status)
     redis.call('ZREM', due, id)
     set_uncertain(false)
     if failing then redis.call('HINCRBY', count, 'retrying', -1) end
-    redis.call('HDEL', record, 'mode', 'lease', 'next', 'counted', 'counts', 'tries', 'tried', 'unanswered', 'failing',
+    redis.call('HDEL', record, 'mode', 'lease', 'next', 'counted', 'counts', 'tries', 'tried', 'unanswered', 'silent', 'failing',
         'message', 'queued', 'error')
     redis.call('HSET', record, 'status', new_status, 'completed', int(now))
 end
@@ -93,9 +99,12 @@ local function retry(doubt_until)
     set_uncertain(doubt_until > now)
     redis.call('HSET', record, 'tries', (tonumber(r[8]) or 0) + 1, 'error', detail)
     if code == 'unanswered' then
-        redis.call('HSETNX', record, 'unanswered', int(now))
-    elseif answered then
-        redis.call('HDEL', record, 'unanswered')
+        -- Only time in which others were answered counts: while the service was silent to everybody, it begins anew.
+        local others = tonumber(redis.call('HGET', KEYS[6], 'answered')) or 0
+        local since = r[13] and others > tonumber(r[14]) and r[13] or int(now)
+        redis.call('HSET', record, 'unanswered', since, 'silent', int(now))
+    elseif code == 'outage' or answered then
+        redis.call('HDEL', record, 'unanswered', 'silent')
     end
     if not failing then
         redis.call('HSET', record, 'failing', 1)

@@ -2,7 +2,7 @@
 --
 -- KEYS   1 count   2 due   3 queue (list)   4 heartbeats   5 posting   6 minute stem   7 t: stem
 -- ARGV   1 minutes for the error rate   2 ms after which a worker without a heartbeat does not count   3 shift
--- reply  { counts (flat), unfinished, oldest waiting ms, workers, attempts, failed attempts, answered, outage, reason, now }
+-- reply  { counts (flat), unfinished, oldest waiting ms, workers, attempts, failed attempts, answered, outage, reason, refused, now }
 
 local SAMPLE = 100
 local now = clock(ARGV[3])
@@ -28,7 +28,7 @@ for m = minute - ARGV[1] + 1, minute do
     failed_attempts = failed_attempts + (tonumber(bucket[2]) or 0)
 end
 
-local posting = redis.call('HMGET', KEYS[5], 'answered', 'outage', 'reason')
+local posting = redis.call('HMGET', KEYS[5], 'answered', 'outage', 'reason', 'refused')
 return { redis.call('HGETALL', KEYS[1]), redis.call('ZCARD', KEYS[2]), math.floor(oldest),
     redis.call('ZCOUNT', KEYS[4], int(now - ARGV[2]), '+inf'), attempts, failed_attempts,
-    posting[1], posting[2], posting[3], int(now) }
+    posting[1], posting[2], posting[3], posting[4], int(now) }
