@@ -68,6 +68,10 @@ def _posting(look: Look) -> Iterator[Finding]:
     if statistics.posting_away:
         hint = f"{statistics.outage_reason}. Deliveries go on by themselves when it answers, and no attempt is used up"
         yield Finding("bad", "The posting service does not answer", hint, statistics.answered_ms)
+    elif statistics.posting_refuses:
+        yield Finding(
+            "bad", "The posting service takes no POSTs", f"{statistics.outage_reason}.", statistics.refused_ms
+        )
 
 
 def _waiting(look: Look) -> Iterator[Finding]:
