@@ -8,19 +8,19 @@ help: ## this list
 	@echo "make ...  (PYTHON=/path/to/python picks the Python for .venv, ARGS=... goes to what it runs)"
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1|\2/p' $(MAKEFILE_LIST) | awk -F '|' '{ printf "%-12s%s\n", $$1, $$2 }'
 
-run: .venv/local.stamp ## Redis, a posting service, the API and the workers on this machine, until Ctrl-C
+run: .venv/dashboard.stamp ## Redis, a posting service, the API and the workers on this machine, until Ctrl-C
 	@exec $(PY) -m ops.run
 
-test: .venv/dashboard.stamp ## all tests but the long ones
+test: .venv/test.stamp .venv/dashboard.stamp ## all tests but the long ones
 	$(PY) -m pytest -m "not long and not browser" $(ARGS)
 
-test-long: .venv/dashboard.stamp ## the tests that take minutes
+test-long: .venv/test.stamp .venv/dashboard.stamp ## the tests that take minutes
 	$(PY) -m pytest -m long $(ARGS)
 
 test-browser: .venv/browser.stamp ## the admin site in a real browser (needs Debian's chromium-driver)
 	$(PY) -m pytest -m browser tests/browser $(ARGS)
 
-drill: .venv/dashboard.stamp ## the real processes under load, struck by everything that can happen, then audited
+drill: .venv/test.stamp .venv/dashboard.stamp ## the real processes under load, struck by everything that can happen, then audited
 	$(PY) -m ops.drill $(ARGS)
 
 swarm: .venv/local.stamp .venv-swarm/swarm.stamp ## users on locust, 300 requests/s for 60 s, then a verdict; README: "Load it yourself"
@@ -29,13 +29,13 @@ swarm: .venv/local.stamp .venv-swarm/swarm.stamp ## users on locust, 300 request
 bench: .venv/local.stamp ## how fast all of it is on this machine, in 20 minutes; ARGS=--quick for a look, ARGS="whole idle" for a part
 	@$(PY) -m bench $(ARGS)
 
-check: .venv/dashboard.stamp ## lint, format, types, and who may import whom
+check: .venv/test.stamp .venv/dashboard.stamp ## lint, format, types, and who may import whom
 	$(PY) -m ruff check
 	$(PY) -m ruff format --check
 	$(PY) -m mypy
 	.venv/bin/lint-imports
 
-format: .venv/dashboard.stamp ## put the code into its format, and fix what can be fixed
+format: .venv/test.stamp .venv/dashboard.stamp ## put the code into its format, and fix what can be fixed
 	$(PY) -m ruff check --fix-only
 	$(PY) -m ruff format
 
@@ -55,11 +55,11 @@ $(PY):
 	echo "Python 3.11 or newer is needed: install it, or say where it is with make PYTHON=/path/to/python" >&2; exit 1
 
 .venv/local.stamp: requirements/local.txt requirements/base.txt $(PY)
-.venv/dashboard.stamp: requirements/dashboard.txt .venv/test.stamp
+.venv/dashboard.stamp: requirements/dashboard.txt .venv/local.stamp
 	@$(PY) -m pip install --quiet --disable-pip-version-check --no-deps -r $<
 	@touch $@
 
-.venv/browser.stamp: requirements/browser.txt .venv/dashboard.stamp
+.venv/browser.stamp: requirements/browser.txt .venv/test.stamp .venv/dashboard.stamp
 .venv/test.stamp: requirements/test.txt requirements/local.txt requirements/base.txt $(PY)
 
 # Locust brings a pytest plugin and a web server of its own: an environment for itself.

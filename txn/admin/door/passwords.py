@@ -25,7 +25,7 @@ def hash_password(password: str) -> str:
 
 
 class Passwords:
-    """Compares passwords, one at a time, so that logins leave the processor and the threads to submits."""
+    """Compares passwords, one at a time, so that logins leave the processor to submits."""
 
     def __init__(self, users: Mapping[str, User]) -> None:
         self._users = users
