@@ -7,6 +7,7 @@ import falcon
 from txn.api import problems
 from txn.api.cleanup import Cleanup
 from txn.api.health import Health
+from txn.api.probes import Live, Ready
 from txn.api.transactions import Transactions, TransactionStatus
 from txn.store.durability import DurabilityMonitor
 from txn.store.statistics import StatisticsReader
@@ -21,6 +22,8 @@ def create_app(
     problems.install(app)
     app.add_route("/api/transactions", Transactions(store, durability))
     app.add_route("/api/transactions/{transaction_id:path}", TransactionStatus(store))
+    app.add_route("/livez", Live())
+    app.add_route("/readyz", Ready(statistics, durability))
     app.add_route("/api/health", Health(statistics, durability))
     app.add_route("/api/cleanup", Cleanup(store, allowed=allow_cleanup))
     return app

@@ -1,0 +1,47 @@
+import pytest
+from falcon.testing import TestClient
+
+from ops.redis_server import RedisServer
+from tests.api.client import Connected
+from tests.api.test_outage import hanging
+from tests.parts import Parts
+from tests.proxy import CuttingProxy
+from txn.model.outcome import Cause, Clear, Retry
+from txn.store.durability import Durability, DurabilityMonitor
+
+
+def test_a_process_with_a_durable_redis_is_alive_and_ready(api: TestClient) -> None:
+    assert [api.simulate_get(path).json for path in ("/livez", "/readyz")] == [{"status": "alive"}, {"status": "ready"}]
+
+
+def test_without_redis_it_is_alive_and_not_ready_until_redis_is_back(remote: Connected, proxy: CuttingProxy) -> None:
+    proxy.refuse()
+    assert remote.api.simulate_get("/livez").status_code == 200
+    result = remote.api.simulate_get("/readyz")
+    assert (result.status_code, result.json) == (503, {"status": "unready", "reason": "Redis cannot be reached"})
+    proxy.mend()
+    assert remote.api.simulate_get("/readyz").status_code == 200
+
+
+def test_with_a_redis_that_hangs_it_is_not_ready(remote: Connected, server: RedisServer) -> None:
+    with hanging(server):
+        assert remote.api.simulate_get("/readyz").status_code == 503
+    assert remote.api.simulate_get("/readyz").status_code == 200
+
+
+@pytest.mark.parametrize("found", [Durability("lossy", "appendonly is 'no'"), Durability("durable", full=True)])
+def test_with_a_redis_that_cannot_keep_another_transaction_it_is_not_ready(
+    api: TestClient, monitor: DurabilityMonitor, found: Durability
+) -> None:
+    monitor.latest = found
+    result = api.simulate_get("/readyz")
+    assert result.status_code == 503
+    assert (found.problem or "Redis is full") in result.json["reason"]
+
+
+def test_with_the_posting_service_away_it_is_ready(api: TestClient, parts: Parts) -> None:
+    parts.accept("a")
+    parts.settle(parts.claimed("a"), Retry(Cause.OUTAGE, "refused", Clear(), 0), outage="refused")
+    parts.clock.forward(60_000)
+    assert parts.read_statistics().posting_away
+    assert api.simulate_get("/readyz").status_code == 200
