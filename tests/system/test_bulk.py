@@ -25,6 +25,15 @@ def test_2000_failed_are_replayed_through_killed_processes_a_stop_and_a_second_r
         replay_all(stack, count=2_000, rejected=50, latency_ms=20)
 
 
+def test_what_an_operator_does_is_in_the_log_of_the_api(tmp_path: Path) -> None:
+    with Stack(tmp_path, users()) as stack:
+        fill(stack, 3)
+        run = Operator(stack.url).replay_all().rpartition("/")[2]
+        lines = [line for line in (tmp_path / "api.log").read_text().splitlines() if "txn.journal" in line]
+        assert len(lines) == 1
+        assert f"ada: replay all that match, run {run}" in lines[0]
+
+
 @pytest.mark.long
 @pytest.mark.timeout(1200)
 def test_100_000_failed_are_replayed_through_killed_processes_a_stop_and_a_second_run(tmp_path: Path) -> None:
