@@ -17,6 +17,7 @@ from txn.store.keys import Keys
 from txn.store.messages import Messages
 from txn.store.statistics import Statistics, StatisticsReader
 from txn.store.store import Claim, Store
+from txn.store.timings import Timings
 
 BODY = b'{"amount": 100.50, "currency": "USD", "description": "Payment", "metadata": {"order_id": "12345"}}'
 
@@ -52,6 +53,7 @@ class Parts:
         self.statistics = StatisticsReader(self.client, self.keys, clock)
         self.letters = DeadLetters(self.client, self.keys)
         self.runs = BulkRuns(self.client, self.keys, clock)
+        self.timings = Timings(self.client, self.keys)
         self.journal = Journal(self.client, self.keys)
         self.operations = Operations(self.store, self.runs)
 

@@ -14,6 +14,7 @@ from txn.loop import Loop
 from txn.posting.curl import CurlTransport
 from txn.posting.requests_transport import RequestsTransport
 from txn.posting.service import PostingService
+from txn.posting.timed import TimedTransport
 from txn.posting.transport import Transport
 from txn.queue.about import worker_name
 from txn.queue.actor import declare_actor
@@ -30,6 +31,7 @@ from txn.store.durability import DurabilityMonitor
 from txn.store.keys import Keys
 from txn.store.statistics import StatisticsReader
 from txn.store.store import Store
+from txn.store.timings import Timings
 
 #: An application as gunicorn calls it.
 Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
@@ -50,11 +52,15 @@ def api(settings: Settings) -> Wsgi:
     client = connect(settings.redis_url, timeout_ms=ACCEPT_TIMEOUT_MS, on_connect=durability.on_connect)
     probe = connect(settings.redis_url, timeout_ms=HEALTH_TIMEOUT_MS)
     durability.watch(probe)
+    timings = Timings(probe, keys)
+    Loop("timings", timings.flush).start()
     app = create_app(
         Store(client, keys, message_template(), settings),
         StatisticsReader(probe, keys),
         durability,
+        timings,
         allow_cleanup=settings.allow_cleanup,
+        metrics_token=settings.metrics_token,
     )
     if not settings.admin_users:
         return app
@@ -68,9 +74,9 @@ def worker(settings: Settings) -> tuple[RecordBroker, Actor[Any, Any]]:
     keys = Keys(settings.prefix, NAME)
     client = connect(settings.redis_url, timeout_ms=WORKER_TIMEOUT_MS)
     store = Store(client, keys, message_template(), settings)
-    delivery = Delivery(
-        store, PostingService(_transport(settings), settings.posting_timeout_ms), settings, worker=worker_name()
-    )
+    timings = Timings(client, keys)
+    posting = PostingService(TimedTransport(_transport(settings), timings.note), settings.posting_timeout_ms)
+    delivery = Delivery(store, posting, settings, worker=worker_name())
     bulk = BulkRunner(BulkRuns(client, keys), DeadLetters(client, keys), worker_name())
     broker = RecordBroker(
         client,
@@ -82,6 +88,7 @@ def worker(settings: Settings) -> tuple[RecordBroker, Actor[Any, Any]]:
             TellThreads(),
             RunLoop(Loop("rescuer", Rescuer(store).beat)),
             RunLoop(Loop("bulk runner", bulk.tick)),
+            RunLoop(Loop("timings", timings.flush)),
         ],
     )
     return broker, declare_actor(broker, delivery)

@@ -41,6 +41,12 @@ class Loop:
                     log.warning("%s goes on", self.name)
                 self._away = False
 
+    def start(self) -> threading.Thread:
+        """Run on a thread of its own, which does not keep the process alive."""
+        thread = threading.Thread(target=self.run, name=self.name, daemon=True)
+        thread.start()
+        return thread
+
     def stop(self) -> None:
         """End `run` before its next tick."""
         self._stop.set()

@@ -59,6 +59,13 @@ class Settings(BaseModel):
     #: How long a login lasts.
     admin_session_hours: Annotated[int, Field(ge=1, le=720)] = 12
 
+    #: Who brings it may read /metrics; without one, only this machine may.
+    metrics_token: Annotated[str, Field(repr=False)] = ""
+    #: What is logged: from this level on.
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    #: A line of JSON an event, or text for people; auto: text on a terminal.
+    log_format: Literal["auto", "json", "text"] = "auto"
+
     #: `POST /api/cleanup` empties the store. For tests.
     allow_cleanup: bool = False
     #: Accept transactions although Redis can lose them.
@@ -97,8 +104,9 @@ class Settings(BaseModel):
             raise ValueError(
                 f"TXN_MAX_BACKOFF_MS={self.max_backoff_ms} is less than TXN_MIN_BACKOFF_MS={self.min_backoff_ms}"
             )
-        if 0 < len(self.admin_secret) < MIN_SECRET:
-            raise ValueError(f"TXN_ADMIN_SECRET is too short: give at least {MIN_SECRET} random characters")
+        for name, secret in (("TXN_ADMIN_SECRET", self.admin_secret), ("TXN_METRICS_TOKEN", self.metrics_token)):
+            if 0 < len(secret) < MIN_SECRET:
+                raise ValueError(f"{name} is too short: give at least {MIN_SECRET} random characters")
         _check_url("TXN_POSTING_URL", self.posting_url, ("http", "https"))
         _check_url("TXN_REDIS_URL", self.redis_url, ("redis", "rediss", "unix"))
         return self

@@ -13,6 +13,7 @@ from txn.store.durability import DurabilityMonitor
 from txn.store.keys import Keys
 from txn.store.statistics import StatisticsReader
 from txn.store.store import Store
+from txn.store.timings import Timings
 
 OTHER_BODY = b'{"amount": 7, "currency": "USD", "description": "Payment", "metadata": {"order_id": "12345"}}'
 
@@ -30,8 +31,9 @@ class Connected:
         self.client = connect(url, timeout_ms=ACCEPT_TIMEOUT_MS, on_connect=self.monitor.on_connect)
         self.probe = connect(url, timeout_ms=HEALTH_TIMEOUT_MS)
         store = Store(self.client, keys, message_template(), settings, clock)
+        self.timings = Timings(self.probe, keys)
         statistics = StatisticsReader(self.probe, keys, clock)
-        self.api = TestClient(create_app(store, statistics, self.monitor, allow_cleanup=True))
+        self.api = TestClient(create_app(store, statistics, self.monitor, self.timings, allow_cleanup=True))
 
     def __enter__(self) -> "Connected":
         return self

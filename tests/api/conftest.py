@@ -21,7 +21,7 @@ def monitor(parts: Parts) -> DurabilityMonitor:
 
 @pytest.fixture
 def api(parts: Parts, monitor: DurabilityMonitor) -> TestClient:
-    return TestClient(create_app(parts.store, parts.statistics, monitor, allow_cleanup=True))
+    return TestClient(create_app(parts.store, parts.statistics, monitor, parts.timings, allow_cleanup=True))
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from txn.store.durability import DurabilityMonitor
 
 @pytest.fixture
 def production(parts: Parts, monitor: DurabilityMonitor) -> TestClient:
-    return TestClient(create_app(parts.store, parts.statistics, monitor, allow_cleanup=False))
+    return TestClient(create_app(parts.store, parts.statistics, monitor, parts.timings, allow_cleanup=False))
 
 
 def ours(parts: Parts) -> set[bytes]:

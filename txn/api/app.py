@@ -6,24 +6,34 @@ import falcon
 
 from txn.api import problems
 from txn.api.cleanup import Cleanup
+from txn.api.collector import SystemCollector
 from txn.api.health import Health
+from txn.api.metrics import Metrics
 from txn.api.probes import Live, Ready
 from txn.api.transactions import Transactions, TransactionStatus
 from txn.store.durability import DurabilityMonitor
 from txn.store.statistics import StatisticsReader
 from txn.store.store import Store
+from txn.store.timings import Timings
 
 
 def create_app(
-    store: Store, statistics: StatisticsReader, durability: DurabilityMonitor, *, allow_cleanup: bool
+    store: Store,
+    statistics: StatisticsReader,
+    durability: DurabilityMonitor,
+    timings: Timings,
+    *,
+    allow_cleanup: bool = False,
+    metrics_token: str = "",
 ) -> falcon.App[Any, Any]:
     """Routes and error handling. Opens nothing and reads no environment."""
     app: falcon.App[Any, Any] = falcon.App(middleware=[_StrictHeaders()])
     problems.install(app)
-    app.add_route("/api/transactions", Transactions(store, durability))
+    app.add_route("/api/transactions", Transactions(store, durability, timings.note))
     app.add_route("/api/transactions/{transaction_id:path}", TransactionStatus(store))
     app.add_route("/livez", Live())
     app.add_route("/readyz", Ready(statistics, durability))
+    app.add_route("/metrics", Metrics(SystemCollector(statistics, timings, durability), metrics_token))
     app.add_route("/api/health", Health(statistics, durability))
     app.add_route("/api/cleanup", Cleanup(store, allowed=allow_cleanup))
     return app

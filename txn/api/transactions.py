@@ -1,5 +1,8 @@
 """Submit a transaction, and ask how it is doing."""
 
+from collections.abc import Callable
+from time import perf_counter
+
 import falcon
 
 from txn.errors import Invalid
@@ -13,17 +16,18 @@ MAX_BODY_BYTES = 64 * 1024
 
 
 class Transactions:
-    """POST /api/transactions."""
+    """POST /api/transactions. `note` gets how long each acknowledged submit took."""
 
-    def __init__(self, store: Store, durability: DurabilityMonitor) -> None:
-        self._store, self._durability = store, durability
+    def __init__(self, store: Store, durability: DurabilityMonitor, note: Callable[[str, float], None]) -> None:
+        self._store, self._durability, self._note = store, durability, note
 
     def on_post(self, request: falcon.Request, response: falcon.Response) -> None:
         """202 for a new transaction, 200 for a repeated one.
 
         Raises: Invalid, ContentConflict, StoreUnavailable, NotDurable.
         """
-        submission = parse_submission(_body(request), request.get_header("Idempotency-Key"))
+        body, began = _body(request), perf_counter()
+        submission = parse_submission(body, request.get_header("Idempotency-Key"))
         self._durability.require()
         transaction, new = self._store.accept(submission)
         # Accepting may have opened a connection, and that may have shown a Redis that forgets.
@@ -34,6 +38,7 @@ class Transactions:
             response.status = falcon.HTTP_202
         else:
             response.set_header("Idempotent-Replayed", "true")
+        self._note("submit", perf_counter() - began)
 
 
 class TransactionStatus:

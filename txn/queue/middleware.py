@@ -60,13 +60,14 @@ class RunLoop(Middleware):
 
     def __init__(self, loop: Loop) -> None:
         self._loop = loop
-        self._thread = threading.Thread(target=loop.run, name=loop.name, daemon=True)
+        self._thread: threading.Thread | None = None
 
     def after_worker_boot(self, broker: Broker, worker: Worker) -> None:
         """Start it."""
-        self._thread.start()
+        self._thread = self._loop.start()
 
     def before_worker_shutdown(self, broker: Broker, worker: Worker) -> None:
         """Stop it before the worker gives its messages back."""
         self._loop.stop()
-        self._thread.join()
+        if self._thread is not None:
+            self._thread.join()

@@ -44,6 +44,11 @@ class Keys:
         return f"{self.prefix}minute:"
 
     @property
+    def timings(self) -> str:
+        """Hash: how long submits and calls to the posting service took, by bucket."""
+        return f"{self.prefix}timings"
+
+    @property
     def epoch(self) -> str:
         """Hash: the claim counter, by which workers notice a Redis that lost data, and the end of the quarantine."""
         return f"{self.prefix}epoch"

@@ -23,7 +23,8 @@ class Statistics:
     """One consistent look. Times are milliseconds, on Redis's clock.
 
     `counts`: totals and states by name (accepted, pending, processing, retrying, in_doubt, dead, completed, ...).
-    `unfinished`: in the due index. `attempts`, `failed_attempts`: of the last five minutes.
+    `unfinished`: in the due index; `due_lag_ms`: how late its first look is. `attempts`, `failed_attempts`: of the last
+    five minutes.
     `answered_ms`, `outage_ms`: when the posting service last answered, and last could not be reached (None: never).
     `refused_ms`: since when it has answered GETs and let no POST through (None: it does).
     """
@@ -31,6 +32,7 @@ class Statistics:
     counts: Mapping[str, int]
     unfinished: int
     oldest_waiting_ms: int
+    due_lag_ms: int
     workers: int
     attempts: int
     failed_attempts: int
@@ -69,7 +71,7 @@ class StatisticsReader:
         Raises: StoreUnavailable.
         """
         keys = self._keys
-        counts, unfinished, oldest, workers, attempts, failed, answered, outage, reason, refused, now = (
+        counts, unfinished, oldest, due_lag, workers, attempts, failed, answered, outage, reason, refused, now = (
             self._scripts.run(
                 "statistics",
                 [keys.count, keys.due, keys.messages, keys.heartbeats, keys.posting, keys.minute, keys.record("")],
@@ -80,6 +82,7 @@ class StatisticsReader:
             counts={name.decode(): int(value) for name, value in zip(counts[::2], counts[1::2], strict=True)},
             unfinished=unfinished,
             oldest_waiting_ms=oldest,
+            due_lag_ms=due_lag,
             workers=workers,
             attempts=attempts,
             failed_attempts=failed,

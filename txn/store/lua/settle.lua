@@ -67,6 +67,7 @@ local function complete()
         if spent <= limit then bucket = limit; break end
     end
     tally(count, minute_stem, now, 'completed', 'completed:' .. code, 'end_to_end:' .. bucket)
+    redis.call('HINCRBY', count, 'end_to_end_ms', int(spent))
     redis.call('LPUSH', KEYS[7], id)
     redis.call('LTRIM', KEYS[7], 0, RECENT - 1)
 end
@@ -96,6 +97,7 @@ end
 
 local function retry(doubt_until)
     come_back(doubt_until)
+    redis.call('HINCRBY', count, 'retried:' .. code, 1)
     set_uncertain(doubt_until > now)
     redis.call('HSET', record, 'tries', (tonumber(r[8]) or 0) + 1, 'error', detail)
     if code == 'unanswered' then
@@ -140,6 +142,7 @@ elseif outcome == 'retry' then
     retry(doubt_until)
 else
     come_back(doubt_until)
+    redis.call('HINCRBY', count, 'released', 1)
     if may_have_posted then
         redis.call('HSET', record, 'attempts', tonumber(r[5]) - 1)
         redis.call('HDEL', record, 'tried')

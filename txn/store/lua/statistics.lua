@@ -2,7 +2,7 @@
 --
 -- KEYS   1 count   2 due   3 queue (list)   4 heartbeats   5 posting   6 minute stem   7 t: stem
 -- ARGV   1 minutes for the error rate   2 ms after which a worker without a heartbeat does not count   3 shift
--- reply  { counts (flat), unfinished, oldest waiting ms, workers, attempts, failed attempts, answered, outage, reason, refused, now }
+-- reply  { counts (flat), unfinished, oldest waiting ms, due lag ms, workers, attempts, failed attempts, answered, outage, reason, refused, now }
 
 local SAMPLE = 100
 local now = clock(ARGV[3])
@@ -21,6 +21,8 @@ local head = redis.call('LINDEX', KEYS[3], 0)
 if head then consider(head:match('^[^~]+')) end
 for _, id in ipairs(redis.call('ZRANGE', KEYS[2], 0, SAMPLE - 1)) do consider(id) end
 
+local first_look = tonumber(redis.call('ZRANGE', KEYS[2], 0, 0, 'WITHSCORES')[2])
+
 local attempts, failed_attempts, minute = 0, 0, math.floor(now / 60000)
 for m = minute - ARGV[1] + 1, minute do
     local bucket = redis.call('HMGET', KEYS[6] .. int(m), 'attempts', 'failed_attempts')
@@ -29,6 +31,6 @@ for m = minute - ARGV[1] + 1, minute do
 end
 
 local posting = redis.call('HMGET', KEYS[5], 'answered', 'outage', 'reason', 'refused')
-return { redis.call('HGETALL', KEYS[1]), redis.call('ZCARD', KEYS[2]), math.floor(oldest),
+return { redis.call('HGETALL', KEYS[1]), redis.call('ZCARD', KEYS[2]), math.floor(oldest), math.max(0, now - (first_look or now)),
     redis.call('ZCOUNT', KEYS[4], int(now - ARGV[2]), '+inf'), attempts, failed_attempts,
     posting[1], posting[2], posting[3], posting[4], int(now) }

@@ -1,0 +1,99 @@
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import requests
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.system.stack import Stack
+
+pytestmark = pytest.mark.timeout(180)
+
+#: Of every kind of fault, at the highest rates at which all is over in a minute.
+WORST = {
+    "fail_before": 0.15,
+    "fail_after": 0.15,
+    "hang_write": 0.05,
+    "truncate": 0.05,
+    "reject": 0.05,
+    "throttle": 0.05,
+    "unavailable": 0.05,
+    "get_fail": 0.1,
+    "retry_after_s": 0,
+    "hang_min_ms": 500,
+    "hang_max_ms": 2_100,
+    "latency_ms": 5,
+}
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> Iterator[Stack]:
+    with Stack(tmp_path) as found:
+        yield found
+
+
+def scrape(stack: Stack) -> dict[str, float]:
+    """Totals by name, or by name and the labels' values."""
+    answer = requests.get(f"{stack.url}/metrics", timeout=10)
+    assert answer.status_code == 200
+    return {
+        ":".join([sample.name, *sample.labels.values()]): sample.value
+        for family in text_string_to_metric_families(answer.text)
+        for sample in family.samples
+    }
+
+
+def total(found: dict[str, float], name: str) -> float:
+    return sum(value for sample, value in found.items() if sample == name or sample.startswith(f"{name}:"))
+
+
+def test_the_counters_equal_the_ledger_after_everything_that_can_go_wrong(stack: Stack) -> None:
+    stack.mock.faults(**WORST)
+    stack.start_worker(threads=16)
+    accepted = stack.submit_many(400)
+    assert stack.submit("n-0") == accepted[0], "a repeated submit is no second one"
+    stack.until_quiet(120)
+    calls = stack.mock.stats()
+    stack.until(
+        lambda: total(scrape(stack), "txn_posting_seconds_count") == calls["posts"] + calls["gets"],
+        "the workers' notes are added up: as many calls as the posting service has seen",
+    )
+    found = scrape(stack)
+    statuses = Counter(stack.status(name)["status"] for name in accepted)
+    codes = Counter(answer["error"]["code"] for answer in map(stack.status, accepted) if answer["status"] == "failed")
+    posted = Counter(row["id"] for row in stack.mock.rows())
+
+    assert statuses["failed"] == codes["rejected"] > 0, "the mock refuses some for good"
+    assert set(posted.values()) == {1}
+    assert found["txn_accepted_total"] == len(set(accepted)) == 400
+    assert total(found, "txn_completed_total") == statuses["completed"] == len(posted)
+    assert total(found, "txn_failed_total") == statuses["failed"] == found["txn_dead_letters"]
+    assert found["txn_failed_total:rejected"] == codes["rejected"]
+    assert found["txn_end_to_end_seconds_count"] == statuses["completed"]
+    assert found["txn_end_to_end_seconds_bucket:+Inf"] == statuses["completed"]
+    assert found["txn_submit_seconds_count"] >= 400
+    posts = total({name: value for name, value in found.items() if "_count:post:" in name}, "txn_posting_seconds_count")
+    assert posts == calls["posts"]
+    # Every delivery that was claimed was settled, by one name or another.
+    finished = {"posted", "verified", "found", "rejected"}
+    outcomes = {name.partition(":")[2]: value for name, value in found.items() if name.startswith("txn_attempts_total")}
+    assert sum(outcomes[name] for name in finished) == 400
+    assert sum(outcomes.values()) == int(stack.client.hget("txn:epoch", "claims") or 0)
+    assert outcomes["uncertain"] > 0
+    assert {name: found[f"txn_{name}"] for name in ("waiting", "processing", "in_doubt", "retrying")} == dict.fromkeys(
+        ("waiting", "processing", "in_doubt", "retrying"), 0
+    )
+    assert (found["txn_possible_doubles_total"], found["txn_fence_rejected_total"]) == (0, 0)
+
+
+def test_every_api_process_tells_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WEB_CONCURRENCY", "3")
+    with Stack(tmp_path) as stack:
+        stack.start_worker()
+        stack.submit_many(20)
+        stack.until_quiet()
+        stack.until(lambda: scrape(stack).get("txn_submit_seconds_count") == 20, "all processes have added theirs")
+        gauges = ("txn_oldest_waiting_seconds", "txn_due_lag_seconds")
+        told = {tuple((name, value) for name, value in scrape(stack).items() if name not in gauges) for _ in range(12)}
+        assert len(told) == 1

@@ -1,0 +1,79 @@
+"""How long things take, as histograms in Redis: noted in memory, and added there once a second by every process."""
+
+from bisect import bisect_left
+from collections import Counter, defaultdict, deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import redis
+
+from txn.store.keys import Keys
+from txn.store.scripts import unavailable
+
+#: Upper ends of the buckets; slower ones are in `inf`.
+BUCKETS_MS = (1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000)
+_NAMES = (*map(str, BUCKETS_MS), "inf")
+#: Pause between two additions: what a process that dies can lose.
+FLUSH_S = 1.0
+#: Notes kept while they cannot be added.
+_MAX_NOTES = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Histogram:
+    """`counts`: how many were in each bucket, one more than there are `limits_ms` (not cumulated); `sum_s`: in all."""
+
+    limits_ms: Sequence[int]
+    counts: Sequence[int]
+    sum_s: float
+
+
+class Timings:
+    """Safe to use from many threads."""
+
+    def __init__(self, client: redis.Redis, keys: Keys) -> None:
+        self._client, self._keys = client, keys
+        self._notes: deque[tuple[str, float]] = deque(maxlen=_MAX_NOTES)
+
+    def note(self, what: str, seconds: float) -> None:
+        """Something took so long. On the hot path: it appends, no more."""
+        self._notes.append((what, seconds))
+
+    def flush(self) -> float:
+        """Add what was noted to the totals, and return the seconds to the next time.
+
+        Raises: StoreUnavailable; then these notes are gone: a few too few are better than some twice.
+        """
+        if sums := self._drain():
+            try:
+                with self._client.pipeline(transaction=True) as pipeline:
+                    for field, amount in sums.items():
+                        pipeline.hincrby(self._keys.timings, field, amount)
+                    pipeline.execute()
+            except redis.RedisError as error:
+                raise unavailable(error) from error
+        return FLUSH_S
+
+    def read(self) -> Mapping[str, Histogram]:
+        """The totals of all processes, by what was noted. Raises: StoreUnavailable."""
+        try:
+            fields: Any = self._client.hgetall(self._keys.timings)
+        except redis.RedisError as error:
+            raise unavailable(error) from error
+        found: dict[str, dict[str, int]] = defaultdict(dict)
+        for name, amount in fields.items():
+            what, _, bucket = name.decode().rpartition(":")
+            found[what][bucket] = int(amount)
+        return {
+            what: Histogram(BUCKETS_MS, [buckets.get(name, 0) for name in _NAMES], buckets.get("us", 0) / 1e6)
+            for what, buckets in sorted(found.items())
+        }
+
+    def _drain(self) -> Counter[str]:
+        sums: Counter[str] = Counter()
+        for _ in range(len(self._notes)):
+            what, seconds = self._notes.popleft()
+            sums[f"{what}:{_NAMES[bisect_left(BUCKETS_MS, seconds * 1000)]}"] += 1
+            sums[f"{what}:us"] += round(seconds * 1e6)
+        return sums
