@@ -1,17 +1,16 @@
 """`gunicorn -c ops/gunicorn.conf.py wsgi:app`: the API."""
 
-import logging
 import os
 import sys
 
 from txn import composition
 from txn.errors import BadSettings
+from txn.logs.setup import configure
 from txn.settings import Settings
 
-# gunicorn sets up its own loggers only; what operators do is said at INFO, and would be lost.
-logging.basicConfig(level=logging.INFO, format="[%(asctime)s] [%(process)d] [%(levelname)s] %(name)s: %(message)s")
-
 try:
-    app = composition.api(Settings.from_environment(os.environ))
+    settings = Settings.from_environment(os.environ)
+    configure(settings.log_level, settings.log_format)
+    app = composition.api(settings)
 except BadSettings as error:
     sys.exit(f"txn: {error}")

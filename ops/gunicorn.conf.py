@@ -1,6 +1,11 @@
 """gunicorn's settings for the API. `-b` overrides the address, WEB_CONCURRENCY the number of processes."""
 
 import os
+import sys
+
+from txn.errors import BadSettings
+from txn.logs import setup as logs
+from txn.settings import Settings
 
 bind = "127.0.0.1:8000"
 #: One greenlet a connection: a slow client costs nothing, and a submit wakes up one thread instead of three.
@@ -16,3 +21,9 @@ control_socket_disable = True
 #: The rejected, not the accepted: a line per request costs more than the request.
 accesslog = None
 errorlog = "-"
+#: gunicorn's own lines look like all others.
+try:
+    _settings = Settings.from_environment(os.environ)
+except BadSettings as error:
+    sys.exit(f"txn: {error}")
+logconfig_dict = logs.config(_settings.log_level, _settings.log_format)

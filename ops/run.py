@@ -42,7 +42,7 @@ class Plan:
     """
 
     def __init__(self, given: Mapping[str, str]) -> None:
-        self.environment = {**given, "PYTHONUNBUFFERED": "1"}
+        self.environment = {"TXN_LOG_FORMAT": "text", **given, "PYTHONUNBUFFERED": "1"}
         self.children: list[Child] = []
         #: Port → the variable that moves it.
         self.ports: dict[int, str] = {}

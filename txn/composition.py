@@ -20,7 +20,7 @@ from txn.queue.about import worker_name
 from txn.queue.actor import declare_actor
 from txn.queue.broker import RecordBroker
 from txn.queue.message import NAME, message_template
-from txn.queue.middleware import RunLoop, SettleEscaped, TellThreads
+from txn.queue.middleware import RunLoops, SettleEscaped, TellThreads
 from txn.queue.results import RecordResults
 from txn.rescuer import Rescuer
 from txn.settings import Settings
@@ -32,6 +32,7 @@ from txn.store.keys import Keys
 from txn.store.statistics import StatisticsReader
 from txn.store.store import Store
 from txn.store.timings import Timings
+from txn.watch import Watch
 
 #: An application as gunicorn calls it.
 Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
@@ -86,9 +87,12 @@ def worker(settings: Settings) -> tuple[RecordBroker, Actor[Any, Any]]:
             Results(backend=RecordResults(store)),
             SettleEscaped(delivery),
             TellThreads(),
-            RunLoop(Loop("rescuer", Rescuer(store).beat)),
-            RunLoop(Loop("bulk runner", bulk.tick)),
-            RunLoop(Loop("timings", timings.flush)),
+            RunLoops(
+                Loop("rescuer", Rescuer(store).beat),
+                Loop("bulk runner", bulk.tick),
+                Loop("timings", timings.flush),
+                Loop("watch", Watch(StatisticsReader(client, keys)).beat),
+            ),
         ],
     )
     return broker, declare_actor(broker, delivery)

@@ -3,13 +3,15 @@
 Knows neither Falcon nor Dramatiq. Whatever happens here, at any line, the due index will look at the transaction again.
 """
 
-import logging
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
+from txn import delivery_log
 from txn.backoff import backoff_ms
 from txn.clock import boot_ms
+from txn.errors import SettleLost, StoreUnavailable
 from txn.model.content import dumps
 from txn.model.outcome import (
     Cause,
@@ -42,8 +44,6 @@ from txn.posting.service import (
 from txn.settings import Settings
 from txn.store.store import Claim, Store
 
-log = logging.getLogger(__name__)
-
 
 class Delivery:
     """The rules of delivering one transaction. Safe to use from many threads.
@@ -66,36 +66,36 @@ class Delivery:
     def deliver(self, transaction_id: str, owner: str) -> None:
         """Deliver the transaction if it is ours to deliver now; otherwise do nothing.
 
-        `owner` is a fresh nonce. Raises: StoreUnavailable; the transaction stays in the due index.
+        `owner` is a fresh nonce. Raises: StoreUnavailable, SettleLost; the transaction stays in the due index.
         """
         lease_end = self._boot_ms() + self._settings.lease_ms  # counted from before the claim is sent
         claim = self._store.claim(transaction_id, owner)
         if claim is None:
             return
         attempt = _Attempt(self, claim, lease_end)
-        outcome = attempt.outcome()
-        self._settle(claim, attempt.settlement(outcome))
+        self._settle(attempt, attempt.outcome())
 
     def give_up(self, transaction_id: str, owner: str, error: BaseException) -> None:
         """Settle a delivery that ended with an exception as in doubt, as its claim has written it.
 
+        A claim that was never stored has nothing to settle: that is refused, and no harm done.
         Raises: StoreUnavailable; then the end of the lease brings the transaction back.
         """
         wait = backoff_ms(1, self._settings.min_backoff_ms, self._settings.max_backoff_ms, self._random)
         outcome = Retry(Cause.INTERNAL, f"delivery ended with {type(error).__name__}", Keep(), wait)
         self._store.settle(transaction_id, owner, Settlement(outcome))
 
-    def _settle(self, claim: Claim, settlement: Settlement) -> None:
-        verdict = self._store.settle(claim.id, claim.owner, settlement)
-        outcome = settlement.outcome
+    def _settle(self, attempt: "_Attempt", outcome: Outcome) -> None:
+        claim, fields = attempt.claim, partial(attempt.fields, outcome)
+        try:
+            verdict = self._store.settle(claim.id, claim.owner, attempt.settlement(outcome))
+        except StoreUnavailable as error:
+            delivery_log.lost(outcome, fields, str(error))
+            raise SettleLost(str(error)) from error
         if verdict == "settled":
-            if isinstance(outcome, Failed):
-                log.warning("transaction %s failed: %s: %s", claim.id, outcome.code, outcome.detail)
+            delivery_log.settled(outcome, fields, slow=attempt.ms() * 2 > self._settings.posting_timeout_ms)
         elif verdict != "repeated":
-            # The one trace that a double could leave: somebody else took over, and our POST was written all the same.
-            posted = isinstance(outcome, Completed) and outcome.evidence is Evidence.POSTED
-            level = logging.ERROR if posted else logging.WARNING
-            log.log(level, "late settle of %s refused (%s): %s", claim.id, verdict, _named(outcome))
+            delivery_log.refused(outcome, fields, verdict)
 
 
 @dataclass
@@ -110,6 +110,7 @@ class _Attempt:
     status: int | None = None
     post_deadline: int = 0
     began: int = field(init=False)
+    spent: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.began = self.rules._boot_ms()
@@ -134,7 +135,15 @@ class _Attempt:
     def settlement(self, outcome: Outcome) -> Settlement:
         """The outcome with what was learnt on the way; an uneventful success leaves no history."""
         first = isinstance(outcome, Completed) and self.claim.attempts == 1 and not self.claim.tries
-        return Settlement(outcome, self.answered, self.outage, "" if first else self._history(outcome))
+        return Settlement(outcome, self.answered, self.outage, "" if first else dumps(self._line(outcome)).decode())
+
+    def fields(self, outcome: Outcome) -> dict[str, object]:
+        """For the log: the history's line, whose it is, and how long each call took."""
+        return {"transaction": self.claim.id, **self._line(outcome), **self.spent}
+
+    def ms(self) -> int:
+        """Time since the claim."""
+        return self.rules._boot_ms() - self.began
 
     def _goes_unverified(self) -> bool:
         claim, settings = self.claim, self.rules._settings
@@ -198,7 +207,9 @@ class _Attempt:
         return Retry(Cause.NOT_WRITTEN, result.detail, Clear(), self._backoff(result.retry_after_ms))
 
     def _find(self) -> Lookup:
+        began = self.rules._boot_ms()
         lookup = self.rules._posting.find(self.claim.id, self.claim.payload)
+        self.spent["verify_ms" if "post_ms" in self.spent else "get_ms"] = self.rules._boot_ms() - began
         self.status = lookup.status
         if isinstance(lookup, Unknown):
             self.outage = lookup.detail
@@ -207,7 +218,9 @@ class _Attempt:
         return lookup
 
     def _send(self, claim: Claim) -> PostResult:
+        began = self.rules._boot_ms()
         result = self.rules._posting.post(claim.id, claim.payload, claim.submitted_ms, self._last_check)
+        self.spent["post_ms"] = self.rules._boot_ms() - began
         self.status = result.status
         if isinstance(result, Posted | Rejected):
             self.answered = True
@@ -226,18 +239,18 @@ class _Attempt:
         wait = backoff_ms(self.claim.tries + 1, settings.min_backoff_ms, settings.max_backoff_ms, self.rules._random)
         return max(wait, min(at_least_ms, settings.max_backoff_ms))
 
-    def _history(self, outcome: Outcome) -> str:
-        line = {
+    def _line(self, outcome: Outcome) -> dict[str, object]:
+        line: dict[str, object] = {
             "attempt": self.claim.attempts,
             "mode": self.claim.mode.value,
             "outcome": _named(outcome),
             "detail": getattr(outcome, "detail", ""),
             "http": self.status,
-            "ms": self.rules._boot_ms() - self.began,
+            "ms": self.ms(),
         }
         if worker := self.rules._worker:
             line["worker"] = worker
-        return dumps(line).decode()
+        return line
 
 
 def _named(outcome: Outcome) -> str:

@@ -8,6 +8,7 @@ TxnError
 │   └── CleanupForbidden     TXN_ALLOW_CLEANUP is not set (403)
 ├── Unavailable              nothing is acknowledged now; repeat later with the same key (503)
 │   ├── StoreUnavailable     Redis did not answer, or answered with an error
+│   │   └── SettleLost       ... to what a delivery has found out
 │   └── NotDurable           Redis would acknowledge what it can lose
 └── BadSettings              the process must not start
 """
@@ -66,6 +67,10 @@ class StoreUnavailable(Unavailable):
     """Redis is away, full, read-only or too slow. What was being written may or may not have been stored."""
 
     code = "redis_unavailable"
+
+
+class SettleLost(StoreUnavailable):
+    """What became of a delivery could not be written down; it may have been. The end of its lease covers it."""
 
 
 class NotDurable(Unavailable):

@@ -15,13 +15,14 @@ UNKNOWN_S = 5.0
 
 
 class Loop:
-    """Calls `tick` until `stop`; it returns the seconds to the next. An unreachable Redis is said once, and once that
-    it is back."""
+    """Calls `tick` until `stop`; it returns the seconds to the next, and may raise StoreUnavailable.
+
+    That Redis is away is said by whoever watches it (`txn.watch`), not by everybody who needs it.
+    """
 
     def __init__(self, name: str, tick: Callable[[], float]) -> None:
         self.name, self._tick = name, tick
         self._stop = threading.Event()
-        self._away = False
 
     def run(self) -> None:
         """To be called on a thread of its own."""
@@ -30,16 +31,11 @@ class Loop:
             try:
                 pause_s = self._tick()
             except StoreUnavailable as error:
-                if not self._away:
-                    log.warning("%s waits: %s", self.name, error)
-                self._away, pause_s = True, UNAVAILABLE_S
+                log.debug("%s waits", self.name, extra={"detail": str(error)})
+                pause_s = UNAVAILABLE_S
             except Exception:
                 log.exception("%s goes on after an error that it does not know", self.name)
                 pause_s = UNKNOWN_S
-            else:
-                if self._away:
-                    log.warning("%s goes on", self.name)
-                self._away = False
 
     def start(self) -> threading.Thread:
         """Run on a thread of its own, which does not keep the process alive."""

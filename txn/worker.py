@@ -7,10 +7,13 @@ import dramatiq
 
 from txn import composition
 from txn.errors import BadSettings
+from txn.logs.setup import configure
 from txn.settings import Settings
 
 try:
-    broker, deliver = composition.worker(Settings.from_environment(os.environ))
+    settings = Settings.from_environment(os.environ)
+    configure(settings.log_level, settings.log_format)
+    broker, deliver = composition.worker(settings)
 except BadSettings as error:
     sys.exit(f"txn: {error}")
 dramatiq.set_broker(broker)

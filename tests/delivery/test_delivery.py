@@ -332,7 +332,8 @@ def test_a_worker_that_comes_back_late_has_its_settle_refused_and_says_so(
     monkeypatch.setattr(one.posting, "post", post_and_stand_still)
     with caplog.at_level(logging.ERROR, "txn.delivery"):
         one.deliver(name)
-    assert f"late settle of {name} refused" in caplog.text
+    [record] = caplog.records
+    assert (record.msg, vars(record)["transaction"], vars(record)["verdict"]) == ("late settle refused", name, "taken")
     assert one.rows(name) == 1
     assert one.parts.read_statistics().counts["late_posted"] == 1
 

@@ -1,4 +1,5 @@
 import logging
+import threading
 import time
 from collections.abc import Iterator
 
@@ -13,12 +14,15 @@ from ops.mock_posting.client import MockPosting
 from ops.redis_server import RedisServer
 from tests.parts import Clock, Parts
 from txn.delivery import Delivery
+from txn.errors import StoreUnavailable
 from txn.loop import Loop
+from txn.model.outcome import Completed, Settlement
+from txn.model.transaction import Evidence
 from txn.posting.curl import CurlTransport
 from txn.posting.service import PostingService
 from txn.queue.actor import declare_actor
 from txn.queue.broker import RecordBroker
-from txn.queue.middleware import RunLoop, SettleEscaped
+from txn.queue.middleware import RunLoops, SettleEscaped
 from txn.queue.results import RecordResults
 from txn.rescuer import Rescuer
 from txn.settings import Settings
@@ -35,7 +39,7 @@ class Queue:
             CurrentMessage(),
             Results(backend=RecordResults(parts.store)),
             SettleEscaped(self.delivery),
-            RunLoop(Loop("rescuer", Rescuer(parts.store).beat)),
+            RunLoops(Loop("rescuer", Rescuer(parts.store).beat)),
         ]
         self.broker = RecordBroker(parts.client, parts.keys, middleware, parts.clock)
         self.deliver: Actor[[str], None] = declare_actor(self.broker, self.delivery)
@@ -156,3 +160,23 @@ def test_a_stock_consumer_runs_our_messages(queue: Queue) -> None:
     message = next(stock.consume("deliver", prefetch=1, timeout=100))
     assert message is not None
     assert message.args == (name,)
+
+
+def test_what_could_not_be_settled_is_not_settled_again_as_something_worse(
+    queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = queue.parts.accept()
+    settled = threading.Event()
+    outcomes = []
+
+    def settle(claim_id: str, owner: str, settlement: Settlement) -> str:
+        outcomes.append(settlement.outcome)
+        settled.set()
+        raise StoreUnavailable("Redis cannot be reached")
+
+    monkeypatch.setattr(queue.delivery._store, "settle", settle)
+    queue.worker.start()
+    assert settled.wait(10)
+    queue.worker.stop()
+    assert outcomes == [Completed(Evidence.POSTED)]
+    assert queue.parts.status(name) == "processing"

@@ -67,9 +67,7 @@ def _problems(statistics: Statistics) -> list[str]:
 
 def _posting_service(statistics: Statistics) -> dict[str, Any]:
     answered = statistics.answered_ms
-    state = "unknown" if answered is None else "answering"
-    if statistics.posting_away or statistics.posting_refuses:
-        state = "away" if statistics.posting_away else "refusing"
+    state = statistics.posting_state
     return {
         "state": state,
         "lastAnswered": None if answered is None else rfc3339(answered),

@@ -51,8 +51,7 @@ class RecordConsumer(Consumer):
             try:
                 self._exchange()
             except StoreUnavailable as error:
-                if self._in_step:
-                    log.warning("consumer waits: %s", error)
+                log.debug("consumer waits", extra={"detail": str(error)})
                 self._in_step = False
                 self._many_acked.wait(UNAVAILABLE_S)
                 return None
@@ -79,7 +78,7 @@ class RecordConsumer(Consumer):
             self._messages.fetch(0, self._take_acked())
             self._messages.requeue_all_but(())
         except StoreUnavailable as error:
-            log.warning("consumer could not give its messages back, the reaper will: %s", error)
+            log.warning("consumer could not give its messages back, the reaper will", extra={"detail": str(error)})
 
     def _exchange(self) -> None:
         """One round trip: acks out, messages in. Raises: StoreUnavailable; then nobody knows what was done."""

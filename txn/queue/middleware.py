@@ -8,7 +8,7 @@ from typing import Any
 from dramatiq import Broker, MessageProxy, Middleware, Worker
 
 from txn.delivery import Delivery
-from txn.errors import StoreUnavailable
+from txn.errors import SettleLost, StoreUnavailable
 from txn.loop import Loop
 from txn.queue.broker import RecordBroker
 
@@ -37,13 +37,14 @@ class SettleEscaped(Middleware):
     def after_process_message(
         self, broker: Broker, message: MessageProxy, *, result: Any = None, exception: BaseException | None = None
     ) -> None:
-        """Settle what escaped."""
-        if exception is None:
+        """Settle what escaped. What could not be settled is not settled again, as something worse."""
+        if exception is None or isinstance(exception, SettleLost):
             return
         try:
             self._delivery.give_up(str(message.args[0]), message.options["owner"], exception)
         except StoreUnavailable as error:
-            log.warning("transaction %s waits for the end of its lease: %s", message.args[0], error)
+            extra = {"transaction": str(message.args[0]), "detail": str(error)}
+            log.warning("transaction waits for the end of its lease", extra=extra)
 
 
 class TellThreads(Middleware):
@@ -55,19 +56,20 @@ class TellThreads(Middleware):
             broker.about.threads = worker.worker_threads
 
 
-class RunLoop(Middleware):
-    """Runs a loop on a thread of each worker process."""
+class RunLoops(Middleware):
+    """Runs loops beside each worker process, each on a thread of its own."""
 
-    def __init__(self, loop: Loop) -> None:
-        self._loop = loop
-        self._thread: threading.Thread | None = None
+    def __init__(self, *loops: Loop) -> None:
+        self._loops = loops
+        self._threads: list[threading.Thread] = []
 
     def after_worker_boot(self, broker: Broker, worker: Worker) -> None:
-        """Start it."""
-        self._thread = self._loop.start()
+        """Start them."""
+        self._threads = [loop.start() for loop in self._loops]
 
     def before_worker_shutdown(self, broker: Broker, worker: Worker) -> None:
-        """Stop it before the worker gives its messages back."""
-        self._loop.stop()
-        if self._thread is not None:
-            self._thread.join()
+        """Stop them before the worker gives its messages back."""
+        for loop in self._loops:
+            loop.stop()
+        for thread in self._threads:
+            thread.join()

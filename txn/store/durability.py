@@ -9,6 +9,8 @@ from typing import Any, Literal
 import redis
 
 from txn.errors import NotDurable, StoreUnavailable
+from txn.logs.state import State
+from txn.store.scripts import unavailable
 
 #: Asks one command on one connection and gives the raw reply (RESP2).
 Ask = Callable[..., Any]
@@ -76,6 +78,7 @@ class DurabilityMonitor:
     def __init__(self, *, allow_lossy: bool) -> None:
         self._allow_lossy = allow_lossy
         self._stop = threading.Event()
+        self._said = State("Redis", frozenset({"durable"}))
         self.latest: Durability | None = None
         #: When a server last answered, in s since the epoch on this host's clock; None: never.
         self.seen_s: float | None = None
@@ -95,12 +98,16 @@ class DurabilityMonitor:
                 self.seen_s = time.time()
             finally:
                 pool.release(connection)
-        except (redis.ConnectionError, redis.TimeoutError):
+        except (redis.ConnectionError, redis.TimeoutError) as error:
+            self._said.is_now("away", str(unavailable(error)))
             return
         except Exception as error:  # noqa: BLE001 - whatever it is, an older verdict must not stand for ever
             self.latest = Durability(
                 "unknown", f"Redis cannot be looked at ({type(error).__name__}: {str(error)[:100]})"
             )
+
+        latest = self.latest
+        self._said.is_now("full" if latest.full else latest.level, latest.problem)
 
     def watch(self, client: redis.Redis, every_s: float = 1.0) -> threading.Thread:
         """Check once a second on a thread of its own, until `stop`."""

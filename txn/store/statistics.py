@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 import redis
 
@@ -57,6 +58,15 @@ class Statistics:
         """Whether deliveries were tried in vain since the posting service last answered, and that is a while ago."""
         answered = self.answered_ms or 0
         return self.outage_ms is not None and answered < self.outage_ms and self.now_ms - answered > SILENT_MS
+
+    @property
+    def posting_state(self) -> Literal["unknown", "answering", "away", "refusing"]:
+        """The posting service as deliveries have met it; nobody asks it for this."""
+        if self.posting_away:
+            return "away"
+        if self.posting_refuses:
+            return "refusing"
+        return "unknown" if self.answered_ms is None else "answering"
 
 
 class StatisticsReader:

@@ -32,7 +32,8 @@ local status, settled_by, uncertain, failing = r[1], r[2], r[9], r[10]
 local may_have_posted = r[3] == 'post'
 
 if status ~= 'processing' or settled_by ~= owner then
-    redis.call('HINCRBY', count, 'late_settles', 1)
+    -- Whoever gives up after an error may never have claimed.
+    if code ~= 'internal' then redis.call('HINCRBY', count, 'late_settles', 1) end
     if not status then return { 'refused', 'unknown' } end
     if settled_by == owner then return { 'refused', 'repeated' } end
     if outcome == 'complete' and code == 'posted' then redis.call('HINCRBY', count, 'late_posted', 1) end

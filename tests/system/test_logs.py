@@ -1,0 +1,83 @@
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.system.stack import Stack
+
+pytestmark = pytest.mark.timeout(180)
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> Iterator[Stack]:
+    with Stack(tmp_path) as found:
+        yield found
+
+
+def lines(stack: Stack, process: str) -> list[dict[str, Any]]:
+    """All that it has said; only Dramatiq's master, which does nothing but start others, has a format of its own."""
+    texts = (stack.folder / f"{process}.log").read_text().splitlines()
+    return [json.loads(text) for text in texts if "[dramatiq.MainProcess]" not in text]
+
+
+def events(stack: Stack, process: str) -> list[str]:
+    return [line["event"] for line in lines(stack, process)]
+
+
+def test_every_line_is_json_and_none_is_about_a_message_that_went_well(stack: Stack) -> None:
+    stack.start_worker()
+    before = len(lines(stack, "worker0")), len(lines(stack, "api"))
+    stack.submit_many(100)
+    stack.until_quiet()
+    assert (len(lines(stack, "worker0")), len(lines(stack, "api"))) == before
+    for process in ("worker0", "api"):
+        for line in lines(stack, process):
+            assert {"timestamp", "level", "logger", "pid", "event"} <= set(line)
+
+
+def test_redis_going_away_and_coming_back_is_said_once_by_every_process(stack: Stack) -> None:
+    worker = stack.start_worker(processes=1)
+    stack.redis_server.kill()
+    for process in ("worker0", "api"):
+        stack.until(lambda name=process: "Redis is away" in events(stack, name), "it says so")  # type: ignore[misc]
+    stack.redis_server.start()
+    stack.until(lambda: "Redis is there" in events(stack, "worker0"), "the worker says that it is back")
+    stack.until(lambda: "Redis is durable" in events(stack, "api"), "the API says that it is back")
+    assert worker.popen is not None
+    for process in ("worker0", "api"):
+        said = [event for event in events(stack, process) if event.startswith("Redis is")]
+        assert len(said) == 2
+        assert not [event for event in events(stack, process) if "waits" in event]
+
+
+def test_an_outage_of_the_posting_service_is_said_and_its_flood_of_failures_is_counted(stack: Stack) -> None:
+    stack.start_worker(processes=1)
+    stack.submit()
+    stack.until_quiet()
+    stack.mock.down()
+    accepted = stack.submit_many(200)
+    stack.until(lambda: "the posting service is away" in events(stack, "worker0"), "it says so")
+    stack.mock.up()
+    stack.until(lambda: "the posting service is answering" in events(stack, "worker0"), "it says that it is back")
+    stack.until_quiet()
+    stack.until(lambda: "more of: attempt failed" in events(stack, "worker0"), "it counts what it held back")
+    found = [line for line in lines(stack, "worker0") if line["event"] == "attempt failed"]
+    assert 0 < len(found) < 100, "of more than 200 failures"
+    assert {line["outcome"] for line in found} <= {"outage", "unanswered", "uncertain"}
+    assert all(line["transaction"] and line["ms"] >= 0 for line in found)
+    stack.check_ledger(accepted)
+
+
+def test_no_line_holds_a_payload(stack: Stack) -> None:
+    stack.mock.faults(fail_before=0.3, reject=0.3, truncate=0.2, get_fail=0.2)
+    stack.start_worker()
+    body = {"amount": 1, "currency": "USD", "description": "s3cret text", "metadata": {"card": "4111-1111"}}
+    for number in range(60):
+        stack.submit(f"key-{number}", body)
+    stack.until_quiet()
+    logs = (stack.folder / "worker0.log").read_text() + (stack.folder / "api.log").read_text()
+    assert "transaction failed" in logs
+    assert "s3cret" not in logs
+    assert "4111-1111" not in logs
