@@ -1,5 +1,6 @@
 """`python -m txn`."""
 
-from txn.cli.app import app
+from txn.cli.app import main
 
-app(prog_name="python -m txn")
+if __name__ == "__main__":
+    main()

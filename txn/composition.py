@@ -67,7 +67,7 @@ def api(settings: Settings) -> Wsgi:
         return app
     from txn.admin.composition import with_admin  # noqa: PLC0415  (worker processes import this module, and never need it)
 
-    return with_admin(app, settings, keys, durability)
+    return with_admin(app, settings, durability)
 
 
 def worker(settings: Settings) -> tuple[RecordBroker, Actor[Any, Any]]:

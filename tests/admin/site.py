@@ -10,10 +10,10 @@ from tests.parts import Parts as StoreParts
 from txn.admin.door.passwords import hash_password
 from txn.admin.door.sessions import Sessions
 from txn.admin.door.users import read_users
-from txn.admin.parts import Parts
 from txn.admin.route import Route
 from txn.admin.site import application, create_site, routes
 from txn.operations import Operations
+from txn.parts import Parts
 from txn.queue.message import message_template
 from txn.settings import Settings
 from txn.store.bulk_runs import BulkRuns

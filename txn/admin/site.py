@@ -39,8 +39,8 @@ from txn.admin.door.passwords import Passwords
 from txn.admin.door.sessions import Sessions
 from txn.admin.door.users import User
 from txn.admin.pages import bulk, dramatiq_mount, failed, journal, login, overview, queues, transaction
-from txn.admin.parts import Parts
 from txn.admin.route import ROOT, Route
+from txn.parts import Parts
 from txn.store.durability import DurabilityMonitor
 
 StartResponse = Callable[..., Any]

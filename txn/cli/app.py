@@ -1,16 +1,59 @@
 """All commands, and how each of them ends when it cannot do its work."""
 
-import typer
+import logging
+import sys
+import traceback
+from typing import Any
 
-from txn.cli import audit, hash_password
+import typer
+from typer.core import TyperGroup
+
+from txn.cli import audit, discard, failed, hash_password, replay, show, status, submit
+from txn.cli.output import plain
+from txn.errors import Invalid, NotFound, TxnError
+
+#: As the shell says it of a process that Ctrl-C has ended.
+INTERRUPTED = 130
+
+
+class _Commands(TyperGroup):
+    """One sentence on standard error in place of a traceback."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command. Raises: typer.Exit."""
+        try:
+            return super().invoke(ctx)
+        except TxnError as error:
+            typer.echo(f"txn {ctx.invoked_subcommand}: {plain(_sentence(error))}", err=True)
+            raise typer.Exit(1 if isinstance(error, NotFound) else 2) from None
+        except (KeyboardInterrupt, typer.Abort):
+            typer.echo(err=True)
+            raise typer.Exit(INTERRUPTED) from None
+
+
+def _sentence(error: TxnError) -> str:
+    """With the field that is to blame."""
+    said = str(error)
+    return f"{error.field}: {said}" if isinstance(error, Invalid) and error.field not in said else said
+
 
 app = typer.Typer(
+    cls=_Commands,
     add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Exit codes: [bold]0[/] done, all well · [bold]1[/] it was looked at, and the answer is no: something is "
+    "wrong, not found, not done · [bold]2[/] it could not be done: Redis or the API is away, a setting or an option is "
+    "wrong · [bold]130[/] Ctrl-C",
 )
+app.command("status")(status.status)
+app.command("show")(show.show)
+app.command("failed")(failed.failed)
+app.command("replay")(replay.replay)
+app.command("discard")(discard.discard)
+app.command("submit")(submit.submit)
 app.command("audit")(audit.audit)
 app.command("hash-password")(hash_password.hash_command)
 
@@ -18,3 +61,13 @@ app.command("hash-password")(hash_password.hash_command)
 @app.callback()
 def root() -> None:
     """Tools for those who run txn. Settings are the TXN_* variables of the environment, as for the API and workers."""
+    logging.getLogger().addHandler(logging.NullHandler())  # commands say what they have to say themselves
+
+
+def main() -> None:
+    """The `txn` command."""
+    try:
+        app(prog_name="txn")
+    except Exception:  # noqa: BLE001  (1 would be an answer)
+        traceback.print_exc()
+        sys.exit(2)

@@ -16,7 +16,6 @@ from txn.audit.audit import Audit
 from txn.audit.lookups import Lookups
 from txn.audit.report import Report, certificate
 from txn.cli.audit_tables import print_report
-from txn.errors import TxnError
 from txn.posting.curl import CurlTransport
 from txn.posting.listing import PostingList
 from txn.posting.requests_transport import RequestsTransport
@@ -53,15 +52,9 @@ def audit(
 
     Exit code [bold]2[/bold]: Redis or the posting service could not be read to its end.
     """
-    try:
-        settings = _settings(posting_url)
-        with _audit(settings) as (auditor, bar), bar:
-            report = auditor.run()
-    except TxnError as error:
-        typer.echo(f"txn audit: {error}", err=True)
-        raise typer.Exit(2) from None
-    except KeyboardInterrupt:
-        raise typer.Exit(130) from None  # 1 would mean findings
+    settings = _settings(posting_url)
+    with _audit(settings) as (auditor, bar), bar:
+        report = auditor.run()
     _print(report, settings, as_json=as_json)
     raise typer.Exit(report.exit_code)
 

@@ -11,12 +11,12 @@ from txn.admin.door.users import Role
 from txn.admin.flash import flash
 from txn.admin.form import form
 from txn.admin.pages.failed import LIST, wanted_by
-from txn.admin.parts import Parts
 from txn.admin.render import render
 from txn.admin.route import ROOT, Route, action, page
 from txn.bulk import MAX_QUEUED
 from txn.errors import Invalid, NotFound, StoreUnavailable
 from txn.operations import MAX_WHY
+from txn.parts import Parts
 
 _RUN = re.compile(r"[0-9a-f]{16}")
 

@@ -9,11 +9,11 @@ from markupsafe import Markup
 from txn.admin.door.guard import user
 from txn.admin.form import form
 from txn.admin.pages.failed import ask
-from txn.admin.parts import Parts
 from txn.admin.render import render
 from txn.admin.route import ROOT, Route, action, page
 from txn.model.dead_letter import Action
 from txn.model.submission import checked_id
+from txn.parts import Parts
 from txn.queue.message import NAME
 
 PREFIX = f"{ROOT}/dramatiq"

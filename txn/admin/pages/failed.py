@@ -6,7 +6,6 @@ from txn.admin import letter_query
 from txn.admin.door.guard import user
 from txn.admin.flash import flash
 from txn.admin.form import form
-from txn.admin.parts import Parts
 from txn.admin.render import render
 from txn.admin.route import ROOT, Route, action, page
 from txn.errors import Invalid, StoreUnavailable
@@ -14,6 +13,7 @@ from txn.model.dead_letter import Action, Filter
 from txn.model.submission import checked_id
 from txn.model.transaction import ErrorCode
 from txn.operations import MAX_IDS, MAX_WHY, Done
+from txn.parts import Parts
 
 LIST = f"{ROOT}/failed"
 

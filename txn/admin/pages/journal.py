@@ -4,10 +4,10 @@ import re
 
 import falcon
 
-from txn.admin.parts import Parts
 from txn.admin.render import render
 from txn.admin.route import Route, page
 from txn.errors import Invalid
+from txn.parts import Parts
 
 PAGE = 50
 _PLACE = re.compile(r"\d{1,16}-\d{1,16}", re.ASCII)

@@ -3,11 +3,11 @@
 import falcon
 
 from txn.admin import chart
-from txn.admin.parts import Parts
 from txn.admin.render import render
 from txn.admin.route import Route, page
-from txn.admin.verdict import Look, findings
+from txn.parts import Parts
 from txn.store.charts import BAR
+from txn.verdict import Look, findings
 
 
 class Overview:

@@ -2,9 +2,9 @@
 
 import falcon
 
-from txn.admin.parts import Parts
 from txn.admin.render import render
 from txn.admin.route import Route, page
+from txn.parts import Parts
 
 
 class Queues:

@@ -8,12 +8,12 @@ import falcon
 import simplejson
 
 from txn.admin.door.guard import user
-from txn.admin.parts import Parts
 from txn.admin.render import render
 from txn.admin.route import ROOT, Route, page
 from txn.errors import Invalid
 from txn.model.content import loads
 from txn.model.submission import checked_id, id_for_key
+from txn.parts import Parts
 from txn.store.details import Details
 
 #: Longer than any id or key.

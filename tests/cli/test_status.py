@@ -1,0 +1,98 @@
+import json
+
+import pytest
+
+from tests.cli.terminal import Commands
+from tests.parts import Parts
+from txn.model.outcome import Cause, Completed, Maybe, Retry
+from txn.model.transaction import Evidence
+
+
+@pytest.fixture
+def working(parts: Parts) -> None:
+    parts.messages("one").heartbeat(
+        {"host": "h1", "pid": "7", "threads": "16", "version": "1", "started": "1", "processed": "3", "rate": "2.5"}
+    )
+
+
+@pytest.mark.usefixtures("working")
+def test_with_nothing_wrong_it_says_so_and_exits_with_0(txn: Commands, parts: Parts) -> None:
+    parts.accept("a")
+    done = txn("status")
+    assert done.code == 0, done.out
+    assert "nothing is wrong" in done.out
+    assert "h1:7" in done.out
+
+
+def test_what_is_wrong_stands_first_and_the_exit_code_is_1(txn: Commands, parts: Parts) -> None:
+    parts.fail("bad")
+    done = txn("status", columns=120)
+    assert done.code == 1
+    lines = done.out.splitlines()
+    assert "No worker is alive" in lines[1]
+    assert "dramatiq txn.worker" in lines[2]
+    assert "1 failed transaction waits for a decision" in lines[3]
+
+
+@pytest.mark.usefixtures("working")
+def test_json_has_the_same_numbers(txn: Commands, parts: Parts) -> None:
+    for name in "abc":
+        parts.accept(name)
+    parts.settle(parts.claimed("a"), Completed(Evidence.POSTED), answered=True)
+    parts.settle(parts.claimed("b"), Retry(Cause.UNCERTAIN, "500", Maybe(60_000), 60_000), answered=True)
+    parts.accept("held")
+    parts.claimed("held")
+    parts.fail("bad")
+    done = txn("status", "--json")
+    assert done.code == 1
+    found = done.json
+    assert {name: found[name] for name in ("waiting", "processing", "inDoubt", "retrying", "failed", "completed")} == {
+        "waiting": 2,
+        "processing": 1,
+        "inDoubt": 1,
+        "retrying": 1,
+        "failed": 1,
+        "completed": 1,
+    }
+    assert found["status"] == "warn"
+    assert [finding["level"] for finding in found["findings"]] == ["warn"]
+    assert (found["postingService"], found["redis"]) == ("answering", "durable")
+    assert found["workers"] == [{"name": "h1:7", "threads": 16, "holds": 0, "messagesPerSecond": 2.5}]
+    assert set(found) >= {"at", "oldestWaitingSeconds", "errorRate", "perSecond"}
+
+
+def test_secrets_of_the_url_are_not_shown(txn: Commands, parts: Parts) -> None:
+    parts.client.execute_command("ACL", "SETUSER", "ann", "on", ">s3cret-pw", "~*", "+@all")
+    url = txn.environment["TXN_REDIS_URL"]
+    assert url is not None
+    done = txn("status", TXN_REDIS_URL=url.replace("redis://", "redis://ann:s3cret-pw@"))
+    assert "127.0.0.1" in done.out
+    assert "s3cret" not in done.out + done.err
+
+
+@pytest.mark.usefixtures("working")
+@pytest.mark.parametrize("columns", [40, 80, 120])
+def test_it_fits_the_terminal(txn: Commands, columns: int) -> None:
+    done = txn("status", columns=columns)
+    assert max(map(len, done.out.splitlines())) <= columns
+
+
+def test_watching_goes_on_until_ctrl_c(txn: Commands) -> None:
+    with txn.at_terminal("status", "--watch", "--json") as terminal:
+        terminal.until('"waiting": 0')
+        first = terminal.seen.count('"waiting"')
+        while terminal.seen.count('"waiting"') < first + 2:
+            assert terminal._read()
+        terminal.interrupt()
+        assert terminal.ends() == 130
+    assert "Traceback" not in terminal.seen
+    assert json.loads(terminal.seen.splitlines()[0])["status"] == "bad"
+
+
+def test_watching_shows_the_page_and_outlives_redis(txn: Commands) -> None:
+    with txn.at_terminal("status", "--watch", TXN_REDIS_URL="redis://127.0.0.1:1/0") as terminal:
+        terminal.until("Redis cannot be reached")
+        terminal.interrupt()
+        assert terminal.ends() == 130
+    with txn.at_terminal("status", "--watch") as terminal:
+        terminal.until("No worker is alive")

@@ -1,0 +1,88 @@
+"""What replay and discard share: some by their ids at once, or all that match as a run of the workers."""
+
+import secrets
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from txn.cli import letters
+from txn.cli.connect import open_parts
+from txn.cli.follow import follow
+from txn.cli.output import ask, console, operator, plain, print_json
+from txn.errors import Invalid
+from txn.model.dead_letter import Action, Filter
+from txn.model.submission import checked_id
+from txn.operations import Done, checked_why
+from txn.parts import Parts
+
+Ids = Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="Transactions.", show_default=False)]
+All = Annotated[bool, typer.Option("--all", metavar="", help="All that match the options, in place of ids.")]
+
+_DID = {Action.REPLAY: "replayed", Action.DISCARD: "discarded"}
+
+
+def act(
+    what: Action, ids: Sequence[str], wanted: Filter, *, everything: bool, why: str, who: str, yes: bool, as_json: bool
+) -> None:
+    """Raises: Invalid, StoreUnavailable, typer.Exit with 1 if not all was done."""
+    who, why = operator(who), checked_why(what, why)
+    _check(ids, wanted, everything=everything)
+    parts = open_parts()
+    if everything:
+        _all(parts, what, wanted, who=who, why=why, yes=yes, as_json=as_json)
+    else:
+        _some(parts, what, [checked_id(name) for name in ids], who=who, why=why, yes=yes, as_json=as_json)
+
+
+def _check(ids: Sequence[str], wanted: Filter, *, everything: bool) -> None:
+    if everything and ids:
+        raise Invalid("--all", "give ids, or --all, not both")
+    if not everything and wanted.to_json():
+        raise Invalid("--all", "options that choose go with --all")
+    if not everything and not ids:
+        raise Invalid("ID", "say which: ids, or --all with options that choose")
+
+
+def _some(parts: Parts, what: Action, ids: Sequence[str], *, who: str, why: str, yes: bool, as_json: bool) -> None:
+    ask(f"{what.value.capitalize()} {_transactions(len(ids))}?", yes=yes)
+    operate = parts.operations.replay if what is Action.REPLAY else parts.operations.discard
+    done = operate(ids, who, why)
+    if as_json:
+        print_json({_DID[what]: done.done, "notFailed": done.not_failed, "unknown": done.unknown})
+    else:
+        console().print(_told(what, done))
+    if len(done.done) < len(set(ids)):
+        raise typer.Exit(1)
+
+
+def _all(parts: Parts, what: Action, wanted: Filter, *, who: str, why: str, yes: bool, as_json: bool) -> None:
+    count = parts.letters.count(wanted)
+    if not count.matching and count.exact:
+        console().print("Nothing matches: nothing to do.") if not as_json else print_json({"run": None, "done": 0})
+        return
+    chosen = f" ({letters.described(wanted)})" if wanted.to_json() else ""
+    number = _transactions(count.matching) if count.exact else f"{count.matching:,} or more transactions"
+    ask(f"{what.value.capitalize()} {number}{chosen}?", yes=yes)
+    run_id = secrets.token_hex(8)
+    parts.operations.start_run(run_id, what, wanted, who, why)
+    run = follow(parts, run_id, who)
+    if as_json:
+        print_json({"run": run.id, "state": run.state, "done": run.done, "gone": run.gone, "other": run.other})
+    else:
+        said = f"{_transactions(run.done)} {_DID[what]}"
+        said += f", {run.gone:,} were no dead letters any more" if run.gone else ""
+        console().print(said + ("; stopped." if run.state == "stopped" else "."))
+    if run.state != "done":
+        raise typer.Exit(1)
+
+
+def _told(what: Action, done: Done) -> str:
+    lines = [f"{_transactions(len(done.done))} {_DID[what]}."]
+    lines += [f"{plain(name)}: no dead letter, left alone" for name in done.not_failed]
+    lines += [f"{plain(name)}: no transaction has this id" for name in done.unknown]
+    return "\n".join(lines)
+
+
+def _transactions(count: int) -> str:
+    return f"{count:,} transaction{'' if count == 1 else 's'}"

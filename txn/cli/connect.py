@@ -1,0 +1,39 @@
+"""The parts that a command works with, on the Redis of the environment's settings."""
+
+import os
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+from txn.parts import Parts
+from txn.settings import Settings
+from txn.store.connection import connect
+from txn.store.durability import DurabilityMonitor
+
+READ_TIMEOUT_MS = 2_000
+
+
+def open_parts() -> Parts:
+    """Raises: BadSettings."""
+    settings = Settings.from_environment(os.environ)
+    return Parts.open(settings, DurabilityMonitor(allow_lossy=settings.allow_lossy_redis), READ_TIMEOUT_MS)
+
+
+def look_at_durability(parts: Parts) -> None:
+    """So that `parts.durability` knows. What is wrong is in it; a Redis that is away changes nothing."""
+    with connect(parts.settings.redis_url, timeout_ms=READ_TIMEOUT_MS) as client:
+        parts.durability.check(client)
+
+
+def without_secrets(url: str) -> str:
+    """The URL as it may be shown: no user, no password, no options."""
+    parts = urlsplit(url)
+    if parts.scheme == "unix":
+        return f"unix://{parts.path}"
+    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+    port = f":{parts.port}" if parts.port else ""
+    return f"{parts.scheme}://{host}{port}{parts.path}"
+
+
+def only_set(**fields: str | None) -> Mapping[str, str]:
+    """Options that were given."""
+    return {name: value for name, value in fields.items() if value}

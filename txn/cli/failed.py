@@ -1,0 +1,46 @@
+"""`txn failed`: the dead letters."""
+
+from typing import Annotated
+
+import typer
+
+from txn.admin import show
+from txn.cli import letters
+from txn.cli.connect import open_parts
+from txn.cli.output import AsJson, console, print_json
+from txn.store.dead_letters import Count
+
+
+def failed(
+    code: letters.Code = "",
+    since: letters.Since = "",
+    until: letters.Until = "",
+    currency: letters.Currency = "",
+    text: letters.Text_ = "",
+    limit: Annotated[int, typer.Option(min=1, max=1000, metavar="N", help="Show so many, the newest.")] = 20,
+    as_json: AsJson = False,
+) -> None:
+    """List failed transactions that nobody has replayed or discarded, the newest first.
+
+    [bold]txn failed --code rejected --since 2h[/]
+
+    [bold]txn failed --json | jq -r '.letters\\[].id'[/]
+    """
+    parts = open_parts()
+    wanted = letters.read_filter(code, since, until, currency, text)
+    count, page = parts.letters.count(wanted), parts.letters.page(wanted, limit=limit)
+    if as_json:
+        found = [letters.as_json(letter) for letter in page.letters]
+        print_json({"matching": count.matching, "exact": count.exact, "letters": found})
+        return
+    now_ms = parts.statistics.read().now_ms
+    if page.letters:
+        console().print(letters.table(page.letters, now_ms))
+    console().print(_told(count, len(page.letters)))
+
+
+def _told(count: Count, shown: int) -> str:
+    if not count.matching:
+        return "No failed transaction" + ("" if count.exact else f" among the newest {show.number(count.looked)}") + "."
+    total = ("" if count.exact else "at least ") + show.number(count.matching)
+    return f"{total} failed" if shown >= count.matching else f"{shown} of {total} failed; --limit shows more"

@@ -1,0 +1,59 @@
+"""What people look at and act with, on the admin site and at the command line."""
+
+from dataclasses import dataclass
+
+from txn.operations import Operations
+from txn.queue.message import NAME, message_template
+from txn.settings import Settings
+from txn.store.bulk_runs import BulkRuns
+from txn.store.charts import Charts
+from txn.store.connection import connect
+from txn.store.dead_letters import DeadLetters
+from txn.store.details import DetailReader
+from txn.store.durability import DurabilityMonitor
+from txn.store.journal import Journal
+from txn.store.keys import Keys
+from txn.store.queued import MessageReader
+from txn.store.statistics import StatisticsReader
+from txn.store.store import Store
+from txn.store.workers import WorkerReader
+
+#: What an operator does waits for the disk.
+WRITE_TIMEOUT_MS = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Readers on one client, `operations` on another, which waits for the disk."""
+
+    settings: Settings
+    durability: DurabilityMonitor
+    statistics: StatisticsReader
+    charts: Charts
+    workers: WorkerReader
+    details: DetailReader
+    letters: DeadLetters
+    runs: BulkRuns
+    journal: Journal
+    messages: MessageReader
+    operations: Operations
+
+    @classmethod
+    def open(cls, settings: Settings, durability: DurabilityMonitor, read_timeout_ms: int) -> "Parts":
+        """All of them on the Redis of `settings`. Nothing is sent before it is needed."""
+        keys = Keys(settings.prefix, NAME)
+        client = connect(settings.redis_url, timeout_ms=read_timeout_ms)
+        writer = connect(settings.redis_url, timeout_ms=WRITE_TIMEOUT_MS)
+        return cls(
+            settings=settings,
+            durability=durability,
+            statistics=StatisticsReader(client, keys),
+            charts=Charts(client, keys),
+            workers=WorkerReader(client, keys),
+            details=DetailReader(client, keys),
+            letters=DeadLetters(client, keys),
+            runs=BulkRuns(client, keys),
+            journal=Journal(client, keys),
+            messages=MessageReader(client, keys),
+            operations=Operations(Store(writer, keys, message_template(), settings), BulkRuns(writer, keys)),
+        )
