@@ -11,11 +11,9 @@ from txn.api.app import create_app
 from txn.bulk import BulkRunner
 from txn.delivery import Delivery
 from txn.loop import Loop
-from txn.posting.curl import CurlTransport
-from txn.posting.requests_transport import RequestsTransport
+from txn.posting.chosen import open_transport
 from txn.posting.service import PostingService
 from txn.posting.timed import TimedTransport
-from txn.posting.transport import Transport
 from txn.queue.about import worker_name
 from txn.queue.actor import declare_actor
 from txn.queue.broker import RecordBroker
@@ -76,7 +74,7 @@ def worker(settings: Settings) -> tuple[RecordBroker, Actor[Any, Any]]:
     client = connect(settings.redis_url, timeout_ms=WORKER_TIMEOUT_MS)
     store = Store(client, keys, message_template(), settings)
     timings = Timings(client, keys)
-    posting = PostingService(TimedTransport(_transport(settings), timings.note), settings.posting_timeout_ms)
+    posting = PostingService(TimedTransport(open_transport(settings), timings.note), settings.posting_timeout_ms)
     delivery = Delivery(store, posting, settings, worker=worker_name())
     bulk = BulkRunner(BulkRuns(client, keys), DeadLetters(client, keys), worker_name())
     broker = RecordBroker(
@@ -96,9 +94,3 @@ def worker(settings: Settings) -> tuple[RecordBroker, Actor[Any, Any]]:
         ],
     )
     return broker, declare_actor(broker, delivery)
-
-
-def _transport(settings: Settings) -> Transport:
-    if settings.transport == "requests":
-        return RequestsTransport(settings.posting_url)
-    return CurlTransport(settings.posting_url)

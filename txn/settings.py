@@ -1,6 +1,7 @@
 """Settings: `TXN_*` in the environment, read here and nowhere else, validated once, units in the name."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
@@ -10,6 +11,9 @@ from txn.errors import BadSettings
 
 #: Characters of a secret that nobody guesses.
 MIN_SECRET = 16
+
+#: From this likeness on (1: equal), an unknown variable is a setting misspelt.
+LIKENESS = 0.88
 
 Milliseconds = Annotated[int, Field(gt=0, le=86_400_000)]
 
@@ -24,8 +28,8 @@ class Settings(BaseModel):
 
     #: Redis >= 6.2 or Valkey: redis://, rediss:// or unix://
     redis_url: Annotated[str, Field(repr=False)] = "redis://127.0.0.1:6379/0"
-    #: Every key starts with this. A hash tag, `{txn}:`, puts all of them into one cluster slot.
-    prefix: Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_.:{}-]+$")] = "txn:"
+    #: Every key starts with this; it ends where no other may go on. `{txn}:` puts all into one cluster slot.
+    prefix: Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_.:{}-]*[:}]$")] = "txn:"
 
     #: Base URL of the posting service; `/transactions` is appended.
     posting_url: Annotated[str, Field(repr=False)] = "http://127.0.0.1:8080"
@@ -73,10 +77,14 @@ class Settings(BaseModel):
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Self:
-        """Read every `TXN_<FIELD>` that is there; variables that are no setting of ours are left alone.
+        """Read every `TXN_<FIELD>` that is there.
 
+        Other variables are left alone, unless one is so like a setting that it must be meant for it: a setting that
+        somebody believes to be set is worse than none.
         Raises: BadSettings.
         """
+        if misspelt := [f"{name} is no setting: {meant} is" for name, meant in _misspelt(environment)]:
+            raise BadSettings("; ".join(misspelt))
         values: dict[str, Any] = {}
         for name in cls.model_fields:
             if (value := environment.get(f"TXN_{name.upper()}")) is not None:
@@ -117,6 +125,17 @@ class Settings(BaseModel):
         return self.lease_ms + self.doubt_window_ms
 
 
+def _misspelt(environment: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """(the variable, the setting that is meant)."""
+    settings = [f"TXN_{name.upper()}" for name in Settings.model_fields]
+    for name in environment:
+        if name.startswith("TXN_") and name not in settings:
+            forgotten_unit = [setting for setting in settings if setting in (f"{name}_MS", f"{name}_HOURS")]
+            alike = get_close_matches(name, settings, n=1, cutoff=LIKENESS)
+            for meant in (forgotten_unit or alike)[:1]:
+                yield name, meant
+
+
 def _follow(timeout: str) -> dict[str, Any]:
     try:
         timeout_ms = TypeAdapter(Milliseconds).validate_python(timeout)
@@ -130,7 +149,7 @@ def _check_url(name: str, url: str, schemes: tuple[str, ...]) -> None:
     try:
         parts = urlsplit(url)
         valid = parts.scheme in schemes and bool(parts.path if parts.scheme == "unix" else parts.hostname)
-        valid = valid and parts.port != 0
+        valid = valid and parts.port != 0 and not any(letter.isspace() for letter in url)
     except ValueError:
         valid = False
     if not valid:
@@ -141,6 +160,8 @@ def _check_url(name: str, url: str, schemes: tuple[str, ...]) -> None:
 
 def _sentence(details: Any) -> str:
     message = str(details["msg"]).removeprefix("Value error, ")
+    if details["type"] == "string_pattern_mismatch":
+        message = "give letters, digits and _ . : - { }, with a : or } at the end, so that nobody else's keys are meant"
     if not details["loc"]:
         return message
     return f"TXN_{str(details['loc'][0]).upper()}={details['input']!r}: {message}"

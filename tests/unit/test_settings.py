@@ -85,10 +85,11 @@ def test_a_switch_that_is_neither_on_nor_off_is_refused_and_named(name: str, tex
         {"TXN_BENCH_RATE": "x", "TXN_REDIS_URL_OLD": "x"},
         {"POSTING_TIMEOUT_MS": "7", "PATH": "/bin", "REDIS_URL": "x"},
         {"txn_posting_timeout_ms": "7"},
-        {"TXN_POSTING_TIMEOUT": "7", "TXN_MODEL_CONFIG": "x"},
+        {"TXN_MODEL_CONFIG": "x", "TXN_SERVICE_HOST": "x", "TXN_PORT_8000_TCP": "x"},
+        dict.fromkeys(["TXN_PORT", "TXN_REDIS_PORT", "TXN_POSTING_PORT", "TXN_SWARM_HOST", "TXN_SWARM_RATE"], "1"),
     ],
 )
-def test_variables_that_are_no_setting_of_ours_are_left_alone(environment: dict[str, str]) -> None:
+def test_variables_that_are_like_no_setting_are_left_alone(environment: dict[str, str]) -> None:
     assert Settings.from_environment(environment) == Settings()
 
 
@@ -238,3 +239,35 @@ def test_a_secret_that_can_be_guessed_is_refused_and_not_shown() -> None:
     assert "TXN_ADMIN_SECRET is too short" in message
     assert "hunter2" not in message
     assert "sixteen" not in repr(read(admin_secret="sixteen or more!"))
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("TXN_POSTING_TIMEOUT", "TXN_POSTING_TIMEOUT_MS"),
+        ("TXN_DOUBT_WINDOW", "TXN_DOUBT_WINDOW_MS"),
+        ("TXN_LEASE", "TXN_LEASE_MS"),
+        ("TXN_DOUBT_WINDOWS_MS", "TXN_DOUBT_WINDOW_MS"),
+        ("TXN_ANSWERS_FINAL", "TXN_ANSWER_IS_FINAL"),
+        ("TXN_ALLOW_LOSY_REDIS", "TXN_ALLOW_LOSSY_REDIS"),
+        ("TXN_METRIC_TOKEN", "TXN_METRICS_TOKEN"),
+    ],
+)
+def test_a_setting_misspelt_is_not_a_setting_ignored(name: str, meant: str) -> None:
+    with pytest.raises(BadSettings) as caught:
+        Settings.from_environment({name: "1"})
+    assert str(caught.value) == f"{name} is no setting: {meant} is"
+
+
+@pytest.mark.parametrize("prefix", ["txn", "txn-", "txn.", "{txn}x", "txn: "])
+def test_a_prefix_ends_where_no_other_goes_on(prefix: str) -> None:
+    with pytest.raises(BadSettings, match=r"TXN_PREFIX=.*with a : or } at the end"):
+        Settings.from_environment({"TXN_PREFIX": prefix})
+
+
+@pytest.mark.parametrize("name", ["TXN_ADMIN_SECRET", "TXN_METRICS_TOKEN"])
+def test_a_secret_that_can_be_guessed_is_refused_without_being_shown(name: str) -> None:
+    with pytest.raises(BadSettings) as caught:
+        Settings.from_environment({name: "hunter2"})
+    assert name in str(caught.value)
+    assert "hunter2" not in str(caught.value)

@@ -8,7 +8,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from txn.cli import audit, discard, failed, hash_password, replay, show, status, submit
+from txn.cli import audit, discard, doctor, failed, hash_password, replay, show, status, submit
 from txn.cli.output import plain
 from txn.errors import Invalid, NotFound, TxnError
 
@@ -54,6 +54,7 @@ app.command("failed")(failed.failed)
 app.command("replay")(replay.replay)
 app.command("discard")(discard.discard)
 app.command("submit")(submit.submit)
+app.command("doctor")(doctor.doctor)
 app.command("audit")(audit.audit)
 app.command("hash-password")(hash_password.hash_command)
 

@@ -16,9 +16,8 @@ from txn.audit.audit import Audit
 from txn.audit.lookups import Lookups
 from txn.audit.report import Report, certificate
 from txn.cli.audit_tables import print_report
-from txn.posting.curl import CurlTransport
+from txn.posting.chosen import open_transport
 from txn.posting.listing import PostingList
-from txn.posting.requests_transport import RequestsTransport
 from txn.posting.service import PostingService
 from txn.settings import Settings
 from txn.store.connection import connect
@@ -66,8 +65,7 @@ def _settings(posting_url: str | None) -> Settings:
 
 @contextmanager
 def _audit(settings: Settings) -> Iterator[tuple[Audit, "_Bar"]]:
-    kind = RequestsTransport if settings.transport == "requests" else CurlTransport
-    transport = kind(settings.posting_url)
+    transport = open_transport(settings)
     service = PostingService(transport, settings.posting_timeout_ms)
     lookups = Lookups(service.find, transport.close)
     bar = _Bar()

@@ -35,6 +35,7 @@ class About:
             "threads": self.threads,
             "version": __version__,
             "started": self._started_ms,
+            "clock": time.time_ns() // 1_000_000,
             "processed": processed,
             "rate": f"{self._rate():.1f}",
         }

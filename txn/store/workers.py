@@ -15,12 +15,13 @@ MAX_WORKERS = 100
 MAX_LOOKED_AT = 400
 
 #: What a worker says of itself with each heartbeat, in this order.
-FIELDS = ("host", "pid", "threads", "version", "started", "processed", "rate")
+FIELDS = ("host", "pid", "threads", "version", "started", "processed", "rate", "clock")
 
 
 @dataclass(frozen=True, slots=True)
 class Worker:
-    """One worker process. `rate`: messages a second, its own count over the last ten; `held`: messages it has fetched.
+    """One worker process. `rate`: messages a second, its own count over the last ten; `held`: messages it has fetched;
+    `clock_ms`: its host's clock at `beat_ms`, which is Redis's.
 
     What it has not said of itself, or too long ago, is empty.
     """
@@ -36,6 +37,7 @@ class Worker:
     started_ms: int | None
     processed: int | None
     rate: float | None
+    clock_ms: int | None = None
 
     @property
     def name(self) -> str:
@@ -111,7 +113,9 @@ class WorkerReader:
 
 
 def _worker(consumer: bytes, beat: bytes, held: int, about: list[bytes | None], *, now_ms: int) -> Worker:
-    host, pid, threads, version, started, processed, rate = ("" if one is None else one.decode() for one in about)
+    host, pid, threads, version, started, processed, rate, clock = (
+        "" if one is None else one.decode() for one in about
+    )
     return Worker(
         consumer=consumer.decode(),
         beat_ms=int(float(beat)),
@@ -124,6 +128,7 @@ def _worker(consumer: bytes, beat: bytes, held: int, about: list[bytes | None], 
         started_ms=int(started) if started else None,
         processed=int(processed) if processed else None,
         rate=float(rate) if rate else None,
+        clock_ms=int(clock) if clock else None,
     )
 
 

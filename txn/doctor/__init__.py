@@ -1,0 +1,1 @@
+"""What an operator wants to know before going live, and when something is odd: is everything as txn needs it."""

@@ -1,0 +1,93 @@
+"""Redis: does it keep what it acknowledges, has it room, and how long does it take."""
+
+import re
+import statistics
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import redis
+
+from txn.doctor.finding import Finding, Level
+from txn.store.durability import DurabilityMonitor
+from txn.store.keys import Keys
+
+OLDEST = (6, 2)
+#: A submit waits for one synced write.
+SLOW_WRITE_MS = 20.0
+FULL = 0.8
+_TIMES = 10
+
+
+def check(client: redis.Redis, keys: Keys, durability: DurabilityMonitor) -> Iterator[Finding]:
+    """Raises: redis.RedisError."""
+    about: Mapping[str, Any] = client.info()  # type: ignore[assignment]
+    yield _version(about)
+    yield _kept(durability)
+    yield from _room(about)
+    yield from _copies(about)
+    yield _quick(client, keys)
+
+
+def _version(about: Mapping[str, Any]) -> Finding:
+    name = "Valkey" if "valkey_version" in about else "Redis"
+    version = str(about.get("valkey_version") or about.get("redis_version", "0"))
+    numbers = tuple(map(int, re.findall(r"\d+", version)[:2]))
+    if numbers < OLDEST and name == "Redis":
+        return Finding("redis version", Level.BAD, f"{name} {version}", "run Redis 6.2 or newer, or Valkey")
+    return Finding("redis version", Level.OK, f"{name} {version}")
+
+
+def _kept(durability: DurabilityMonitor) -> Finding:
+    latest = durability.latest
+    if latest is None:
+        return Finding("redis durability", Level.BAD, "not known", "see why it does not answer CONFIG GET and INFO")
+    if latest.level == "durable":
+        return Finding("redis durability", Level.OK, "every write is on disk before it is acknowledged")
+    what, _, do = latest.problem.partition(": ")
+    return Finding("redis durability", Level.BAD, what, do)
+
+
+def _room(about: Mapping[str, Any]) -> Iterator[Finding]:
+    used, most = int(about.get("used_memory", 0)), int(about.get("maxmemory", 0))
+    if not most:
+        do = "set maxmemory below what the machine has: a full Redis refuses submits, one that the system kills is away"
+        yield Finding("redis memory", Level.NOTE, f"{_mebibytes(used)} used, without a limit", do)
+    elif used > FULL * most:
+        do = "give it more memory (CONFIG SET maxmemory): when it is full, submits are refused"
+        yield Finding("redis memory", Level.WARN, f"{used / most:.0%} of {_mebibytes(most)} used", do)
+    else:
+        yield Finding("redis memory", Level.OK, f"{used / most:.0%} of {_mebibytes(most)} used")
+    if about.get("aof_last_bgrewrite_status", "ok") != "ok":
+        do = "see the server's log: without a rewrite the append-only file grows for ever"
+        yield Finding("redis disk", Level.WARN, "the last rewrite of the append-only file failed", do)
+
+
+def _copies(about: Mapping[str, Any]) -> Iterator[Finding]:
+    if replicas := int(about.get("connected_slaves", 0)):
+        do = "a failover to one of them can lose what was acknowledged: read docs/guarantees.md before you automate it"
+        yield Finding("redis replicas", Level.NOTE, f"{replicas} asynchronous", do)
+
+
+def _quick(client: redis.Redis, keys: Keys) -> Finding:
+    ping = _median_ms(client.ping)
+    write = _median_ms(lambda: client.set(f"{keys.prefix}doctor", 1, ex=10))
+    found = f"{ping:.1f} ms for a round trip, {write:.1f} ms for a write that is on disk"
+    if write > SLOW_WRITE_MS:
+        return Finding(
+            "redis speed", Level.WARN, found, "put Redis nearer, or on a faster disk: every submit waits for it"
+        )
+    return Finding("redis speed", Level.OK, found)
+
+
+def _median_ms(call: Callable[[], object]) -> float:
+    took = []
+    for _ in range(_TIMES):
+        began = time.perf_counter()
+        call()
+        took.append((time.perf_counter() - began) * 1000)
+    return statistics.median(took)
+
+
+def _mebibytes(size: int) -> str:
+    return f"{size / 2**20:,.0f} MiB"

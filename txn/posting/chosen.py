@@ -1,0 +1,13 @@
+"""The transport that the settings ask for."""
+
+from txn.posting.curl import CurlTransport
+from txn.posting.requests_transport import RequestsTransport
+from txn.posting.transport import Transport
+from txn.settings import Settings
+
+
+def open_transport(settings: Settings) -> Transport:
+    """To be called after a fork, not before. Raises: BadSettings."""
+    if settings.transport == "requests":
+        return RequestsTransport(settings.posting_url)
+    return CurlTransport(settings.posting_url)
