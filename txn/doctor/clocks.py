@@ -28,7 +28,7 @@ def check(client: redis.Redis, workers: list[Worker]) -> Iterator[Finding]:
 def _look(client: redis.Redis) -> tuple[float, float]:
     """(how far this host is ahead of Redis, by how much that may be wrong), in ms."""
     began = time.time()
-    seconds, micros = client.time()  # type: ignore[misc]
+    seconds, micros = client.time()
     ended = time.time()
     middle = (began + ended) / 2
     return (middle - (seconds + micros / 1e6)) * 1000, (ended - began) / 2 * 1000

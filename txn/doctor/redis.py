@@ -21,7 +21,7 @@ _TIMES = 10
 
 def check(client: redis.Redis, keys: Keys, durability: DurabilityMonitor) -> Iterator[Finding]:
     """Raises: redis.RedisError."""
-    about: Mapping[str, Any] = client.info()  # type: ignore[assignment]
+    about: Mapping[str, Any] = client.info()
     yield _version(about)
     yield _kept(durability)
     yield from _room(about)
