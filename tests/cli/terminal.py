@@ -3,6 +3,7 @@
 import contextlib
 import os
 import pty
+import select
 import signal
 import subprocess
 import sys
@@ -75,7 +76,14 @@ class AtTerminal:
     def __init__(self, command: list[str], environment: dict[str, str]) -> None:
         self._ours, theirs = pty.openpty()
         self._process = subprocess.Popen(
-            command, env=environment, cwd=ROOT, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True
+            command,
+            env=environment,
+            cwd=ROOT,
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            start_new_session=True,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # who tests in the background ignores it
         )
         os.close(theirs)
         self.seen = ""
@@ -107,7 +115,9 @@ class AtTerminal:
             pass
         return self._process.wait(seconds)
 
-    def _read(self) -> bool:
+    def _read(self, seconds: float = 30) -> bool:
+        ready, _, _ = select.select([self._ours], [], [], seconds)
+        assert ready, f"silent for {seconds} s\n{self.seen}"
         with contextlib.suppress(OSError):  # how Linux says that the other end is closed
             found = os.read(self._ours, 65_536)
             self.seen += found.decode(errors="replace")
