@@ -191,7 +191,9 @@ class _Attempt:
         if isinstance(lookup, Found) and lookup.same:
             return Completed(Evidence.VERIFIED)
         if isinstance(lookup, Absent) and self._answer_was_final(result):
+            self.status = result.status
             return self._not_written(result)
+        self.status = result.status  # the timeline shows the answer that decided
         left = self.post_deadline - self.rules._boot_ms()
         doubt = Maybe(left + self.rules._settings.doubt_window_ms)
         return Retry(Cause.UNCERTAIN, result.detail, doubt, self._backoff(result.retry_after_ms))

@@ -1,4 +1,4 @@
-"""`make drill`: load, blows, quiet, audit. Exit code 0 only if nothing was lost, doubled or failed."""
+"""`make drill`: load, blows, quiet, audit. Exit code 0 only if all was done, and nothing lost, doubled or failed."""
 
 import argparse
 import contextlib
@@ -8,6 +8,7 @@ import sys
 import time
 from dataclasses import asdict
 from datetime import UTC, datetime
+from pathlib import Path
 
 from ops.drill.blows import BLOWS, QUICK, plan, strike
 from ops.drill.load import Load
@@ -18,12 +19,12 @@ from ops.drill.stand import ROOT, Stand
 QUIET_WITHIN_S = 180.0
 
 
-def drill(rate: int, seconds: float, seed: int, quick: bool) -> Report:
-    """Run one drill; logs, data and the report stay in .txn/drills/<time>-<seed>. Raises: TimeoutError."""
-    folder = ROOT / ".txn" / "drills" / f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{seed}"
+def drill(folder: Path, rate: int, seconds: float, seed: int, quick: bool) -> Report:
+    """Run one drill; logs, data and the report stay in <folder>/<time>-<seed>. Raises: TimeoutError."""
+    folder = folder / f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{seed}"
     folder.mkdir(parents=True)
     draw, blows = random.Random(seed), plan(seed, seconds, QUICK if quick else BLOWS)
-    print(f"drill with seed {seed}: {rate}/s for {seconds:g} s, logs in {folder.relative_to(ROOT)}", flush=True)
+    print(f"drill with seed {seed}: {rate}/s for {seconds:g} s, logs in {folder}", flush=True)
     with Stand(folder) as stand:
         load, recoveries = Load(stand.url, rate, seconds, seed), Recoveries(stand.redis)
         began = time.monotonic()
@@ -49,10 +50,11 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=60, help="how long the load lasts")
     parser.add_argument("--seed", type=int, default=None, help="the order and the times of the blows")
     parser.add_argument("--quick", action="store_true", help="blows of 2 s at the most")
+    parser.add_argument("--folder", type=Path, default=ROOT / ".txn" / "drills", help="where logs and reports stay")
     options = parser.parse_args()
     seed = random.randrange(10_000) if options.seed is None else options.seed
     with contextlib.suppress(KeyboardInterrupt):
-        report = drill(options.rate, options.seconds, seed, options.quick)
+        report = drill(options.folder, options.rate, options.seconds, seed, options.quick)
         print("\n".join(report.lines()))
         return 0 if report.passed else 1
     return 130

@@ -18,6 +18,8 @@ BLOWS = {
     "posting service down": 10.0,
     "every fault": 10.0,
 }
+#: By then, whoever was killed is back.
+RESTART_WITHIN_S = 15.0
 QUICK = {name: min(lasts, 2.0) for name, lasts in BLOWS.items()}
 
 FAULTS = {
@@ -65,7 +67,7 @@ def strike(stand: Stand, blow: Blow, draw: random.Random) -> None:
         case "worker process stands still":
             stopped = _signal(stand, f"worker{draw.randrange(2)}", signal.SIGSTOP, draw)
             time.sleep(blow.lasts)
-            if stopped is not None and stopped.is_running():
+            if stopped.is_running():
                 stopped.send_signal(signal.SIGCONT)
         case "Redis killed with -9":
             stand.server.kill()
@@ -81,10 +83,13 @@ def strike(stand: Stand, blow: Blow, draw: random.Random) -> None:
             stand.mock.faults()
 
 
-def _signal(stand: Stand, name: str, number: signal.Signals, draw: random.Random) -> psutil.Process | None:
-    children = stand.children(name)
-    if not children:
-        return None
+def _signal(stand: Stand, name: str, number: signal.Signals, draw: random.Random) -> psutil.Process:
+    """Hit one of them. Raises: TimeoutError if there is nobody: a blow that strikes nobody shows nothing."""
+    deadline = time.monotonic() + RESTART_WITHIN_S
+    while not (children := stand.children(name)):  # an earlier blow may have taken them down
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"no process of {name} within {RESTART_WITHIN_S:.0f} s")
+        time.sleep(0.05)
     chosen = draw.choice(sorted(children, key=lambda child: child.pid))
     chosen.send_signal(number)
     return chosen

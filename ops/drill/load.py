@@ -20,7 +20,14 @@ class Load:
         self.accepted: list[str] = []
         self.latencies_ms: list[float] = []
         self.refused = self.unanswered = 0
+        #: What ended a client; there must be none.
+        self.errors: list[str] = []
         self._threads = [threading.Thread(target=self._client, daemon=True) for _ in range(CLIENTS)]
+
+    @property
+    def planned(self) -> int:
+        """Submits in all."""
+        return self._total
 
     def start(self) -> None:
         """Begin; returns at once."""
@@ -34,6 +41,12 @@ class Load:
             thread.join()
 
     def _client(self) -> None:
+        try:
+            self._submit_all()
+        except Exception as error:  # noqa: BLE001 - the report says it, whatever it is
+            self.errors.append(f"{type(error).__name__}: {error}"[:300])
+
+    def _submit_all(self) -> None:
         with requests.Session() as session:
             while (number := next(self._numbers)) < self._total:
                 due = self._began + number / self._rate

@@ -18,6 +18,7 @@ class Report:
     """Counts of transactions; times in s, submit times in ms from the moment a submit was due."""
 
     seed: int
+    planned: int
     accepted: int
     completed: int
     failed: int
@@ -32,6 +33,7 @@ class Report:
     submit_p99_ms: float
     submit_max_ms: float
     quiet_after_s: float
+    submit_errors: list[str]
     recovery_s: dict[str, float]
     blows: list[dict[str, Any]]
     audit_exit_code: int
@@ -39,8 +41,10 @@ class Report:
 
     @property
     def passed(self) -> bool:
-        """Whether every promise was kept."""
-        return not (self.lost or self.doubled or self.failed or self.audit_exit_code)
+        """Whether every promise was kept, and all was done that could have broken one."""
+        kept = not (self.lost or self.doubled or self.failed or self.audit_exit_code)
+        recovered = all(blow["name"] in self.recovery_s for blow in self.blows)
+        return kept and recovered and self.accepted == self.planned and not self.submit_errors
 
     def lines(self) -> list[str]:
         """For people."""
@@ -52,7 +56,8 @@ class Report:
             after = self.recovery_s.get(blow["name"])
             recovered = "never" if after is None else f"{after:.1f} s"
             lines.append(f"  {blow['at']:5.1f} s  {blow['name']:32}{recovered:>10}")
-        return [*lines, "", "every promise kept" if self.passed else "A PROMISE WAS BROKEN"]
+        lines += [f"  a client ended: {error}" for error in self.submit_errors]
+        return [*lines, "", "every promise kept" if self.passed else "NOT AS PROMISED, OR NOT AS PLANNED"]
 
 
 def judge(accepted: list[str], rows: Counter[str]) -> tuple[int, int]:
@@ -73,6 +78,7 @@ def make_report(
     percentiles = statistics.quantiles(load.latencies_ms, n=100)
     return Report(
         seed=seed,
+        planned=load.planned,
         accepted=len(set(load.accepted)),
         completed=counts.get("completed", 0),
         failed=counts.get("failed", 0),
@@ -87,6 +93,7 @@ def make_report(
         submit_p99_ms=percentiles[98],
         submit_max_ms=max(load.latencies_ms),
         quiet_after_s=quiet_after_s,
+        submit_errors=load.errors,
         recovery_s=recovery_s,
         blows=[asdict(blow) for blow in blows],
         audit_exit_code=audit.returncode,

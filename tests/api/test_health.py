@@ -10,7 +10,8 @@ from txn.store.durability import Durability, DurabilityMonitor
 from txn.store.statistics import SILENT_MS
 
 NUMBERS = {
-    *("queueDepth", "pending", "processing", "completed", "failed", "retryCount", "inDoubt", "errorRate"),
+    *("queueDepth", "pending", "processing", "completed", "failed", "retryCount", "inDoubt"),
+    *("possibleDoubles", "errorRate"),
     *("oldestPendingSeconds", "workers", "durability", "postingService"),
 }
 
@@ -48,6 +49,7 @@ def test_a_fresh_system_with_a_worker_is_healthy(api: TestClient, worker: str) -
         "failed": 0,
         "retryCount": 0,
         "inDoubt": 0,
+        "possibleDoubles": 0,
         "errorRate": 0.0,
         "oldestPendingSeconds": 0,
         "workers": 1,

@@ -220,6 +220,16 @@ def test_without_a_list_each_is_asked_about_and_doubles_cannot_be_seen(
     assert (report.listed, report.asked) == (None, 4)
 
 
+def test_without_a_list_what_settles_meanwhile_stays_in_flight(rig: Rig, stub: StubPosting) -> None:
+    fine, late = rig.accept(), rig.accept()
+    rig.complete(fine)
+    row = loads(b'{"amount": "100.5", "currency": "USD", "description": "Payment", "metadata": {"order_id": "12345"}}')
+    stub.answers = {f"/transactions/{fine}": lambda: (200, [dumps(row)])}
+    rig.gate.before("ask", lambda: rig.complete(late))
+    report = rig.audit(stub.url)
+    assert (counted(report), report.exit_code) == ({"once": 1, "in_flight": 1}, 0)
+
+
 def test_a_get_that_fails_is_repeated(rig: Rig) -> None:
     name = rig.accept()
     rig.complete(name)

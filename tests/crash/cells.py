@@ -29,7 +29,9 @@ class Cell(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> "Cell":
-        return cls(*(part.strip() for part in text.split("/")))
+        """What `str` made of it; parts that are missing are empty."""
+        parts = [part.strip() for part in text.split("/")]
+        return cls(*(parts + [""] * 4)[:4])
 
 
 @dataclass(frozen=True)

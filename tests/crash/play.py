@@ -6,18 +6,14 @@ from collections.abc import Callable
 import redis
 
 from tests.crash.cells import Cell
-from tests.crash.world import Cut, Died, Worker, World, run_to_quiet
+from tests.crash.world import BrokenPromise, Cut, Died, NeverReached, Worker, World, run_to_quiet
 from txn.errors import TxnError
 from txn.model.transaction import Status
 from txn.posting.transport import MaybeSent
 
 
-class BrokenPromise(AssertionError):
-    """What is wrong, and the cell."""
-
-
 def play(world: World, cell: Cell) -> None:
-    """Run the cell until all is quiet, then check the ledger and the states. Raises: BrokenPromise."""
+    """Run the cell until all is quiet, then check the ledger and the states. Raises: BrokenPromise, NeverReached."""
     seconds: list[Worker] = []
 
     def strike() -> None:
@@ -31,7 +27,7 @@ def play(world: World, cell: Cell) -> None:
     with contextlib.suppress(Died):
         story(world, cell, first)
     if not cut.reached:
-        raise BrokenPromise(f"never came to the cut: {cell}")
+        raise NeverReached(f"never came to the cut: {cell}")
     ask_again(world, cell)
     run_to_quiet(world, seconds[0] if seconds else world.worker())
     check(world, cell)

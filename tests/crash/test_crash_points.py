@@ -36,8 +36,24 @@ def test_whatever_happens_at(cut: str, crash_server: RedisServer, crash_mock: Mo
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("cut", CUTS)
 def test_whatever_happens_at_in_every_cell(cut: str, crash_server: RedisServer, crash_mock: MockPosting) -> None:
-    chosen = os.environ.get("CELL")
-    play_all([cell for cell in CELLS if cell.cut == cut and chosen in (None, str(cell))], crash_server, crash_mock)
+    wanted = chosen(os.environ.get("CELL"))
+    play_all([cell for cell in wanted if cell.cut == cut], crash_server, crash_mock)
+
+
+def chosen(text: str | None) -> list[Cell]:
+    """All of them, or the one that CELL names. Raises: LookupError."""
+    if text is None:
+        return CELLS
+    if (cell := Cell.parse(text)) not in CELLS:
+        raise LookupError(f"CELL={text!r} is none of the cells, which look like this: {CELLS[0]}")
+    return [cell]
+
+
+def test_a_cell_that_is_misspelt_is_no_cell_that_passed() -> None:
+    assert chosen(str(CELLS[7])) == [CELLS[7]]
+    for text in ("", "after post", f"{CELLS[7]}s", "after post / dies / fine"):
+        with pytest.raises(LookupError, match="is none of the cells"):
+            chosen(text)
 
 
 def play_all(cells: list[Cell], crash_server: RedisServer, crash_mock: MockPosting) -> None:

@@ -43,6 +43,14 @@ Mutations = Mapping[str, tuple[tuple[str, str], ...]]
 NOTHING: Mutations = {}
 
 
+class BrokenPromise(Exception):
+    """What is wrong, and where. Nothing else may count as that: a control that counts any failure cannot fail."""
+
+
+class NeverReached(Exception):
+    """The cell's disturbance did not take place, so that nothing was shown."""
+
+
 class Died(BaseException):
     """The process ends here: nothing of it runs any more."""
 
@@ -68,7 +76,8 @@ class CutScripts(Scripts):
         for name, changes in mutations.items():
             text = str(self._scripts[name].script)
             for old, new in changes:
-                assert old in text, f"{name}.lua no longer holds {old!r}"
+                if old not in text:
+                    raise LookupError(f"{name}.lua no longer holds {old!r}: this takes nothing away")
                 text = text.replace(old, new)
             self._scripts[name] = client.register_script(text)
         for name, script in list(self._scripts.items()):
@@ -295,7 +304,7 @@ class Worker:
 
 
 def run_to_quiet(world: World, worker: Worker, rounds: int = 60) -> None:
-    """Work, and move the clock to the next look, until nothing is unfinished."""
+    """Work, and move the clock to the next look, until nothing is unfinished. Raises: BrokenPromise."""
     for number in range(rounds):
         worker.work()
         wait_ms = world.next_due_in()
@@ -304,4 +313,4 @@ def run_to_quiet(world: World, worker: Worker, rounds: int = 60) -> None:
         if number == 3:
             world.back_up()
         world.forward(max(wait_ms, 0) + 1)
-    raise AssertionError(f"not quiet after {rounds} rounds: {world.client.hgetall(world.keys.record(world.id))}")
+    raise BrokenPromise(f"not quiet after {rounds} rounds: {world.client.hgetall(world.keys.record(world.id))}")

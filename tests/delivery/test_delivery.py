@@ -380,3 +380,12 @@ def test_a_replayed_transaction_is_delivered_as_carefully_as_any_other(rig: Buil
     assert one.until_finished(name).status is Status.COMPLETED
     assert evidence(one, name) == "found"
     assert one.rows(name) == 1
+
+
+def test_the_timeline_shows_the_answer_to_the_post_that_left_a_doubt(rig: Build) -> None:
+    one = rig()
+    name = one.accept()
+    one.mock.script(name, post=["fail_before"])
+    one.deliver(name)
+    [line] = one.history(name)
+    assert (line["outcome"], line["http"]) == ("uncertain", 500)

@@ -38,6 +38,7 @@ class Foreground:
             stderr=subprocess.STDOUT,
             text=True,
             process_group=0,
+            preexec_fn=_as_at_a_terminal,
         )
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
@@ -124,3 +125,9 @@ def own_ports() -> dict[str, str]:
             if len(numbers) == 4:
                 api, redis = sorted(numbers - {posting, posting + 1})
                 return {"TXN_PORT": str(api), "TXN_REDIS_PORT": str(redis), "TXN_POSTING_PORT": str(posting)}
+
+
+def _as_at_a_terminal() -> None:
+    """Who runs the tests with nohup, or in the background, ignores what a terminal's user can send."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)

@@ -2,12 +2,14 @@ import json
 import subprocess
 import sys
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from ops.drill.blows import BLOWS, plan
-from ops.drill.report import judge
+from ops.drill.blows import BLOWS, QUICK, plan
+from ops.drill.report import Report, judge
 
 ROOT = Path(__file__).parents[2]
 
@@ -33,12 +35,46 @@ def test_a_lost_and_a_doubled_transaction_are_found() -> None:
 
 
 @pytest.mark.timeout(180)
-def test_a_quick_drill_keeps_every_promise_and_leaves_a_report() -> None:
+def test_a_quick_drill_keeps_every_promise_and_leaves_a_report(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "ops.drill", "--quick", "--rate", "40", "--seconds", "8", "--seed", "1"]
+    command += ["--folder", str(tmp_path)]
     drill = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=170, check=False)
     assert drill.returncode == 0, drill.stdout + drill.stderr
     assert "every promise kept" in drill.stdout
-    [folder] = [line.rsplit(" ", 1)[1] for line in drill.stdout.splitlines() if "logs in" in line]
-    report = json.loads((ROOT / folder / "report.json").read_text())
-    assert (report["accepted"], report["lost"], report["doubled"]) == (320, 0, 0)
-    assert report["audit"] != {}
+    [path] = tmp_path.glob("*/report.json")
+    report = json.loads(path.read_text())
+    assert (report["planned"], report["accepted"], report["lost"], report["doubled"]) == (320, 320, 0, 0)
+    assert report["audit"]["counts"]["once"] == 320
+    assert set(report["recovery_s"]) == set(QUICK)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"accepted": 319},
+        {"submit_errors": ["RuntimeError: a submit was answered with 500"]},
+        {"recovery_s": {}},
+        {"lost": 1},
+        {"doubled": 1},
+        {"failed": 1},
+        {"audit_exit_code": 2},
+    ],
+)
+def test_a_drill_passes_only_if_all_was_kept_and_all_was_done(changes: dict[str, Any]) -> None:
+    fine = Report(
+        **dict.fromkeys(
+            ("seed", "lost", "doubled", "failed", "refused_with_503", "unanswered_and_repeated", "rescued"), 0
+        ),
+        **dict.fromkeys(("late_settles_refused", "processes_restarted", "audit_exit_code"), 0),
+        **dict.fromkeys(("submit_p50_ms", "submit_p99_ms", "submit_max_ms", "quiet_after_s"), 1.0),
+        planned=320,
+        accepted=320,
+        completed=320,
+        submit_errors=[],
+        recovery_s={"Redis killed with -9": 1.0},
+        blows=[{"name": "Redis killed with -9", "at": 1.0, "lasts": 2.0}],
+        audit={},
+    )
+    assert fine.passed
+    assert "every promise kept" in fine.lines()
+    assert not replace(fine, **changes).passed

@@ -93,7 +93,13 @@ def test_every_api_process_tells_the_same(tmp_path: Path, monkeypatch: pytest.Mo
         stack.start_worker()
         stack.submit_many(20)
         stack.until_quiet()
-        stack.until(lambda: scrape(stack).get("txn_submit_seconds_count") == 20, "all processes have added theirs")
+        stack.until(
+            lambda: (
+                [total(scrape(stack), name) for name in ("txn_submit_seconds_count", "txn_posting_seconds_count")]
+                == [20, 40]
+            ),
+            "all processes have added theirs",
+        )
         gauges = ("txn_oldest_waiting_seconds", "txn_due_lag_seconds")
         told = {tuple((name, value) for name, value in scrape(stack).items() if name not in gauges) for _ in range(12)}
         assert len(told) == 1

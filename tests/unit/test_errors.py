@@ -27,6 +27,7 @@ ERRORS = [
     (errors.CleanupForbidden("not here"), 403, "cleanup_forbidden"),
     (errors.Unavailable("not now"), 503, "unavailable"),
     (errors.StoreUnavailable("Redis is away"), 503, "redis_unavailable"),
+    (errors.SettleLost("Redis is away"), 503, "redis_unavailable"),
     (errors.NotDurable("appendonly is 'no'"), 503, "redis_not_durable"),
 ]
 

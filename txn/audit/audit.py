@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 from txn.audit.join import (
     COMPLETED_NOT_LISTED,
+    FAILED_BUT_THERE,
     LISTED_DIFFERENT,
     SETTLED_NOT_ASKED,
     UNSETTLED,
@@ -72,7 +73,9 @@ class Audit:
             self._read_again(join, listed=listed)
             asked = self._ask(join, COMPLETED_NOT_LISTED if listed else SETTLED_NOT_ASKED)
             if not listed:
-                self._reread(join, UNSETTLED)  # what was failed when we read it may have been sent on its way again
+                # What was failed when we read it may have been sent on its way again. What was in flight stays that:
+                # had it settled meanwhile, nobody has asked about it.
+                self._reread(join, FAILED_BUT_THERE)
             self._progress.stage("judge", None)
             return self._report(join, began_ms, asked, listed=listed)
 

@@ -28,7 +28,8 @@ UPDATE record SET
 _UNKNOWN = "FROM listed WHERE NOT EXISTS (SELECT 1 FROM record WHERE record.id = listed.id)"
 
 #: Conditions for `Join.chunks`.
-UNSETTLED = "status IN ('pending', 'processing') OR (status = 'failed' AND rows > 0)"
+FAILED_BUT_THERE = "status = 'failed' AND rows > 0"
+UNSETTLED = f"status IN ('pending', 'processing') OR ({FAILED_BUT_THERE})"
 COMPLETED_NOT_LISTED = "status = 'completed' AND rows = 0"
 SETTLED_NOT_ASKED = "status IN ('completed', 'failed') AND rows IS NULL AND asked = 0"
 LISTED_DIFFERENT = "differing > 0 AND asked = 0"

@@ -20,7 +20,7 @@ MAX_METADATA_BYTES = 8 * 1024
 #: What the posting service can hold after the point.
 POSTING_DECIMALS = 2
 
-#: A client's own id, and the id in a path. A segment of dots alone would change the path it stands in.
+#: A client's own id, and the id in a path. The two that a path takes for something else are none.
 _ID = re.compile(r"(?!\.{1,2}\Z)[A-Za-z0-9._:-]{1,64}", re.ASCII)
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 _DECIMAL_STRING = re.compile(r"[0-9]{1,20}(\.[0-9]{1,20})?", re.ASCII)
@@ -78,7 +78,7 @@ def checked_id(text: str) -> str:
     Raises: Invalid.
     """
     if not _ID.fullmatch(text):
-        raise Invalid("id", "must be 1 to 64 of the characters A-Z a-z 0-9 . _ : - and not only dots")
+        raise Invalid("id", "must be 1 to 64 of the characters A-Z a-z 0-9 . _ : - and neither . nor ..")
     return text
 
 

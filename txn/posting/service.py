@@ -142,8 +142,10 @@ class PostingService:
 
     def _unknown(self, answer: Answer) -> Unknown:
         detail = f"GET: answered {answer.status}"
-        if answer.status == 404:
+        if answer.status in (200, 404):
             detail += " without the service's JSON: check TXN_POSTING_URL"
+        elif answer.status in _MISCONFIGURED:
+            detail += ": check TXN_POSTING_URL and its credentials"
         return Unknown(detail, answer.status, retry_after_ms=self._retry_after_ms(answer))
 
     def _retry_after_ms(self, answer: Answer) -> int:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import redis
 
@@ -24,13 +24,17 @@ CLAIM_REPEATS = 2
 SETTLE_REPEATS = 6
 
 
+#: What became of a settle. Refused: there is no record, this owner has settled before, or somebody else has it now.
+Verdict = Literal["settled", "unknown", "repeated", "taken"]
+
+
 @dataclass(frozen=True, slots=True)
 class Claim:
     """A transaction that is ours for `Settings.lease_ms` from before the claim was sent.
 
     `attempts`: deliveries that were allowed to post, this one included; `counted`: those that count against the
-    maximum; `tries`: failures in a row; `unanswered_ms`: how long GETs of this id have brought nothing while others
-    were answered.
+    maximum; `tries`: retries since it was accepted or replayed; `unanswered_ms`: how long GETs of this id have brought
+    nothing while others were answered.
     """
 
     id: str
@@ -152,15 +156,15 @@ class Store:
         _, mode, payload, *numbers, _ = reply
         return Claim(transaction_id, owner, Mode(mode.decode()), payload, *map(int, numbers))
 
-    def settle(self, claim_id: str, owner: str, settlement: Settlement) -> str:
-        """Write down how a delivery ended: `settled`, or why that was refused: `unknown`, `repeated`, `taken`."""
+    def settle(self, transaction_id: str, owner: str, settlement: Settlement) -> Verdict:
+        """Write down how a delivery ended: `settled`, or why that was refused."""
         keys, outcome = self._keys, settlement.outcome
         kind, code, detail, wait_ms, counts = _described(outcome)
         doubt, doubt_ms = self._doubt(getattr(outcome, "doubt", Clear()))
         reply = self._scripts.run(
             "settle",
             [
-                keys.record(claim_id),
+                keys.record(transaction_id),
                 keys.due,
                 keys.count,
                 keys.minute,
@@ -173,7 +177,7 @@ class Store:
                 keys.dead_message_bodies,
             ],
             [
-                claim_id,
+                transaction_id,
                 owner,
                 kind,
                 doubt,
@@ -190,7 +194,8 @@ class Store:
             ],
             repeats=SETTLE_REPEATS,
         )
-        return str(reply[-1].decode())
+        verdict: Verdict = reply[-1].decode()
+        return verdict
 
     def due(self, limit: int) -> tuple[int, int]:
         """Look at up to `limit` transactions whose time has come: (looked at, queued again)."""
@@ -250,13 +255,6 @@ class Store:
                     deleted += int(self._client.unlink(*names))
                 if cursor == 0:
                     return deleted
-        except redis.RedisError as error:
-            raise unavailable(error) from error
-
-    def ping(self) -> None:
-        """Return if Redis answers."""
-        try:
-            self._client.ping()
         except redis.RedisError as error:
             raise unavailable(error) from error
 

@@ -34,10 +34,9 @@ local may_have_posted = r[3] == 'post'
 if status ~= 'processing' or settled_by ~= owner then
     -- Whoever gives up after an error may never have claimed.
     if code ~= 'internal' then redis.call('HINCRBY', count, 'late_settles', 1) end
-    if not status then return { 'refused', 'unknown' } end
-    if settled_by == owner then return { 'refused', 'repeated' } end
+    if status and settled_by == owner then return { 'refused', 'repeated' } end
     if outcome == 'complete' and code == 'posted' then redis.call('HINCRBY', count, 'late_posted', 1) end
-    return { 'refused', 'taken' }
+    return { 'refused', status and 'taken' or 'unknown' }
 end
 
 local function set_uncertain(yes)
@@ -100,7 +99,8 @@ local function retry(doubt_until)
     come_back(doubt_until)
     redis.call('HINCRBY', count, 'retried:' .. code, 1)
     set_uncertain(doubt_until > now)
-    redis.call('HSET', record, 'tries', (tonumber(r[8]) or 0) + 1, 'error', detail)
+    -- A look that came too early to know has not failed.
+    redis.call('HSET', record, 'tries', (tonumber(r[8]) or 0) + (code == 'in_doubt' and 0 or 1), 'error', detail)
     if code == 'unanswered' then
         -- Only time in which others were answered counts: while the service was silent to everybody, it begins anew.
         local others = tonumber(redis.call('HGET', KEYS[6], 'answered')) or 0

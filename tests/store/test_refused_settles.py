@@ -1,0 +1,38 @@
+from tests.parts import Parts
+from txn.model.outcome import Cause, Clear, Completed, Keep, Mode, Retry
+from txn.model.transaction import Evidence
+
+
+def counts(parts: Parts) -> dict[str, int]:
+    found = parts.read_statistics().counts
+    return {name: found.get(name, 0) for name in ("late_settles", "late_posted")}
+
+
+def test_a_post_whose_record_is_gone_may_be_a_double_too(parts: Parts) -> None:
+    parts.accept("a")
+    claim = parts.claimed("a")
+    parts.client.delete(parts.keys.record("a"))
+    assert parts.settle(claim, Completed(Evidence.POSTED)) == "unknown"
+    assert counts(parts) == {"late_settles": 1, "late_posted": 1}
+
+
+def test_a_repeated_settle_is_no_double(parts: Parts) -> None:
+    parts.accept("a")
+    claim = parts.claimed("a")
+    parts.settle(claim, Completed(Evidence.POSTED))
+    assert parts.settle(claim, Completed(Evidence.POSTED)) == "repeated"
+    assert counts(parts)["late_posted"] == 0
+
+
+def test_a_look_that_came_too_early_to_know_does_not_lengthen_the_backoff(parts: Parts) -> None:
+    parts.accept("a")
+    parts.claimed("a")  # and its worker dies
+    parts.clock.forward(parts.settings.lease_ms)
+    look = parts.claimed("a")
+    assert look.mode is Mode.CONFIRM
+    parts.settle(look, Retry(Cause.IN_DOUBT, "GET: not there, while in doubt", Keep(), 0))
+    parts.clock.forward(parts.settings.doubt_window_ms)
+    again = parts.claimed("a")
+    assert again.tries == 0
+    parts.settle(again, Retry(Cause.NOT_WRITTEN, "POST: answered 500", Clear(), 0))
+    assert parts.record("a")["tries"] == "1"
