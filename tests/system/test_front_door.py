@@ -3,12 +3,14 @@
 import contextlib
 import json
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.system.stack import Stack
+from tests.system.stack import ROOT, Stack
 
 HEAD = b"POST /api/transactions HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
 
@@ -50,3 +52,20 @@ def test_a_body_in_malformed_chunks_is_400(stack: Stack, body: bytes) -> None:
         head, _, answer = b"".join(iter(lambda: client.recv(65536), b"")).partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 400")
     assert json.loads(answer)["code"] == "invalid_body"
+
+
+#: Makes gunicorn's logger as gunicorn does, in a process whose logging may be changed.
+LOGGER = """
+import runpy
+from gunicorn.config import Config
+config = Config()
+for name, value in runpy.run_path("ops/gunicorn.conf.py").items():
+    if name in config.settings:
+        config.set(name, value)
+print(config.logger_class(config).access_log_enabled)
+"""
+
+
+def test_a_request_costs_nothing_for_a_log_that_nobody_keeps() -> None:
+    made = subprocess.run([sys.executable, "-c", LOGGER], cwd=ROOT, text=True, capture_output=True, check=True)
+    assert made.stdout == "False\n"

@@ -121,6 +121,17 @@ def test_lines_of_another_kind_are_not_held_back_by_a_flood(logger: logging.Logg
     assert len(sink.records) == BURST + 3
 
 
+def test_lines_that_differ_in_a_number_are_of_one_kind(
+    logger: logging.Logger, sink: Sink, clock: Clock, flood: Flood
+) -> None:
+    for number in range(50):
+        logger.warning("attempt failed", extra={"detail": f"cannot connect after {number} ms"})
+    assert len(sink.records) == BURST
+    clock.now_s += WINDOW_S
+    flood.flush()
+    assert vars(sink.records[-1])["detail"] == "cannot connect after 0 ms"
+
+
 def test_an_error_about_a_transaction_is_never_held_back(logger: logging.Logger, sink: Sink) -> None:
     for number in range(50):
         fail(logger, number, level=logging.ERROR)
@@ -136,7 +147,7 @@ def test_what_operators_do_is_never_held_back(logger: logging.Logger, sink: Sink
 
 def test_a_flood_of_kinds_is_held_back_too(logger: logging.Logger, sink: Sink, clock: Clock, flood: Flood) -> None:
     for number in range(MAX_KINDS + 500):
-        logger.warning("attempt failed", extra={"detail": f"detail {number}"})
+        logger.warning("attempt failed", extra={"detail": "x" * number})
     assert len(sink.records) == MAX_KINDS + BURST
     clock.now_s += WINDOW_S
     flood.flush()

@@ -10,7 +10,7 @@ from txn.cli import letters
 from txn.cli.connect import open_parts
 from txn.cli.follow import follow
 from txn.cli.output import ask, console, operator, plain, print_json
-from txn.errors import Invalid
+from txn.errors import Invalid, StoreUnavailable
 from txn.model.dead_letter import Action, Filter
 from txn.model.submission import checked_id
 from txn.operations import Done, checked_why
@@ -47,7 +47,10 @@ def _check(ids: Sequence[str], wanted: Filter, *, everything: bool) -> None:
 def _some(parts: Parts, what: Action, ids: Sequence[str], *, who: str, why: str, yes: bool, as_json: bool) -> None:
     ask(f"{what.value.capitalize()} {_transactions(len(ids))}?", yes=yes)
     operate = parts.operations.replay if what is Action.REPLAY else parts.operations.discard
-    done = operate(ids, who, why)
+    try:
+        done = operate(ids, who, why)
+    except StoreUnavailable as error:
+        raise StoreUnavailable(f"{error}: it may have been done or not, look before you repeat it") from None
     if as_json:
         print_json({_DID[what]: done.done, "notFailed": done.not_failed, "unknown": done.unknown})
     else:
