@@ -1,4 +1,4 @@
-"""Is anything wrong, and since when: the first thing that the overview says."""
+"""Is anything wrong, and since when: said in the same words by the overview, `txn status` and the health check."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -29,6 +29,11 @@ class Finding:
     page: str = ""
     link: str = "Look"
 
+    @property
+    def sentence(self) -> str:
+        """All of it in one line."""
+        return f"{self.what}: {self.hint}"
+
 
 @dataclass(frozen=True, slots=True)
 class Look:
@@ -42,8 +47,14 @@ class Look:
 
 def findings(look: Look) -> list[Finding]:
     """What is wrong, the worst first; empty: all is well."""
-    found = [*_durability(look), *_workers(look), *_posting(look), *_waiting(look), *_errors(look), *_failed(look)]
+    pressing = standing_still(look.statistics, look.marks.beat_ms)
+    found = [*_durability(look), *pressing, *_errors(look), *_failed(look)]
     return sorted(found, key=lambda finding: finding.level != "bad")
+
+
+def standing_still(statistics: Statistics, beat_ms: int | None = None) -> list[Finding]:
+    """Why transactions are accepted and do not get on; empty: they do. `beat_ms`: when a worker last lived."""
+    return [*_workers(statistics, beat_ms), *_posting(statistics), *_waiting(statistics)]
 
 
 def _durability(look: Look) -> Iterator[Finding]:
@@ -57,29 +68,26 @@ def _durability(look: Look) -> Iterator[Finding]:
         yield Finding("bad", "Transactions are accepted that Redis can lose", latest.problem)
 
 
-def _workers(look: Look) -> Iterator[Finding]:
-    if not look.statistics.workers:
+def _workers(statistics: Statistics, beat_ms: int | None) -> Iterator[Finding]:
+    if not statistics.workers:
         hint = "start one: dramatiq txn.worker. Nothing is lost meanwhile, nothing is delivered either"
-        yield Finding("bad", "No worker is alive", hint, look.marks.beat_ms, "/admin/queues", "Workers")
+        yield Finding("bad", "No worker is alive", hint, beat_ms, "/admin/queues", "Workers")
 
 
-def _posting(look: Look) -> Iterator[Finding]:
-    statistics = look.statistics
+def _posting(statistics: Statistics) -> Iterator[Finding]:
     if statistics.posting_away:
         hint = f"{statistics.outage_reason}. Deliveries go on by themselves when it answers, and no attempt is used up"
         yield Finding("bad", "The posting service does not answer", hint, statistics.answered_ms)
     elif statistics.posting_refuses:
-        yield Finding(
-            "bad", "The posting service takes no POSTs", f"{statistics.outage_reason}.", statistics.refused_ms
-        )
+        yield Finding("bad", "The posting service takes no POSTs", statistics.outage_reason, statistics.refused_ms)
 
 
-def _waiting(look: Look) -> Iterator[Finding]:
-    waiting_ms, now_ms = look.statistics.oldest_waiting_ms, look.statistics.now_ms
+def _waiting(statistics: Statistics) -> Iterator[Finding]:
+    waiting_ms = statistics.oldest_waiting_ms
     if waiting_ms > MAX_WAITING_MS:
-        yield Finding(
-            "bad", "Transactions wait too long", "the workers do not keep up", now_ms - waiting_ms, "/admin/queues"
-        )
+        hint = f"the oldest for {waiting_ms // 1000} s; the workers do not keep up"
+        since_ms = statistics.now_ms - waiting_ms
+        yield Finding("bad", "Transactions wait too long", hint, since_ms, "/admin/queues")
 
 
 def _errors(look: Look) -> Iterator[Finding]:

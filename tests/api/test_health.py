@@ -121,7 +121,8 @@ def test_while_the_posting_service_is_away_it_is_degraded(api: TestClient, parts
     result = health(api)
     assert result.status_code == 200
     assert result.json["status"] == "degraded"
-    assert result.json["problems"] == ["the posting service does not answer (connection refused)"]
+    [said] = result.json["problems"]
+    assert said.startswith("The posting service does not answer: connection refused.")
     assert result.json["postingService"] == {"state": "away", "lastAnswered": None, "reason": "connection refused"}
 
 
@@ -161,7 +162,7 @@ def test_when_the_oldest_has_waited_for_over_a_minute_it_is_degraded(
     parts.messages(worker).heartbeat()
     found = health(api)
     assert (found.status_code, found.json["status"], found.json["oldestPendingSeconds"]) == (200, "degraded", 61)
-    assert found.json["problems"] == ["the oldest transaction has been waiting for 61 s"]
+    assert found.json["problems"] == ["Transactions wait too long: the oldest for 61 s; the workers do not keep up"]
 
 
 def test_a_transaction_whose_next_attempt_is_ahead_is_not_waiting(api: TestClient, parts: Parts, worker: str) -> None:
@@ -211,7 +212,7 @@ def test_a_posting_service_that_answers_and_takes_no_post_is_degraded_until_it_t
     parts.messages(worker).heartbeat()
     found = health(api).json
     assert found["status"] == "degraded"
-    assert found["problems"] == ["the posting service takes no POSTs (POST: 403)"]
+    assert found["problems"] == ["The posting service takes no POSTs: POST: 403"]
     assert found["postingService"] == found["postingService"] | {"state": "refusing", "reason": "POST: 403"}
     parts.settle(parts.claimed("a"), Completed(Evidence.POSTED), answered=True)
     assert health(api).json["status"] == "healthy"

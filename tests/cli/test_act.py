@@ -1,4 +1,5 @@
 import getpass
+import os
 import threading
 import time
 from collections.abc import Iterator
@@ -44,6 +45,18 @@ def test_without_a_name_it_is_the_user_of_the_machine(txn: Commands, parts: Part
     assert (entry.by, entry.what) == (getpass.getuser(), "discard")
     assert parts.status("a") == "failed"
     assert parts.letters.totals()[ErrorCode.REJECTED] == 0
+
+
+def test_a_machine_that_has_no_name_for_the_user_wants_one(
+    txn: Commands, parts: Parts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parts.fail("a")
+    monkeypatch.setattr(os, "getuid", lambda: 2**30)
+    nobody = dict.fromkeys(("LOGNAME", "USER", "LNAME", "USERNAME"), "")
+    done = txn("replay", "a", "--yes", **nobody)
+    assert (done.code, done.out) == (2, "")
+    assert done.err == "txn replay: this machine has no name for you: say who you are with --as\n"
+    assert txn("replay", "a", "--yes", "--as", "ann", **nobody).code == 0
 
 
 def test_what_was_left_alone_is_named_and_the_exit_code_is_1(txn: Commands, parts: Parts) -> None:

@@ -64,6 +64,36 @@ def test_json_has_everything(txn: Commands, parts: Parts) -> None:
     assert found["submittedAt"].endswith("Z")
 
 
+def test_raw_is_the_record_and_the_payload(txn: Commands, parts: Parts) -> None:
+    parts.fail("a", history=LINE)
+    found = txn("show", "a", "--raw", columns=300).out
+    rows = dict(line.split(maxsplit=1) for line in found.splitlines() if not line.startswith(" "))
+    assert {name: value.strip() for name, value in rows.items() if name in ("status", "code", "attempts")} == {
+        "status": "failed",
+        "code": "rejected",
+        "attempts": "1",
+    }
+    assert set(parts.record("a")) <= set(rows)
+    assert '"outcome":"uncertain"' in rows["history"]
+    assert '"description":"Payment"' in rows["payload"]
+
+
+def test_it_says_what_codes_and_evidence_mean(txn: Commands, parts: Parts) -> None:
+    parts.accept("there")
+    parts.settle(parts.claimed("there"), Completed(Evidence.FOUND))
+    parts.fail("refused")
+    assert "found: the GET before a POST found it" in txn("show", "there").out
+    assert "the posting service refused it. It is not posted." in txn("show", "refused").out
+
+
+def test_the_timeline_fits_80_columns_with_what_was_said_whole(txn: Commands, parts: Parts) -> None:
+    said = "POST: answered 500: " + "x" * 100
+    parts.fail("a", history=LINE.replace("POST: answered 500", said))
+    lines = txn("show", "a").out.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert "x" * 100 in "".join(line.strip() for line in lines)
+
+
 def test_what_a_client_wrote_cannot_steer_the_terminal(txn: Commands, parts: Parts) -> None:
     body = (
         rb'{"amount": 1, "currency": "USD", "description": "[red]\u001b[2J\u0007\u202eevil",'

@@ -1,11 +1,14 @@
 import json
 
 import pytest
+from falcon.testing import TestClient
 
 from tests.cli.terminal import Commands
 from tests.parts import Parts
-from txn.model.outcome import Cause, Completed, Maybe, Retry
+from txn.api.app import create_app
+from txn.model.outcome import Cause, Clear, Completed, Maybe, Retry
 from txn.model.transaction import Evidence
+from txn.store.durability import DurabilityMonitor
 
 
 @pytest.fixture
@@ -75,6 +78,27 @@ def test_secrets_of_the_url_are_not_shown(txn: Commands, parts: Parts) -> None:
 def test_it_fits_the_terminal(txn: Commands, columns: int) -> None:
     done = txn("status", columns=columns)
     assert max(map(len, done.out.splitlines())) <= columns
+
+
+@pytest.mark.usefixtures("working")
+@pytest.mark.parametrize("columns", [40, 80, 120])
+def test_no_number_is_cut(txn: Commands, parts: Parts, columns: int) -> None:
+    parts.client.hset(parts.keys.count, mapping={"pending": 1_234_567, "completed": 98_765_432})
+    found = txn("status", columns=columns).out
+    for said in ("1,234,567", "98,765,432", "posting service", "unknown", "durable", "p99"):
+        assert said in found
+
+
+def test_health_says_the_same_words(txn: Commands, parts: Parts) -> None:
+    parts.accept("a")
+    settlement = Retry(Cause.OUTAGE, "refused", Clear(), 0)
+    parts.settle(parts.claimed("a"), settlement, outage="connection refused")
+    monitor = DurabilityMonitor(allow_lossy=False)
+    monitor.check(parts.client)
+    api = TestClient(create_app(parts.store, parts.statistics, monitor, parts.timings))
+    said = [f"{one['what']}: {one['hint']}" for one in txn("status", "--json").json["findings"]]
+    assert said == api.simulate_get("/api/health").json["problems"]
+    assert len(said) == 2
 
 
 def test_watching_goes_on_until_ctrl_c(txn: Commands) -> None:

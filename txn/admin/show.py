@@ -68,6 +68,23 @@ def percent(share: float) -> str:
     return f"{share * 100:.3g} %" if share >= 0.1 else f"{share * 100:.2g} %"
 
 
+#: Error codes and kinds of evidence, for whoever reads them for the first time.
+_MEANINGS = {
+    "rejected": "the posting service refused it. It is not posted.",
+    "exhausted": "every attempt failed. It is not posted.",
+    "conflict": "the posting service holds this id with other content. A person must decide.",
+    "undecided": "the posting service does not answer for this id. A person must decide.",
+    "posted": "the POST was answered with 200 or 201",
+    "verified": "the POST's answer was lost, the GET after it found the transaction",
+    "found": "the GET before a POST found it",
+}
+
+
+def means(word: str) -> str:
+    """What an error code or a kind of evidence says; a word from a later version means itself."""
+    return _MEANINGS.get(word, word)
+
+
 FILTERS = {
     "number": number,
     "short": short,
@@ -77,5 +94,6 @@ FILTERS = {
     "since": since,
     "clock": clock,
     "percent": percent,
+    "means": means,
     "rfc3339": rfc3339,
 }

@@ -8,7 +8,8 @@ from txn.errors import NotDurable, StoreUnavailable
 from txn.model.content import dumps
 from txn.model.transaction import rfc3339
 from txn.store.durability import DurabilityMonitor
-from txn.store.statistics import MAX_WAITING_MS, Statistics, StatisticsReader
+from txn.store.statistics import Statistics, StatisticsReader
+from txn.verdict import standing_still
 
 
 class Health:
@@ -30,7 +31,7 @@ class Health:
             response.status = falcon.HTTP_503
             response.data = dumps({"status": "unhealthy", "problems": [str(error)]} | self._numbers(statistics))
         else:
-            problems = _problems(statistics)
+            problems = [finding.sentence for finding in standing_still(statistics)]
             status = {"status": "degraded" if problems else "healthy", "problems": problems}
             response.data = dumps(status | self._numbers(statistics))
 
@@ -51,19 +52,6 @@ class Health:
             "durability": "unknown" if durability is None else durability.level,
             "postingService": _posting_service(statistics),
         }
-
-
-def _problems(statistics: Statistics) -> list[str]:
-    problems = []
-    if statistics.posting_away:
-        problems.append(f"the posting service does not answer ({statistics.outage_reason})")
-    elif statistics.posting_refuses:
-        problems.append(f"the posting service takes no POSTs ({statistics.outage_reason})")
-    if not statistics.workers:
-        problems.append("no worker is alive: start one with `dramatiq txn.worker`")
-    if statistics.oldest_waiting_ms > MAX_WAITING_MS:
-        problems.append(f"the oldest transaction has been waiting for {statistics.oldest_waiting_ms // 1000} s")
-    return problems
 
 
 def _posting_service(statistics: Statistics) -> dict[str, Any]:

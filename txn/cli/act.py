@@ -1,7 +1,8 @@
 """What replay and discard share: some by their ids at once, or all that match as a run of the workers."""
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Annotated
 
 import typer
@@ -13,7 +14,7 @@ from txn.cli.output import ask, console, operator, plain, print_json
 from txn.errors import Invalid, StoreUnavailable
 from txn.model.dead_letter import Action, Filter
 from txn.model.submission import checked_id
-from txn.operations import Done, checked_why
+from txn.operations import MAX_IDS, Done, checked_why
 from txn.parts import Parts
 
 Ids = Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="Transactions.", show_default=False)]
@@ -42,15 +43,16 @@ def _check(ids: Sequence[str], wanted: Filter, *, everything: bool) -> None:
         raise Invalid("--all", "options that choose go with --all")
     if not everything and not ids:
         raise Invalid("ID", "say which: ids, or --all with options that choose")
+    if len(set(ids)) > MAX_IDS:
+        raise Invalid("ID", f"at most {MAX_IDS} ids at once: give fewer, or --all with options that choose")
 
 
 def _some(parts: Parts, what: Action, ids: Sequence[str], *, who: str, why: str, yes: bool, as_json: bool) -> None:
-    ask(f"{what.value.capitalize()} {_transactions(len(ids))}?", yes=yes)
+    parts.statistics.read()  # a Redis that is away is said before anything is asked
+    ask(f"{what.value.capitalize()} {_transactions(len(set(ids)))}?", yes=yes)
     operate = parts.operations.replay if what is Action.REPLAY else parts.operations.discard
-    try:
+    with _unsure("look with txn show before you repeat it"):
         done = operate(ids, who, why)
-    except StoreUnavailable as error:
-        raise StoreUnavailable(f"{error}: it may have been done or not, look before you repeat it") from None
     if as_json:
         print_json({_DID[what]: done.done, "notFailed": done.not_failed, "unknown": done.unknown})
     else:
@@ -68,7 +70,8 @@ def _all(parts: Parts, what: Action, wanted: Filter, *, who: str, why: str, yes:
     number = _transactions(count.matching) if count.exact else f"{count.matching:,} or more transactions"
     ask(f"{what.value.capitalize()} {number}{chosen}?", yes=yes)
     run_id = secrets.token_hex(8)
-    parts.operations.start_run(run_id, what, wanted, who, why)
+    with _unsure(f"look at /admin/bulk/{run_id} before you repeat it"):
+        parts.operations.start_run(run_id, what, wanted, who, why)
     run = follow(parts, run_id, who)
     if as_json:
         print_json({"run": run.id, "state": run.state, "done": run.done, "gone": run.gone, "other": run.other})
@@ -78,6 +81,15 @@ def _all(parts: Parts, what: Action, wanted: Filter, *, who: str, why: str, yes:
         console().print(said + ("; stopped." if run.state == "stopped" else "."))
     if run.state != "done":
         raise typer.Exit(1)
+
+
+@contextmanager
+def _unsure(then: str) -> Iterator[None]:
+    """What was being written may have been written all the same."""
+    try:
+        yield
+    except StoreUnavailable as error:
+        raise StoreUnavailable(f"{error}. It may have been done or not: {then}") from None
 
 
 def _told(what: Action, done: Done) -> str:

@@ -1,5 +1,6 @@
 """All commands, and how each of them ends when it cannot do its work."""
 
+import io
 import logging
 import sys
 import traceback
@@ -8,12 +9,9 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from txn.cli import audit, discard, doctor, failed, hash_password, replay, show, status, submit
+from txn.cli import INTERRUPTED, audit, discard, doctor, failed, hash_password, replay, show, status, submit
 from txn.cli.output import plain
 from txn.errors import Invalid, NotFound, TxnError
-
-#: As the shell says it of a process that Ctrl-C has ended.
-INTERRUPTED = 130
 
 
 class _Commands(TyperGroup):
@@ -65,8 +63,11 @@ def root() -> None:
     logging.getLogger().addHandler(logging.NullHandler())  # commands say what they have to say themselves
 
 
-def main() -> None:
-    """The `txn` command."""
+def run() -> None:
+    """The `txn` command, once everything is imported."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal that cannot show a letter is no reason to say nothing
     try:
         app(prog_name="txn")
     except Exception:  # noqa: BLE001  (1 would be an answer)

@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import Annotated, Self
 
-import simplejson
 import typer
 from rich import progress
 from rich.console import Console
@@ -16,6 +15,7 @@ from txn.audit.audit import Audit
 from txn.audit.lookups import Lookups
 from txn.audit.report import Report, certificate
 from txn.cli.audit_tables import print_report
+from txn.cli.output import print_json
 from txn.posting.chosen import open_transport
 from txn.posting.listing import PostingList
 from txn.posting.service import PostingService
@@ -38,7 +38,7 @@ _STAGES = {
 
 def audit(
     *,
-    as_json: Annotated[bool, typer.Option("--json", metavar="", help="Write a certificate instead of tables.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", metavar="", help="Write a certificate, for programs.")] = False,
     posting_url: Annotated[
         str | None, typer.Option(metavar="URL", help="Default: TXN_POSTING_URL.", show_default=False)
     ] = None,
@@ -50,6 +50,10 @@ def audit(
     Exit code [bold]1[/bold]: something is.
 
     Exit code [bold]2[/bold]: Redis or the posting service could not be read to its end.
+
+    [bold]txn audit[/]
+
+    [bold]txn audit --json > certificate.json[/]
     """
     settings = _settings(posting_url)
     with _audit(settings) as (auditor, bar), bar:
@@ -76,7 +80,7 @@ def _audit(settings: Settings) -> Iterator[tuple[Audit, "_Bar"]]:
 
 def _print(report: Report, settings: Settings, *, as_json: bool) -> None:
     if as_json:
-        typer.echo(simplejson.dumps(certificate(report, settings), indent=2))
+        print_json(certificate(report, settings))
     else:
         print_report(report, Console())
 

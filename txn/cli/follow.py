@@ -7,6 +7,7 @@ import typer
 from rich import progress
 from rich.console import Console
 
+from txn.errors import StoreUnavailable
 from txn.parts import Parts
 from txn.store.bulk_runs import Run
 
@@ -17,6 +18,8 @@ def follow(parts: Parts, run_id: str, who: str) -> Run:
     """Until it is over. Ctrl-C ends the looking on, and asks whether the run shall end too."""
     try:
         return _until_over(parts, run_id)
+    except StoreUnavailable as error:
+        raise StoreUnavailable(f"{error}. The run goes on when Redis is back: /admin/bulk/{run_id}") from None
     except KeyboardInterrupt:
         if sys.stdin.isatty() and typer.confirm("\nStop the run? What it has done stays done.", err=True):
             parts.operations.stop_run(run_id, who)

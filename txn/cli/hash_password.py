@@ -1,10 +1,11 @@
-"""`python -m txn hash-password`: the hash for a user of the admin site."""
+"""`txn hash-password`: the hash for a user of the admin site."""
 
 import sys
 
 import typer
 
 from txn.admin.door.passwords import MAX_PASSWORD, hash_password
+from txn.errors import Invalid
 
 MIN_PASSWORD = 8
 
@@ -14,11 +15,12 @@ def hash_command() -> None:
 
     It goes into TXN_ADMIN_USERS as `name:role:hash`, one user a line; the role is view or operate.
     Not at a terminal, the password is the one line on standard input.
+
+    [bold]txn hash-password[/]
     """
     password = _asked() if sys.stdin.isatty() else sys.stdin.readline().rstrip("\r\n")
     if not MIN_PASSWORD <= len(password) <= MAX_PASSWORD:
-        typer.echo(f"The password must have {MIN_PASSWORD} to {MAX_PASSWORD} characters.", err=True)
-        raise typer.Exit(2)
+        raise Invalid("password", f"the password must have {MIN_PASSWORD} to {MAX_PASSWORD} characters")
     typer.echo(hash_password(password))
 
 

@@ -2,11 +2,15 @@
 
 import getpass
 import sys
+from collections.abc import Iterable, Sequence
+from itertools import zip_longest
 from typing import Annotated, Any
 
 import simplejson
 import typer
 from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
 from txn.errors import Invalid
 
@@ -17,14 +21,32 @@ Who = Annotated[
 ]
 
 
+#: Columns of a terminal in which three blocks of numbers do not fit side by side.
+NARROW = 66
+
+
 def console() -> Console:
     """Standard output. Nothing that looks like markup or a number is coloured by itself."""
     return Console(highlight=False, markup=False, emoji=False)
 
 
-def print_json(document: Any) -> None:
-    """Decimals stay decimal."""
-    typer.echo(simplejson.dumps(document, use_decimal=True, ensure_ascii=False, indent=2))
+def print_json(document: Any, indent: int | None = 2) -> None:
+    """Decimals stay decimal; what is not ASCII is escaped, because a terminal could take some of it for a command."""
+    typer.echo(simplejson.dumps(document, use_decimal=True, indent=indent))
+
+
+def side_by_side(*blocks: Sequence[tuple[str, str]]) -> Table:
+    """Blocks of names and values; where the terminal is too narrow for that, one below the other."""
+    narrow = console().width < NARROW
+    rows: Iterable[tuple[tuple[str, str], ...]]
+    rows = [(pair,) for block in blocks for pair in block] if narrow else zip_longest(*blocks, fillvalue=("", ""))
+    table = Table.grid(padding=(0, 2))
+    for _ in range(1 if narrow else len(blocks)):
+        table.add_column(style="dim", no_wrap=True)
+        table.add_column(justify="right", no_wrap=True)
+    for row in rows:
+        table.add_row(*(Text(cell) for pair in row for cell in pair))
+    return table
 
 
 def plain(text: str) -> str:
@@ -48,7 +70,14 @@ def ask(question: str, *, yes: bool) -> None:
 
 def operator(name: str) -> str:
     """Who does it. Raises: Invalid."""
-    name = name or getpass.getuser()
+    name = name or _user()
     if not name.isprintable() or not 0 < len(name) <= 64:
         raise Invalid("--as", "a name has 1 to 64 printable characters")
     return name
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container whose user id has no name
+        raise Invalid("--as", "this machine has no name for you: say who you are with --as") from None

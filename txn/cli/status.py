@@ -2,46 +2,22 @@
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Annotated, Any
 
-import simplejson
 import typer
-from rich import box
-from rich.console import Group
 from rich.live import Live
-from rich.table import Table
 from rich.text import Text
 
-from txn.admin import chart, show
-from txn.cli.connect import look_at_durability, open_parts, without_secrets
-from txn.cli.output import AsJson, console, plain, print_json
+from txn.cli.connect import look_at_durability, open_parts
+from txn.cli.output import AsJson, console, print_json
+from txn.cli.status_page import Seen, page
 from txn.errors import StoreUnavailable
 from txn.model.transaction import rfc3339
 from txn.parts import Parts
-from txn.store.charts import Span
-from txn.store.workers import Floor, Worker
+from txn.store.workers import Worker
 from txn.verdict import Finding, Look, findings
 
 WATCH_S = 1.0
-_SHARES = (0.5, 0.95, 0.99)
-
-
-@dataclass(frozen=True, slots=True)
-class _Seen:
-    """One look. `minutes`: how long `look.history.recent` is."""
-
-    look: Look
-    found: list[Finding]
-    floor: Floor
-
-    @property
-    def minutes(self) -> float:
-        return 4 + max(1, self.look.statistics.now_ms % 60_000) / 60_000
-
-    @property
-    def recent(self) -> Span:
-        return self.look.history.recent
 
 
 def status(
@@ -61,7 +37,7 @@ def status(
     if as_json:
         print_json(_document(seen))
     else:
-        console().print(_page(parts, seen))
+        console().print(page(parts.settings, seen))
     raise typer.Exit(1 if seen.found else 0)
 
 
@@ -70,13 +46,15 @@ def _watch(parts: Parts, *, as_json: bool) -> None:
     if as_json:
         for seen in _looks(parts):
             document = {"status": "unknown", "problem": seen} if isinstance(seen, str) else _document(seen)
-            typer.echo(simplejson.dumps(document, ensure_ascii=False))
+            print_json(document, indent=None)
     with Live(console=console(), auto_refresh=False, screen=console().is_terminal) as live:
         for seen in _looks(parts):
-            live.update(Text(seen, style="bold red") if isinstance(seen, str) else _page(parts, seen), refresh=True)
+            live.update(
+                Text(seen, style="bold red") if isinstance(seen, str) else page(parts.settings, seen), refresh=True
+            )
 
 
-def _looks(parts: Parts) -> Iterator[_Seen | str]:
+def _looks(parts: Parts) -> Iterator[Seen | str]:
     """One a second; why there is none, while there is none."""
     while True:
         try:
@@ -86,72 +64,15 @@ def _looks(parts: Parts) -> Iterator[_Seen | str]:
         time.sleep(WATCH_S)
 
 
-def _see(parts: Parts) -> _Seen:
+def _see(parts: Parts) -> Seen:
     look_at_durability(parts)
     statistics = parts.statistics.read()
     look = Look(statistics, parts.workers.marks(), parts.charts.read(statistics.now_ms), parts.durability)
-    return _Seen(look, findings(look), parts.workers.read())
+    return Seen(look, findings(look), parts.workers.read())
 
 
-def _page(parts: Parts, seen: _Seen) -> Group:
-    settings = parts.settings
-    where = f"{without_secrets(settings.redis_url)}  {settings.prefix}"
-    head = Text.assemble(("txn", "bold"), f"  {where}  ", (show.utc(seen.look.statistics.now_ms), "dim"))
-    return Group(head, *_verdict(seen), "", _numbers(seen), "", _workers(seen))
-
-
-def _verdict(seen: _Seen) -> list[Text]:
-    if not seen.found:
-        return [Text("● nothing is wrong", style="green")]
-    lines = []
-    for finding in seen.found:
-        style = "bold red" if finding.level == "bad" else "bold yellow"
-        since = ""
-        if finding.since_ms is not None:
-            since = f"  since {show.since(finding.since_ms, seen.look.statistics.now_ms)}"
-        lines.append(Text.assemble((f"● {finding.what}", style), (since, "dim")))
-        lines.append(Text(f"  {plain(finding.hint)}"))
-    return lines
-
-
-def _numbers(seen: _Seen) -> Table:
-    statistics, recent = seen.look.statistics, seen.recent
-    counts = statistics.counts
-    table = Table.grid(padding=(0, 2))
-    for justify in ("left", "right", "left", "right", "left", "right"):
-        table.add_column(justify=justify, no_wrap=True)
-    rates = {name: f"{getattr(recent, name) / seen.minutes / 60:,.1f}/s" for name in ("accepted", "completed")}
-    took = [chart.about(recent.percentile(share)) for share in _SHARES]
-    rows = [
-        ("waiting", _count(counts, "pending"), "accepted", rates["accepted"], "p50", took[0]),
-        ("processing", _count(counts, "processing"), "completed", rates["completed"], "p95", took[1]),
-        ("in doubt", _count(counts, "in_doubt"), "errors", show.percent(statistics.error_rate), "p99", took[2]),
-        ("retrying", _count(counts, "retrying"), "oldest waits", show.span(statistics.oldest_waiting_ms), "", ""),
-        ("failed", _count(counts, "dead"), "posting service", statistics.posting_state, "", ""),
-        ("completed", _count(counts, "completed"), "Redis", _level(seen), "", ""),
-    ]
-    for row in rows:
-        table.add_row(*(Text(cell, style="dim" if number % 2 == 0 else "") for number, cell in enumerate(row)))
-    return table
-
-
-def _workers(seen: _Seen) -> Table | Text:
-    alive = [worker for worker in seen.floor.workers if worker.alive]
-    if not alive:
-        return Text("no workers", style="dim")
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("worker")
-    for column in ("threads", "holds", "messages/s", "for"):
-        table.add_column(column, justify="right")
-    for worker in alive:
-        age = "" if worker.started_ms is None else show.span(seen.look.statistics.now_ms - worker.started_ms)
-        rate = "" if worker.rate is None else f"{worker.rate:,.1f}"
-        table.add_row(Text(plain(worker.name)), worker.threads, str(worker.held), rate, age)
-    return table
-
-
-def _document(seen: _Seen) -> dict[str, Any]:
-    statistics, recent = seen.look.statistics, seen.recent
+def _document(seen: Seen) -> dict[str, Any]:
+    statistics = seen.look.statistics
     bad = any(finding.level == "bad" for finding in seen.found)
     return {
         "status": "bad" if bad else "warn" if seen.found else "ok",
@@ -165,11 +86,9 @@ def _document(seen: _Seen) -> dict[str, Any]:
         "completed": statistics.counts.get("completed", 0),
         "oldestWaitingSeconds": statistics.oldest_waiting_ms / 1000,
         "errorRate": round(statistics.error_rate, 4),
-        "perSecond": {
-            name: round(getattr(recent, name) / seen.minutes / 60, 3) for name in ("accepted", "completed", "failed")
-        },
+        "perSecond": {name: round(seen.per_second(name), 3) for name in ("accepted", "completed", "failed")},
         "postingService": statistics.posting_state,
-        "redis": _level(seen),
+        "redis": seen.durability,
         "workers": [_worker(worker) for worker in seen.floor.workers if worker.alive],
     }
 
@@ -182,12 +101,3 @@ def _finding(finding: Finding) -> dict[str, Any]:
 def _worker(worker: Worker) -> dict[str, Any]:
     threads = int(worker.threads) if worker.threads else None
     return {"name": worker.name, "threads": threads, "holds": worker.held, "messagesPerSecond": worker.rate}
-
-
-def _level(seen: _Seen) -> str:
-    latest = seen.look.durability.latest
-    return "unknown" if latest is None else latest.level
-
-
-def _count(counts: Any, name: str) -> str:
-    return show.number(counts.get(name, 0))

@@ -3,29 +3,17 @@
 import time
 import uuid
 from typing import Annotated, Any
-from urllib.parse import quote
 
-import requests
 import simplejson
 import typer
-from requests.adapters import HTTPAdapter
 from rich.console import Console
-from urllib3.util import Retry
 
+from txn.cli.api import Api, ApiAway
 from txn.cli.output import AsJson, console, plain, print_json
-from txn.errors import Invalid, StoreUnavailable, Unavailable
+from txn.errors import Invalid
 
 DEFAULT_URL = "http://127.0.0.1:8000"
-TIMEOUT_S = 10
-#: What was not answered is sent again, always with the same key: at most one transaction comes of it.
-_REPEATS = Retry(
-    total=8, connect=0, status_forcelist=[503], allowed_methods=None, backoff_factor=0.1, raise_on_status=False
-)
 _POLL_S = 0.1
-
-
-class _ApiAway(Unavailable):
-    """The API gave no answer that can be read."""
 
 
 def submit(
@@ -45,14 +33,10 @@ def submit(
     [bold]txn submit 100.50 USD 'Payment' --key order-12345 --wait[/]
     """
     body = {"amount": amount, "currency": currency, "description": description} | _metadata(metadata)
-    api = f"{url.rstrip('/')}/api/transactions"
-    with requests.Session() as session:
-        for scheme in ("http://", "https://"):
-            session.mount(scheme, HTTPAdapter(max_retries=_REPEATS))
-        key = key or str(uuid.uuid4())
-        found = _answer(session, "POST", api, json=body, headers={"Idempotency-Key": key})
+    with Api(url) as api:
+        found = _submitted(api, body, key or str(uuid.uuid4()))
         if wait:
-            found = _wait(session, f"{api}/{quote(found['transactionId'], safe=':')}", found)
+            found = _wait(api, found)
     if as_json:
         print_json(found)
     else:
@@ -70,34 +54,27 @@ def _metadata(text: str) -> dict[str, Any]:
     return {"metadata": found}
 
 
-def _answer(session: requests.Session, method: str, url: str, **sent: Any) -> dict[str, Any]:
-    if "json" in sent:
-        body = simplejson.dumps(sent.pop("json"), use_decimal=True).encode()
-        sent |= {"data": body, "headers": {**sent["headers"], "Content-Type": "application/json"}}
+def _submitted(api: Api, body: dict[str, Any], key: str) -> dict[str, Any]:
+    """Whoever is not answered must know the key, or submits twice."""
     try:
-        answer = session.request(method, url, timeout=TIMEOUT_S, allow_redirects=False, **sent)
-        found = simplejson.loads(answer.content, use_decimal=True)
-    except requests.RequestException as error:
-        raise _ApiAway(f"the API does not answer at {url}: {type(error).__name__}. --url says where it is") from None
-    except ValueError:
-        found = None
-    if not isinstance(found, dict) or not {"transactionId", "code"} & set(found):
-        raise _ApiAway(f"what answers at {url} is not txn's API ({answer.status_code}): --url says where it is")
-    if "transactionId" in found:
-        return found
-    field = found.get("field") or ""
-    said = f"{field}: {found.get('detail')}" if field else str(found.get("detail"))
-    if answer.status_code == 503:
-        raise StoreUnavailable(f"not accepted now: {said}")
-    raise Invalid(field, f"refused: {said}")
+        return api.submit(body, key)
+    except ApiAway as error:
+        raise ApiAway(f"{error}. It may have been stored: repeat it with --key {key}, and it is stored once") from None
 
 
-def _wait(session: requests.Session, url: str, found: dict[str, Any]) -> dict[str, Any]:
-    with Console(stderr=True).status(f"{found['transactionId']} is {found['status']}") as spinner:
-        while found["status"] not in ("completed", "failed"):
-            time.sleep(_POLL_S)
-            found = _answer(session, "GET", url)
-            spinner.update(f"{found['transactionId']} is {found['status']}")
+def _wait(api: Api, found: dict[str, Any]) -> dict[str, Any]:
+    name = found["transactionId"]
+    try:
+        with Console(stderr=True).status(f"{name} is {found['status']}") as spinner:
+            while found["status"] not in ("completed", "failed"):
+                time.sleep(_POLL_S)
+                found = api.read(name)
+                spinner.update(f"{name} is {found['status']}")
+    except ApiAway as error:
+        raise ApiAway(f"{name} was accepted and goes on, but {error}") from None
+    except KeyboardInterrupt:
+        typer.echo(f"\n{name} was accepted and goes on without you: txn show {name}", err=True)
+        raise
     return found
 
 

@@ -1,0 +1,83 @@
+"""The API as its clients see it: whatever was not answered may have been stored, and is repeated with the same key."""
+
+from collections.abc import Mapping
+from typing import Any, Self
+from urllib.parse import quote, urlsplit
+
+import requests
+import simplejson
+from requests.adapters import HTTPAdapter
+from urllib3.util import Retry
+
+from txn.cli.connect import without_secrets
+from txn.errors import Invalid, Unavailable
+
+TIMEOUT_S = 10
+#: What was not answered is sent again, always with the same key: at most one transaction comes of it.
+_REPEATS = Retry(
+    total=8, connect=0, status_forcelist=[503], allowed_methods=None, backoff_factor=0.1, raise_on_status=False
+)
+
+
+class ApiAway(Unavailable):
+    """The API gave no answer that can be read, or accepts nothing now. What was sent may have been stored."""
+
+
+class Api:
+    """One API, by its URL; `with` closes the connections.
+
+    Raises: Invalid, if it is no URL.
+    """
+
+    def __init__(self, url: str) -> None:
+        _check(url)
+        self._url = f"{url.rstrip('/')}/api/transactions"
+        self._shown = without_secrets(self._url)
+        self._session = requests.Session()
+        for scheme in ("http://", "https://"):
+            self._session.mount(scheme, HTTPAdapter(max_retries=_REPEATS))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._session.close()
+
+    def submit(self, body: Mapping[str, Any], key: str) -> dict[str, Any]:
+        """The transaction as the API shows it. Raises: Invalid, ApiAway."""
+        headers = {"Idempotency-Key": key, "Content-Type": "application/json"}
+        return self._answer("POST", self._url, data=simplejson.dumps(body, use_decimal=True).encode(), headers=headers)
+
+    def read(self, transaction_id: str) -> dict[str, Any]:
+        """As it is now. Raises: Invalid, ApiAway."""
+        return self._answer("GET", f"{self._url}/{quote(transaction_id, safe=':')}")
+
+    def _answer(self, method: str, url: str, **sent: Any) -> dict[str, Any]:
+        try:
+            answer = self._session.request(method, url, timeout=TIMEOUT_S, allow_redirects=False, **sent)
+            found = simplejson.loads(answer.content, use_decimal=True)
+        except requests.RequestException as error:
+            why = type(error).__name__
+            raise ApiAway(f"the API does not answer at {self._shown}: {why}. --url says where it is") from None
+        except ValueError:
+            found = None
+        if not isinstance(found, dict) or not {"transactionId", "code"} & set(found):
+            status = answer.status_code
+            raise ApiAway(f"what answers at {self._shown} is not txn's API ({status}): --url says where it is")
+        if "transactionId" in found:
+            return found
+        field = str(found.get("field") or "")
+        said = f"{field}: {found.get('detail')}" if field else str(found.get("detail"))
+        if answer.status_code == 503:
+            raise ApiAway(f"not accepted now: {said}")
+        raise Invalid(field, f"refused: {said}")
+
+
+def _check(url: str) -> None:
+    try:
+        parts = urlsplit(url)
+        valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        valid = False
+    if not valid:
+        raise Invalid("--url", "--url must be http:// or https://, a host, and a valid port if any")

@@ -1,0 +1,110 @@
+"""What `txn status` shows, at home in 80 columns and in 40."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from rich import box
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from txn.admin import chart, show
+from txn.cli.connect import without_secrets
+from txn.cli.output import plain, side_by_side
+from txn.settings import Settings
+from txn.store.charts import Span
+from txn.store.workers import Floor
+from txn.verdict import Finding, Look
+
+_SHARES = (0.5, 0.95, 0.99)
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One look. What is wrong, the numbers, the workers."""
+
+    look: Look
+    found: list[Finding]
+    floor: Floor
+
+    @property
+    def minutes(self) -> float:
+        """The last of the five is not over yet."""
+        return 4 + max(1, self.look.statistics.now_ms % 60_000) / 60_000
+
+    @property
+    def recent(self) -> Span:
+        """The last five minutes."""
+        return self.look.history.recent
+
+    @property
+    def durability(self) -> str:
+        """Whether Redis keeps what it acknowledges, in one word."""
+        latest = self.look.durability.latest
+        return "unknown" if latest is None else latest.level
+
+    def per_second(self, name: str) -> float:
+        """How many were accepted, completed or failed in the last minutes."""
+        return float(getattr(self.recent, name)) / self.minutes / 60
+
+
+def page(settings: Settings, seen: Seen) -> Group:
+    """What is wrong first."""
+    where = f"{without_secrets(settings.redis_url)}  {settings.prefix}"
+    head = Text.assemble(("txn", "bold"), f"  {where}  ", (show.utc(seen.look.statistics.now_ms), "dim"))
+    return Group(head, *_verdict(seen), "", _numbers(seen), _workers(seen))
+
+
+def _verdict(seen: Seen) -> list[Text]:
+    if not seen.found:
+        return [Text("● nothing is wrong", style="green")]
+    lines = []
+    for finding in seen.found:
+        style = "bold red" if finding.level == "bad" else "bold yellow"
+        since = ""
+        if finding.since_ms is not None:
+            since = f"  since {show.since(finding.since_ms, seen.look.statistics.now_ms)}"
+        lines.append(Text.assemble((f"● {finding.what}", style), (since, "dim")))
+        lines.append(Text(f"  {plain(finding.hint)}"))
+    return lines
+
+
+def _numbers(seen: Seen) -> Table:
+    statistics, counts = seen.look.statistics, seen.look.statistics.counts
+    how_many = [
+        ("waiting", _count(counts, "pending")),
+        ("processing", _count(counts, "processing")),
+        ("in doubt", _count(counts, "in_doubt")),
+        ("retrying", _count(counts, "retrying")),
+        ("failed", _count(counts, "dead")),
+        ("completed", _count(counts, "completed")),
+    ]
+    how_well = [
+        ("accepted", f"{seen.per_second('accepted'):,.1f}/s"),
+        ("completed", f"{seen.per_second('completed'):,.1f}/s"),
+        ("errors", show.percent(statistics.error_rate)),
+        ("oldest waits", show.span(statistics.oldest_waiting_ms)),
+        ("posting service", statistics.posting_state),
+        ("Redis", seen.durability),
+    ]
+    how_fast = [(f"p{share * 100:.0f}", chart.about(seen.recent.percentile(share))) for share in _SHARES]
+    return side_by_side(how_many, how_well, how_fast)
+
+
+def _workers(seen: Seen) -> Table | Text:
+    alive = [worker for worker in seen.floor.workers if worker.alive]
+    if not alive:
+        return Text("\nno workers", style="dim")
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("worker", overflow="fold")
+    for column in ("threads", "holds", "messages/s", "for"):
+        table.add_column(column, justify="right")
+    for worker in alive:
+        age = "" if worker.started_ms is None else show.span(seen.look.statistics.now_ms - worker.started_ms)
+        rate = "" if worker.rate is None else f"{worker.rate:,.1f}"
+        table.add_row(Text(plain(worker.name)), worker.threads, str(worker.held), rate, age)
+    return table
+
+
+def _count(counts: Mapping[str, int], name: str) -> str:
+    return show.number(counts.get(name, 0))
