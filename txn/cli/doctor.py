@@ -1,35 +1,29 @@
 """`txn doctor`: is everything as txn needs it."""
 
+import os
 from collections.abc import Callable, Iterable, Iterator
-from statistics import median
 from typing import Annotated
 
 import redis
 import typer
 from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
-from txn.cli.connect import READ_TIMEOUT_MS, look_at_durability, open_parts
-from txn.cli.output import AsJson, Yes, ask, console, plain, print_json
-from txn.doctor import clocks, posting, probe_row, settings, workers
+from txn.cli.connect import READ_TIMEOUT_MS, look_at_durability, open_parts, without_secrets
+from txn.cli.doctor_table import document, page
+from txn.cli.output import AsJson, Yes, ask, console, print_json
+from txn.doctor import calls, clocks, posting, probe_row, settings, workers
 from txn.doctor import redis as redis_checks
 from txn.doctor.finding import Finding, Level
 from txn.errors import StoreUnavailable
 from txn.parts import Parts
 from txn.posting.chosen import open_transport
+from txn.posting.listing import PostingList
 from txn.posting.service import PostingService
 from txn.queue.message import NAME
 from txn.store.connection import connect
 from txn.store.keys import Keys
 from txn.store.scripts import unavailable
-
-_MARKS = {
-    Level.OK: ("✓", "green"),
-    Level.NOTE: ("·", "cyan"),
-    Level.WARN: ("!", "bold yellow"),
-    Level.BAD: ("✗", "bold red"),
-}
+from txn.store.timings import Timings
 
 
 def doctor(
@@ -49,26 +43,63 @@ def doctor(
     [bold]txn doctor[/]
     """
     parts = open_parts()
+    payload = None
     if post:
-        ask("Post one row of 0.01 to the posting service, for somebody to delete?", yes=yes)
-    with Console(stderr=True).status("Looking"):
-        found = [*settings.check(parts.settings), *_redis(parts), *_posting(parts, post=post, currency=currency)]
-    found = list(dict.fromkeys(found))  # that Redis is away, once
+        payload = probe_row.payload_in(currency)
+        where = without_secrets(parts.settings.posting_url)
+        ask(f"Post one row, the smallest amount of {currency}, to {where}, for somebody to delete?", yes=yes)
+    with Console(stderr=True).status("Looking") as spinner:
+        found = list(_look(parts, payload, lambda what: spinner.update(f"Looking at {what}")))
     if as_json:
-        print_json(
-            {"worst": max(one.level for one in found).name.lower(), "findings": [_document(one) for one in found]}
-        )
+        print_json(document(found))
     else:
-        _print(found)
+        console().print(page(found))
     raise typer.Exit(1 if any(one.level is Level.BAD for one in found) else 0)
 
 
-def _redis(parts: Parts) -> Iterator[Finding]:
-    look_at_durability(parts)
+def _look(parts: Parts, payload: bytes | None, say: Callable[[str], None]) -> Iterator[Finding]:
+    """`payload`: of a row to post."""
+    yield from settings.check(parts.settings)
+    yield from settings.strangers(os.environ)
+    say("Redis")
     with connect(parts.settings.redis_url, timeout_ms=READ_TIMEOUT_MS) as client:
-        keys = Keys(parts.settings.prefix, NAME)
-        yield from _unless_away(lambda: redis_checks.check(client, keys, parts.durability))
-        yield from _unless_away(lambda: clocks.check(client, parts.workers.read().workers))
+        away = list(redis_checks.away(client))
+        yield from away or _redis(parts, client)
+    say("the posting service")
+    transport = open_transport(parts.settings)
+    service = PostingService(transport, parts.settings.posting_timeout_ms)
+    answered = calls.Calls((), ())
+    absent = posting.absent(service)
+    yield absent
+    if absent.level is Level.OK:
+        answered = calls.some(service)
+        yield from calls.check(parts.settings, answered)
+        yield from posting.check(parts.settings, transport)
+        if payload is not None:
+            yield from probe_row.check(service, PostingList(parts.settings.posting_url), payload)
+    if not away:
+        say("the workers")
+        yield from _unless_away(lambda: _workers(parts, answered.typical_ms))
+
+
+def _redis(parts: Parts, client: redis.Redis) -> Iterator[Finding]:
+    look_at_durability(parts)
+    keys = Keys(parts.settings.prefix, NAME)
+    yield from _unless_away(lambda: redis_checks.check(client, keys, parts.durability))
+    yield from _unless_away(lambda: redis_checks.rights(client, keys))
+    yield from _unless_away(lambda: clocks.check(client, parts.workers.read().workers))
+
+
+def _workers(parts: Parts, call_ms: float | None) -> Iterator[Finding]:
+    statistics, load = parts.statistics.read(), None
+    if call_ms is not None:
+        recent = parts.charts.read(statistics.now_ms).recent
+        seconds = max(1.0, (statistics.now_ms - recent.start_ms) / 1000)
+        deadline_ms = parts.settings.posting_timeout_ms
+        with connect(parts.settings.redis_url, timeout_ms=READ_TIMEOUT_MS) as client:
+            timings = Timings(client, Keys(parts.settings.prefix, NAME)).read()
+        load = workers.Load(recent.accepted / seconds, call_ms, workers.hangs(timings, deadline_ms), deadline_ms)
+    yield from workers.check(parts.workers.read().workers, statistics, load)
 
 
 def _unless_away(check: Callable[[], Iterable[Finding]]) -> Iterator[Finding]:
@@ -76,47 +107,5 @@ def _unless_away(check: Callable[[], Iterable[Finding]]) -> Iterator[Finding]:
         yield from check()
     except (redis.RedisError, StoreUnavailable) as error:
         said = str(unavailable(error) if isinstance(error, redis.RedisError) else error)
-        do = "start it, or check TXN_REDIS_URL and what its user may do (ACL)"
+        do = "see its log, and what the user of TXN_REDIS_URL may do (ACL)"
         yield Finding("redis", Level.BAD, said, do)
-
-
-def _posting(parts: Parts, *, post: bool, currency: str) -> Iterator[Finding]:
-    """The posting service, and whether there are workers enough for it."""
-    transport = open_transport(parts.settings)
-    service = PostingService(transport, parts.settings.posting_timeout_ms)
-    absent, call_ms = posting.absent(service), None
-    yield absent
-    if absent.level is Level.OK:
-        took_ms = posting.took_ms(service)
-        call_ms = median(took_ms)
-        yield from posting.check(parts.settings, transport, took_ms)
-        if post:
-            yield from probe_row.check(service, currency)
-    yield from _unless_away(lambda: _workers(parts, call_ms))
-
-
-def _workers(parts: Parts, call_ms: float | None) -> Iterator[Finding]:
-    numbers = parts.statistics.read()
-    recent = parts.charts.read(numbers.now_ms).recent
-    yield from workers.check(parts.workers.read().workers, numbers, recent, call_ms)
-
-
-def _print(found: list[Finding]) -> None:
-    table = Table.grid(padding=(0, 2))
-    table.add_column(no_wrap=True)
-    table.add_column(no_wrap=True, style="dim")
-    table.add_column(overflow="fold")
-    for one in found:
-        mark, style = _MARKS[one.level]
-        said = Text(plain(one.found), style=style if one.level >= Level.WARN else "")
-        if one.do:
-            said.append(f"\n→ {plain(one.do)}", style="none")
-        table.add_row(Text(mark, style=style), one.check, said)
-    out = console()
-    out.print(table)
-    wrong, warnings = (sum(one.level is level for one in found) for level in (Level.BAD, Level.WARN))
-    out.print(f"\n{wrong or 'Nothing'} wrong, {warnings or 'no'} warning{'' if warnings == 1 else 's'}.")
-
-
-def _document(one: Finding) -> dict[str, str]:
-    return {"check": one.check, "level": one.level.name.lower(), "found": one.found, "do": one.do}

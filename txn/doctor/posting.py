@@ -1,11 +1,10 @@
 """The posting service: does it keep to the contract that deliveries rely on."""
 
 import ipaddress
-import time
+import re
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from itertools import islice
-from statistics import median
 from urllib.parse import urlsplit
 
 from txn.doctor.finding import Finding, Level
@@ -15,25 +14,26 @@ from txn.posting.service import Absent, Found, PostingService, Unknown
 from txn.posting.transport import Answer, Transport, TransportError
 from txn.settings import Settings
 
-_TIMES = 5
 #: Rows of the list that are looked at: its end may be far.
 _ROWS = 100
 _LIST_SILENCE_S = 10.0
-_NOTHING = b'{"amount":0,"currency":"USD","description":"","metadata":{}}'
+NOTHING = b'{"amount":0,"currency":"USD","description":"","metadata":{}}'
+#: How caches say that they have answered themselves.
+_CACHES = ("cache-status", "x-cache", "x-cache-status", "cf-cache-status")
+_HIT = re.compile(r"(?<![a-z])hit(?![a-z])").search
 _HEADERS = {"Accept": "application/json", "Cache-Control": "no-cache"}
 
 
-def check(settings: Settings, transport: Transport, took_ms: Sequence[float]) -> Iterator[Finding]:
+def check(settings: Settings, transport: Transport) -> Iterator[Finding]:
     """Once `absent` is as it must be; otherwise this would say nothing. Only GETs."""
-    yield _quick(settings, took_ms)
     yield from _private(settings)
-    yield _fresh(transport)
+    yield _fresh(transport, settings.posting_timeout_ms)
     yield _list(settings)
 
 
 def absent(service: PostingService) -> Finding:
     """Whether an unknown id is answered as such."""
-    found = service.find(f"txn-doctor-{uuid.uuid4()}", _NOTHING)
+    found = service.find(f"txn-doctor-{uuid.uuid4()}", NOTHING)
     match found:
         case Absent():
             return Finding("posting GET", Level.OK, "an unknown id is answered with its own 404")
@@ -41,33 +41,24 @@ def absent(service: PostingService) -> Finding:
             do = "check TXN_POSTING_URL: whatever answers there says yes to everything, so nothing would be posted"
             return Finding("posting GET", Level.BAD, "an id that nobody has posted is found", do)
         case Unknown(detail):
-            do = "check TXN_POSTING_URL and its credentials" if found.status else "start it, or check TXN_POSTING_URL"
-            return Finding("posting GET", Level.BAD, detail.removeprefix("GET: "), do)
+            return Finding("posting GET", Level.BAD, detail.removeprefix("GET: "), _mend(found))
 
 
-def took_ms(service: PostingService) -> list[float]:
-    """How long some GETs took."""
-    took = []
-    for _ in range(_TIMES):
-        began = time.perf_counter()
-        service.find(f"txn-doctor-{uuid.uuid4()}", _NOTHING)
-        took.append((time.perf_counter() - began) * 1000)
-    return took
+def _mend(found: Unknown) -> str:
+    if found.status is None:
+        if "SSL" in found.detail or "certificate" in found.detail:
+            return "name the file with its CA in SSL_CERT_FILE, or let it show a certificate of its own name"
+        return "start it, or check TXN_POSTING_URL"
+    if 300 <= found.status < 400:
+        return "set TXN_POSTING_URL to where it leads: redirects are not followed"
+    return "check TXN_POSTING_URL and its credentials"
 
 
-def _quick(settings: Settings, took: Sequence[float]) -> Finding:
-    found = f"a GET takes {median(took):.0f} ms, at worst {max(took):.0f} ms of {len(took)}"
-    if max(took) > settings.posting_timeout_ms / 2:
-        do = "raise TXN_POSTING_TIMEOUT_MS: calls that end at the deadline leave doubts, and doubts take time"
-        return Finding("posting speed", Level.WARN, found, do)
-    return Finding("posting speed", Level.OK, found)
-
-
-def _fresh(transport: Transport) -> Finding:
+def _fresh(transport: Transport, timeout_ms: int) -> Finding:
     """Whether a cache stands in between: it would go on saying 404 about what was posted meanwhile."""
     path = f"/transactions/txn-doctor-{uuid.uuid4()}"
     try:
-        answers = [transport.request("GET", path, headers=_HEADERS, timeout_ms=5_000) for _ in range(2)]
+        answers = [transport.request("GET", path, headers=_HEADERS, timeout_ms=timeout_ms) for _ in range(2)]
     except TransportError as error:
         return Finding("posting cache", Level.WARN, f"not known: {error}", "run this again")
     if any(_cached(answer) for answer in answers):
@@ -78,7 +69,8 @@ def _fresh(transport: Transport) -> Finding:
 
 def _cached(answer: Answer) -> bool:
     age = answer.headers.get("age", "0").strip()
-    return (age.isdigit() and int(age) > 0) or "hit" in answer.headers.get("x-cache", "").lower()
+    said = " ".join(answer.headers.get(name, "") for name in _CACHES).lower()
+    return (age.isdigit() and int(age) > 0) or bool(_HIT(said))
 
 
 def _list(settings: Settings) -> Finding:

@@ -11,6 +11,8 @@ import redis
 from txn.doctor.finding import Finding, Level
 from txn.store.durability import DurabilityMonitor
 from txn.store.keys import Keys
+from txn.store.rights import Rights
+from txn.store.scripts import unavailable
 
 OLDEST = (6, 2)
 #: A submit waits for one synced write.
@@ -19,14 +21,33 @@ FULL = 0.8
 _TIMES = 10
 
 
+def away(client: redis.Redis) -> Iterator[Finding]:
+    """Why it cannot be asked; nothing if it can."""
+    try:
+        client.ping()
+    except redis.exceptions.NoPermissionError:
+        return
+    except redis.RedisError as error:
+        yield Finding("redis", Level.BAD, str(unavailable(error)), "start it, or check TXN_REDIS_URL")
+
+
 def check(client: redis.Redis, keys: Keys, durability: DurabilityMonitor) -> Iterator[Finding]:
     """Raises: redis.RedisError."""
     about: Mapping[str, Any] = client.info()
     yield _version(about)
-    yield _kept(durability)
+    yield from _kept(durability)
     yield from _room(about)
     yield from _copies(about)
     yield _quick(client, keys)
+
+
+def rights(client: redis.Redis, keys: Keys) -> Iterator[Finding]:
+    """Raises: StoreUnavailable."""
+    if missing := Rights(client, keys).missing():
+        do = f"allow them to its user (ACL SETUSER) on keys that begin with {keys.prefix}"
+        yield Finding("redis rights", Level.BAD, f"refused: {' '.join(sorted(set(missing)))}", do)
+    else:
+        yield Finding("redis rights", Level.OK, "everything that txn runs may be run")
 
 
 def _version(about: Mapping[str, Any]) -> Finding:
@@ -38,14 +59,17 @@ def _version(about: Mapping[str, Any]) -> Finding:
     return Finding("redis version", Level.OK, f"{name} {version}")
 
 
-def _kept(durability: DurabilityMonitor) -> Finding:
+def _kept(durability: DurabilityMonitor) -> Iterator[Finding]:
     latest = durability.latest
     if latest is None:
-        return Finding("redis durability", Level.BAD, "not known", "see why it does not answer CONFIG GET and INFO")
-    if latest.level == "durable":
-        return Finding("redis durability", Level.OK, "every write is on disk before it is acknowledged")
-    what, _, do = latest.problem.partition(": ")
-    return Finding("redis durability", Level.BAD, what, do)
+        yield Finding("redis durability", Level.BAD, "not known", "see why it does not answer CONFIG GET and INFO")
+    elif latest.level == "durable":
+        yield Finding("redis durability", Level.OK, "every write is on disk before it is acknowledged")
+    else:
+        for problem in (latest.problem, *latest.more):
+            what, _, do = problem.partition(": ")
+            after = ", and set it in its configuration file too" if do.startswith("run CONFIG SET") else ""
+            yield Finding("redis durability", Level.BAD, what, do + after)
 
 
 def _room(about: Mapping[str, Any]) -> Iterator[Finding]:
@@ -53,6 +77,9 @@ def _room(about: Mapping[str, Any]) -> Iterator[Finding]:
     if not most:
         do = "set maxmemory below what the machine has: a full Redis refuses submits, one that the system kills is away"
         yield Finding("redis memory", Level.NOTE, f"{_mebibytes(used)} used, without a limit", do)
+    elif used >= most:
+        do = "give it more memory (CONFIG SET maxmemory): submits are refused until then"
+        yield Finding("redis memory", Level.BAD, f"all of {_mebibytes(most)} used", do)
     elif used > FULL * most:
         do = "give it more memory (CONFIG SET maxmemory): when it is full, submits are refused"
         yield Finding("redis memory", Level.WARN, f"{used / most:.0%} of {_mebibytes(most)} used", do)
@@ -72,7 +99,7 @@ def _copies(about: Mapping[str, Any]) -> Iterator[Finding]:
 def _quick(client: redis.Redis, keys: Keys) -> Finding:
     ping = _median_ms(client.ping)
     write = _median_ms(lambda: client.set(f"{keys.prefix}doctor", 1, ex=10))
-    found = f"{ping:.1f} ms for a round trip, {write:.1f} ms for a write that is on disk"
+    found = f"{ping:.1f} ms for a round trip, {write:.1f} ms for a write"
     if write > SLOW_WRITE_MS:
         return Finding(
             "redis speed", Level.WARN, found, "put Redis nearer, or on a faster disk: every submit waits for it"

@@ -1,29 +1,80 @@
 """Workers: are there any, and enough."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from txn.doctor.finding import Finding, Level
-from txn.store.charts import Span
 from txn.store.statistics import MAX_WAITING_MS, Statistics
+from txn.store.timings import Histogram
 from txn.store.workers import Worker
 
+#: The due index is looked at all the time; later than this, somebody has no time for it.
+_LATE_MS = 5_000
 
-def check(workers: list[Worker], statistics: Statistics, recent: Span, call_ms: float | None) -> Iterator[Finding]:
-    """`recent`: the last five minutes; `call_ms`: what a call to the posting service takes (None: not known)."""
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What there is to do: `rate` transactions a second, each with two calls of `call_ms` to the posting service.
+
+    `hangs`: deliveries with a call that ends at the deadline, as a share of all; `deadline_ms`: that deadline.
+    """
+
+    rate: float
+    call_ms: float
+    hangs: float
+    deadline_ms: int
+
+    @property
+    def needed(self) -> float:
+        """Deliveries that are on their way at a time: as many threads are taken."""
+        return self.rate * (2 * self.call_ms + self.hangs * self.deadline_ms) / 1000
+
+    def __str__(self) -> str:
+        hanging = f" and {self.hangs:.2%} of the deliveries hanging" if self.hangs else ""
+        return f"{self.rate:,.0f}/s, {self.call_ms:,.0f} ms a call{hanging}"
+
+
+def check(workers: Sequence[Worker], statistics: Statistics, load: Load | None) -> Iterator[Finding]:
+    """`load` is None if nobody knows how long a call takes."""
     alive = [worker for worker in workers if worker.alive]
-    threads = sum(int(worker.threads or 0) for worker in alive)
-    if not alive:
-        yield Finding(
-            "workers", Level.BAD, "none is alive", "start one: dramatiq txn.worker --processes 2 --threads 192"
-        )
-        return
-    needed = 0.0 if call_ms is None else recent.accepted / 300 * 2 * call_ms / 1000
-    found = f"{len(alive)} alive, {threads:,} threads"
-    if threads < needed:
-        do = f"start more: as fast as transactions come in, {needed:,.0f} are on their way at a time"
-        yield Finding("workers", Level.WARN, found, do)
+    if alive:
+        yield _enough(alive, load)
     else:
-        yield Finding("workers", Level.OK, found)
+        do = "start one: dramatiq txn.worker --processes 2 --threads 192"
+        yield Finding("workers", Level.BAD, "none is alive", do)
+    yield _lag(statistics)
+
+
+def hangs(timings: Mapping[str, Histogram], deadline_ms: int) -> float:
+    """Deliveries with a call that was given up at the deadline, as a share of all that the workers have counted."""
+    hung = sum(_at_least(histogram, deadline_ms) for what, histogram in timings.items() if what.endswith(":none"))
+    deliveries = max(_calls(timings, "get"), _calls(timings, "post"))
+    return min(1.0, hung / deliveries) if deliveries else 0.0
+
+
+def _enough(alive: Sequence[Worker], load: Load | None) -> Finding:
+    threads = sum(int(worker.threads or 0) for worker in alive)
+    found = f"{len(alive)} alive, {threads:,} threads"
+    if load is not None and threads < load.needed:
+        do = f"start more: with {load}, {load.needed:,.0f} are on their way at a time"
+        return Finding("workers", Level.WARN, found, do)
+    return Finding("workers", Level.OK, found)
+
+
+def _lag(statistics: Statistics) -> Finding:
     if statistics.oldest_waiting_ms > MAX_WAITING_MS:
         waits = f"the oldest has been waiting for {statistics.oldest_waiting_ms // 1000:,} s"
-        yield Finding("queue", Level.BAD, waits, "start more workers, or see why the posting service is slow")
+        return Finding("queue", Level.BAD, waits, "start more workers, or see why the posting service is slow")
+    if statistics.workers and statistics.due_lag_ms > _LATE_MS:
+        late = f"what is due is looked at {statistics.due_lag_ms / 1000:,.0f} s late"
+        return Finding("queue", Level.WARN, late, "see whether Redis is slow, or the workers have no CPU left")
+    return Finding("queue", Level.OK, f"{statistics.unfinished:,} unfinished, none of them late")
+
+
+def _calls(timings: Mapping[str, Histogram], verb: str) -> int:
+    return sum(sum(histogram.counts) for what, histogram in timings.items() if what.startswith(f"{verb}:"))
+
+
+def _at_least(histogram: Histogram, ms: int) -> int:
+    """In the bucket that `ms` falls into, and above: calls end a little after their deadline."""
+    return sum(count for limit, count in zip((*histogram.limits_ms, ms), histogram.counts, strict=True) if limit >= ms)

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -28,12 +28,13 @@ _REQUIRED = {
 class Durability:
     """`level`: durable, lossy, or unknown (no right to look). `problem`: what is wrong, and what mends it.
 
-    `full`: there is no memory for another write.
+    `full`: there is no memory for another write. `more`: what else is wrong with the settings.
     """
 
     level: Literal["durable", "lossy", "unknown"]
     problem: str = ""
     full: bool = False
+    more: tuple[str, ...] = ()
 
 
 def inspect(ask: Ask, before: Durability | None = None) -> Durability:
@@ -56,11 +57,11 @@ def inspect(ask: Ask, before: Durability | None = None) -> Durability:
         return Durability(
             "lossy", "this Redis is a replica: point TXN_REDIS_URL at the primary, or run REPLICAOF NO ONE"
         )
-    for name, (needed, why) in _REQUIRED.items():
+    for name in _REQUIRED:
         if name not in settings:
             return Durability("unknown", f"the server does not tell its setting {name}")
-        if settings[name] != needed:
-            return Durability("lossy", f"{name} is '{settings[name]}', so {why}: run CONFIG SET {name} {needed}")
+    if wrong := list(_lossy(settings)):
+        return Durability("lossy", wrong[0], more=tuple(wrong[1:]))
     if persistence.get("aof_last_write_status") != "ok":
         return Durability(
             "lossy", "the last write to the append-only file failed: see the server's log and free its disk"
@@ -70,6 +71,12 @@ def inspect(ask: Ask, before: Durability | None = None) -> Durability:
         # Switched on while it runs, the log is first written from memory; until that is done a crash loses everything.
         return Durability("lossy", "the append-only file is being written: wait until it is complete")
     return Durability("durable", full=0 < int(memory.get("maxmemory", 0)) <= int(memory.get("used_memory", 0)))
+
+
+def _lossy(settings: Mapping[str, str]) -> Iterator[str]:
+    for name, (needed, why) in _REQUIRED.items():
+        if settings[name] != needed:
+            yield f"{name} is '{settings[name]}', so {why}: run CONFIG SET {name} {needed}"
 
 
 class DurabilityMonitor:
