@@ -9,7 +9,7 @@ help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1|\2/p' $(MAKEFILE_LIST) | awk -F '|' '{ printf "%-12s%s\n", $$1, $$2 }'
 
 run: .venv/dashboard.stamp ## Redis, a posting service, the API and the workers on this machine, until Ctrl-C
-	@exec $(PY) -m ops.run
+	@exec $(PY) -m ops
 
 test: .venv/test.stamp .venv/dashboard.stamp ## all tests but the long ones
 	$(PY) -m pytest -m "not long and not browser" $(ARGS)

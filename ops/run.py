@@ -198,10 +198,3 @@ def welcome(plan: Plan) -> str:
 
   Ctrl-C stops everything; what was accepted is still there at the next run.
 """
-
-
-if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except KeyboardInterrupt:  # before there was anything to stop
-        sys.exit(0)

@@ -78,12 +78,15 @@ class Delivery:
     def give_up(self, transaction_id: str, owner: str, error: BaseException) -> None:
         """Settle a delivery that ended with an exception as in doubt, as its claim has written it.
 
-        A claim that was never stored has nothing to settle: that is refused, and no harm done.
+        A claim whose answer was lost may never have been stored: then this is refused, and no harm done.
         Raises: StoreUnavailable; then the end of the lease brings the transaction back.
         """
         wait = backoff_ms(1, self._settings.min_backoff_ms, self._settings.max_backoff_ms, self._random)
         outcome = Retry(Cause.INTERNAL, f"delivery ended with {type(error).__name__}", Keep(), wait)
-        self._store.settle(transaction_id, owner, Settlement(outcome))
+        verdict = self._store.settle(transaction_id, owner, Settlement(outcome))
+        if verdict in ("taken", "unknown") and not isinstance(error, StoreUnavailable):
+            fields = {"transaction": transaction_id, "outcome": _named(outcome), "detail": outcome.detail}
+            delivery_log.refused(outcome, lambda: fields, verdict)
 
     def _settle(self, attempt: "_Attempt", outcome: Outcome) -> None:
         claim, fields = attempt.claim, partial(attempt.fields, outcome)
@@ -134,7 +137,8 @@ class _Attempt:
 
     def settlement(self, outcome: Outcome) -> Settlement:
         """The outcome with what was learnt on the way; an uneventful success leaves no history."""
-        first = isinstance(outcome, Completed) and self.claim.attempts == 1 and not self.claim.tries
+        claim = self.claim
+        first = isinstance(outcome, Completed) and claim.attempts == 1 and not claim.tries and claim.mode is Mode.POST
         return Settlement(outcome, self.answered, self.outage, "" if first else dumps(self._line(outcome)).decode())
 
     def fields(self, outcome: Outcome) -> dict[str, object]:

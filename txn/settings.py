@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 from txn.errors import BadSettings
+from txn.url import split_posting_url
 
 #: Characters of a secret that nobody guesses.
 MIN_SECRET = 16
@@ -115,8 +116,8 @@ class Settings(BaseModel):
         for name, secret in (("TXN_ADMIN_SECRET", self.admin_secret), ("TXN_METRICS_TOKEN", self.metrics_token)):
             if 0 < len(secret) < MIN_SECRET:
                 raise ValueError(f"{name} is too short: give at least {MIN_SECRET} random characters")
-        _check_url("TXN_POSTING_URL", self.posting_url, ("http", "https"))
-        _check_url("TXN_REDIS_URL", self.redis_url, ("redis", "rediss", "unix"))
+        split_posting_url(self.posting_url)
+        _check_redis_url(self.redis_url)
         return self
 
     @property
@@ -144,18 +145,17 @@ def _follow(timeout: str) -> dict[str, Any]:
     return {"margin_ms": max(1, timeout_ms // 5), "lease_ms": min(4 * timeout_ms, 86_400_000)}
 
 
-def _check_url(name: str, url: str, schemes: tuple[str, ...]) -> None:
+def _check_redis_url(url: str) -> None:
     """Raises: ValueError, which shows nothing of the URL: it may hold a password."""
     try:
         parts = urlsplit(url)
-        valid = parts.scheme in schemes and bool(parts.path if parts.scheme == "unix" else parts.hostname)
+        place = parts.path if parts.scheme == "unix" else parts.hostname
+        valid = parts.scheme in ("redis", "rediss", "unix") and bool(place)
         valid = valid and parts.port != 0 and not any(letter.isspace() for letter in url)
     except ValueError:
         valid = False
     if not valid:
-        raise ValueError(
-            f"{name} must be {' or '.join(scheme + '://' for scheme in schemes)}, a host, and a valid port if any"
-        )
+        raise ValueError("TXN_REDIS_URL must be redis:// or rediss:// or unix://, a host, and a valid port if any")
 
 
 def _sentence(details: Any) -> str:

@@ -28,6 +28,7 @@ class Report:
     unanswered_and_repeated: int
     rescued: int
     late_settles_refused: int
+    possible_doubles: int
     processes_restarted: int
     submit_p50_ms: float
     submit_p99_ms: float
@@ -75,7 +76,9 @@ def make_report(
     lost, doubled = judge(load.accepted, rows)
     command = [sys.executable, "-m", "txn", "audit", "--json"]
     audit = subprocess.run(command, env=stand.environment(), cwd=ROOT, capture_output=True, text=True, check=False)
-    percentiles = statistics.quantiles(load.latencies_ms, n=100)
+    # Of fewer than two there are no percentiles; the report says that all the others are missing.
+    latencies_ms = load.latencies_ms if len(load.latencies_ms) > 1 else [0.0, 0.0]
+    percentiles = statistics.quantiles(latencies_ms, n=100)
     return Report(
         seed=seed,
         planned=load.planned,
@@ -88,10 +91,11 @@ def make_report(
         unanswered_and_repeated=load.unanswered,
         rescued=counts.get("rescued", 0),
         late_settles_refused=counts.get("late_settles", 0),
+        possible_doubles=counts.get("late_posted", 0),
         processes_restarted=stand.restarts,
         submit_p50_ms=percentiles[49],
         submit_p99_ms=percentiles[98],
-        submit_max_ms=max(load.latencies_ms),
+        submit_max_ms=max(latencies_ms),
         quiet_after_s=quiet_after_s,
         submit_errors=load.errors,
         recovery_s=recovery_s,

@@ -142,3 +142,31 @@ def test_a_wrong_setting_is_one_sentence_and_2(command: Command) -> None:
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("txn audit: TXN_POSTING_URL must be")
     assert "secret" not in done.stderr
+
+
+BREAKING_DOWN = """
+import runpy, sys
+import txn.audit.audit
+
+def burst(content):
+    raise RuntimeError("burst")
+
+txn.audit.audit.fingerprint = burst
+sys.argv[1:] = ["audit"]
+runpy.run_module("txn", run_name="__main__")
+"""
+
+
+def test_an_audit_that_breaks_down_has_found_nothing(rig: Rig, command: Command) -> None:
+    rig.once()
+    done = subprocess.run(
+        [sys.executable, "-c", BREAKING_DOWN],
+        env=command.environment,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "RuntimeError: burst" in done.stderr

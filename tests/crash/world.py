@@ -17,7 +17,7 @@ from ops.redis_server import RedisServer
 from tests.parts import BODY, Clock
 from txn.clock import boot_ms
 from txn.delivery import Delivery
-from txn.errors import StoreUnavailable
+from txn.errors import SettleLost, StoreUnavailable
 from txn.model.submission import parse_submission
 from txn.model.transaction import Transaction
 from txn.posting.curl import CurlTransport
@@ -283,6 +283,8 @@ class Worker:
         self.transport.new_delivery()
         try:
             self.rules.deliver(transaction_id, owner)
+        except SettleLost:
+            pass
         except (StoreUnavailable, RuntimeError) as error:
             self._give_up(transaction_id, owner, error)
 

@@ -389,3 +389,13 @@ def test_the_timeline_shows_the_answer_to_the_post_that_left_a_doubt(rig: Build)
     one.deliver(name)
     [line] = one.history(name)
     assert (line["outcome"], line["http"]) == ("uncertain", 500)
+
+
+def test_what_a_second_look_has_found_is_in_the_timeline(rig: Build) -> None:
+    one = rig()
+    name = one.accept()
+    one.parts.claimed(name)  # and its worker dies, after its POST
+    write_row(one, name)
+    one.clock.forward(one.settings.lease_ms)
+    assert one.deliver(name).status is Status.COMPLETED
+    assert [(line["mode"], line["outcome"]) for line in one.history(name)] == [("confirm", "found")]

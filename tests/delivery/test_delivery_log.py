@@ -121,3 +121,25 @@ def test_a_claim_that_was_never_stored_raises_no_late_settles(rig: Build) -> Non
     one.rules.give_up(name, "a nonce that Redis never saw", StoreUnavailable("Redis cannot be reached"))
     assert one.parts.read_statistics().counts.get("late_settles", 0) == 0
     assert one.parts.status(name) == "pending"
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (RuntimeError("burst"), [("WARNING", "late settle refused")]),
+        (StoreUnavailable("Redis cannot be reached"), []),  # perhaps it has never claimed
+    ],
+)
+def test_giving_up_what_somebody_else_has_taken_over_is_said(
+    rig: Build, said: pytest.LogCaptureFixture, error: Exception, expected: list[tuple[str, str]]
+) -> None:
+    one = rig()
+    name = one.accept()
+    one.parts.store.claim(name, "first")
+    one.clock.forward(one.settings.lease_ms)
+    one.parts.store.claim(name, "heir")
+    one.rules.give_up(name, "first", error)
+    assert lines(said) == expected
+    if expected:
+        found = fields(said)
+        assert (found["transaction"], found["outcome"], found["verdict"]) == (name, "internal", "taken")

@@ -108,12 +108,12 @@ def until(true: Callable[[], object], what: str, seconds: float = PATIENCE_S) ->
         time.sleep(0.02)
 
 
-def make_run(folder: Path, **settings: str) -> Foreground:
-    """`make run` in a folder that looks like this one, with data and ports of its own."""
+def make_run(folder: Path, *options: str, **settings: str) -> Foreground:
+    """`make run`, with options for Python, in a folder that looks like this one, with data and ports of its own."""
     for name in ("ops", "txn", "wsgi.py"):
         if not (folder / name).exists():
             (folder / name).symlink_to(ROOT / name)
-    return Foreground(["-m", "ops.run"], folder, **own_ports() | settings)
+    return Foreground([*options, "-m", "ops"], folder, **own_ports() | settings)
 
 
 def own_ports() -> dict[str, str]:

@@ -1,15 +1,19 @@
 import json
+import random
 import subprocess
 import sys
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from ops.drill.blows import BLOWS, QUICK, plan
+from ops.drill.blows import BLOWS, QUICK, Blow, plan, strike
+from ops.drill.load import Load
 from ops.drill.report import Report, judge
+from ops.mock_posting.client import MockPosting
 
 ROOT = Path(__file__).parents[2]
 
@@ -32,6 +36,23 @@ def test_every_blow_comes_once_within_the_load_and_none_during_another(seed: int
 def test_a_lost_and_a_doubled_transaction_are_found() -> None:
     assert judge(["a", "b", "c"], Counter({"a": 1, "b": 2, "unknown": 1})) == (1, 1)
     assert judge(["a", "b"], Counter({"a": 1, "b": 1})) == (0, 0)
+
+
+def test_a_client_that_ends_before_its_work_is_done_is_in_the_report(mock: MockPosting) -> None:
+    load = Load(mock.url, rate=100, seconds=0.5, seed=1)  # it has no /api: every submit is answered with 404
+    load.start()
+    load.join()
+    assert (load.planned, load.accepted) == (50, [])
+    assert load.errors
+    assert all(error.startswith("RuntimeError: a submit was answered with 404") for error in load.errors)
+
+
+@pytest.mark.parametrize("name", [name for name in BLOWS if "process" in name])
+def test_a_blow_that_would_strike_nobody_ends_the_drill(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ops.drill.blows.RESTART_WITHIN_S", 0.1)
+    nobody: Any = SimpleNamespace(children=lambda name: [])
+    with pytest.raises(TimeoutError, match="no process of"):
+        strike(nobody, Blow(name, 1, 0), random.Random(1))
 
 
 @pytest.mark.timeout(180)
@@ -65,7 +86,7 @@ def test_a_drill_passes_only_if_all_was_kept_and_all_was_done(changes: dict[str,
         **dict.fromkeys(
             ("seed", "lost", "doubled", "failed", "refused_with_503", "unanswered_and_repeated", "rescued"), 0
         ),
-        **dict.fromkeys(("late_settles_refused", "processes_restarted", "audit_exit_code"), 0),
+        **dict.fromkeys(("late_settles_refused", "possible_doubles", "processes_restarted", "audit_exit_code"), 0),
         **dict.fromkeys(("submit_p50_ms", "submit_p99_ms", "submit_max_ms", "quiet_after_s"), 1.0),
         planned=320,
         accepted=320,

@@ -251,6 +251,16 @@ def test_a_second_run_in_the_same_folder_says_so_even_on_other_ports(tmp_path: P
             assert running.seen == ["make run: another `make run` is already running in this folder"]
 
 
+@pytest.mark.parametrize("module", ["redis.exceptions", "psutil", "ops.run"])
+def test_ctrl_c_while_modules_are_imported_is_no_error(tmp_path: Path, module: str) -> None:
+    with make_run(tmp_path, "-X", "importtime", **own_ports()) as running:
+        running.until(f" {module}")
+        running.signal(signal.SIGINT)
+        assert running.exit_code() == 0
+        assert not running.said("Traceback", "KeyboardInterrupt")
+        assert running.left() == []
+
+
 def test_an_external_redis_that_does_not_answer_is_a_sentence_without_its_password(tmp_path: Path) -> None:
     url = f"redis://user:secret@127.0.0.1:{free_port()}/0"
     with make_run(tmp_path, TXN_REDIS_URL=url) as running:

@@ -2,6 +2,7 @@ import pytest
 from pydantic import ValidationError
 
 from txn.errors import BadSettings
+from txn.posting.endpoint import Endpoint
 from txn.settings import Settings
 
 
@@ -143,12 +144,33 @@ def test_what_is_set_beside_the_timeout_stays() -> None:
             ("posting_url", "ftp://posting"),
             ("posting_url", "/x"),
         ),
+        *(("posting_url", "http://a b"), ("posting_url", "http://pösting"), ("posting_url", "http://posting/ä")),
+        *(("posting_url", "http://user:pw@"), ("posting_url", "http://user:pw@:80"), ("posting_url", "http://@")),
+        *(("posting_url", "http://."), ("posting_url", "http://a..b"), ("posting_url", "http://-a")),
+        *(("posting_url", "http://${HOST}"), ("posting_url", "http://<host>"), ("posting_url", "http://a,b")),
+        *(("posting_url", "http://a\\b"), ("posting_url", "http://" + "a" * 64), ("posting_url", "http://a:b/w@host")),
+        *(("posting_url", "http://a?b"), ("posting_url", "http://a#b"), ("posting_url", "http://a:65536")),
+        *(("posting_url", "http://[::1]x"), ("posting_url", "http://a\n"), ("posting_url", "http://\ta")),
         *(("posting_url", "http://[x"), ("posting_url", "http://"), ("posting_url", "http://posting:port")),
     ],
     ids=lambda value: repr(value)[:30],
 )
 def test_a_value_that_cannot_work_is_refused_and_its_variable_is_named(name: str, text: str) -> None:
     assert f"TXN_{name.upper()}" in refused(**{name: text})
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("http://posting", "HTTPS://Posting.Example.", "http://po_sting:8080/", "http://a-b.c-d/base//x", "http://a:"),
+        *("http://127.0.0.1:80", "http://[::1]:80/x", "http://[fe80::1%25eth0]", "http://1.2.3.4.example"),
+        *("http://user@posting", "https://user:p%40ss%2F@posting:443/x", "http://u:p@h@posting", "http://:pw@posting"),
+        "http://" + "a" * 63,
+    ],
+)
+def test_a_posting_url_that_can_be_asked_is_accepted_as_it_is(url: str) -> None:
+    assert read(posting_url=url).posting_url == url
+    Endpoint.parse(url)
 
 
 def test_all_wrong_values_are_named_at_once() -> None:

@@ -2,17 +2,15 @@
 
 import base64
 import os
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Self
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 import certifi
 
 from txn.errors import BadSettings
-
-_MALFORMED = "TXN_POSTING_URL must be http:// or https://, a host, and nothing behind but a port and a path"
+from txn.url import split_posting_url
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,15 +30,10 @@ class Endpoint:
 
         Raises: BadSettings; the text shows nothing of the URL.
         """
-        if not re.fullmatch(r"https?://[!-~]+", base_url, re.IGNORECASE) or "?" in base_url or "#" in base_url:
-            raise BadSettings(_MALFORMED)
         try:
-            parts = urlsplit(base_url)
-            well_formed = bool(parts.hostname) and parts.port != 0
-        except ValueError:
-            well_formed = False
-        if not well_formed:
-            raise BadSettings(_MALFORMED)
+            parts = split_posting_url(base_url)
+        except ValueError as error:
+            raise BadSettings(str(error)) from None
         userinfo, _, host = parts.netloc.rpartition("@")
         url = f"{parts.scheme}://{host}{parts.path.rstrip('/')}"
         return cls(url, {"User-Agent": "txn"} | _basic(userinfo), ca_file or _default_ca_file())
