@@ -36,3 +36,14 @@ def test_a_look_that_came_too_early_to_know_does_not_lengthen_the_backoff(parts:
     assert again.tries == 0
     parts.settle(again, Retry(Cause.NOT_WRITTEN, "POST: answered 500", Clear(), 0))
     assert parts.record("a")["tries"] == "1"
+
+
+def test_a_look_while_a_redis_that_lost_data_is_waited_for_leaves_its_trace(parts: Parts) -> None:
+    parts.accept("a")
+    parts.client.hset(parts.keys.epoch, "quarantine", parts.read_statistics().now_ms + 60_000)
+    look = parts.claimed("a")
+    assert (look.mode, look.attempts) == (Mode.CONFIRM, 0)
+    parts.settle(look, Retry(Cause.IN_DOUBT, "GET: not there, while in doubt", Keep(), 0))
+    parts.clock.forward(60_001)
+    first = parts.claimed("a")
+    assert (first.mode, first.tries) == (Mode.POST, 1), "with TXN_VERIFY=after-doubt, this one is verified"

@@ -99,8 +99,10 @@ local function retry(doubt_until)
     come_back(doubt_until)
     redis.call('HINCRBY', count, 'retried:' .. code, 1)
     set_uncertain(doubt_until > now)
-    -- A look that came too early to know has not failed.
-    redis.call('HSET', record, 'tries', (tonumber(r[8]) or 0) + (code == 'in_doubt' and 0 or 1), 'error', detail)
+    -- A look that came too early to know has not failed. (Before any attempt it was for a Redis that had lost data: then
+    -- the first POST must not go out as if nothing had been.)
+    local failed = code ~= 'in_doubt' or (tonumber(r[5]) or 0) == 0
+    redis.call('HSET', record, 'tries', (tonumber(r[8]) or 0) + (failed and 1 or 0), 'error', detail)
     if code == 'unanswered' then
         -- Only time in which others were answered counts: while the service was silent to everybody, it begins anew.
         local others = tonumber(redis.call('HGET', KEYS[6], 'answered')) or 0
