@@ -33,7 +33,7 @@ def run(*arguments: str, stdin: str = "") -> None:
 
 def alerts() -> dict[str, dict[str, Any]]:
     [group] = yaml.safe_load((RULES / "alerts.yml").read_text())["groups"]
-    return {rule["alert"]: rule for rule in group["rules"]}
+    return {rule["alert"]: rule for rule in group["rules"] if "alert" in rule}
 
 
 def expressions() -> list[str]:
