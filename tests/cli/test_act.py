@@ -99,7 +99,7 @@ def test_at_a_terminal_it_asks_first(txn: Commands, parts: Parts, answer: str, c
 def test_ctrl_c_at_the_question_does_nothing(txn: Commands, parts: Parts) -> None:
     parts.fail("a")
     with txn.at_terminal("discard", "a", "--why", "x") as terminal:
-        terminal.until("Discard 1 transaction?")
+        terminal.until("Discard 1 transaction? [y/N]: ")  # the last space is of the reading itself
         terminal.interrupt()
         assert terminal.ends() == 130
     assert "Traceback" not in terminal.seen
