@@ -20,12 +20,12 @@ from txn.errors import BadSettings
 #: Stand-ins: what a child may do. Each touches its file, named on the command line, when it is up.
 UP = "import os, pathlib, signal, subprocess, sys, time\nup = pathlib.Path(sys.argv[1]).touch\n"
 STAND_INS = {
-    "plain": "up(); print('I am', os.getpid()); signal.pause()",
+    "plain": "up(); print(f'I am {os.getpid()}'); signal.pause()",
     "stubborn": "signal.signal(signal.SIGTERM, signal.SIG_IGN); up()\nwhile True: signal.pause()",
     "orphans": (
         "same = subprocess.Popen(['sleep', '600'])\n"
         "other = subprocess.Popen(['sleep', '600'], process_group=0)\n"
-        "up(); print('mine are', same.pid, other.pid); signal.pause()"
+        "up(); print(f'mine are {same.pid} {other.pid}'); signal.pause()"
     ),
     "babbling": (
         "sys.stdout.buffer.write(bytes(range(256)) * 1000 + b'\\n\\x1b[2J' + b'x' * 200_000 + b'\\npartial')\n"
@@ -34,7 +34,7 @@ STAND_INS = {
     "stillborn": "print('no such table'); sys.exit(3)",
     "mute": "print('thinking'); signal.pause()",
     "once": (
-        "again = os.path.exists(sys.argv[1]); up(); print('I am', os.getpid())\nagain or signal.pause(); sys.exit(1)"
+        "again = os.path.exists(sys.argv[1]); up(); print(f'I am {os.getpid()}')\nagain or signal.pause(); sys.exit(1)"
     ),
     "closed": "os.close(1); os.close(2); up(); signal.pause()",
 }
