@@ -1,0 +1,48 @@
+"""Whoever installs base.txt, and nothing else, has all that the API and the workers import."""
+
+import re
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+#: Used by rich, requests and Python itself if they are there; nobody needs them.
+OPTIONAL = {"attrs", "pysocks", "pip", "setuptools"}
+IMPORTED = """
+import sys
+import gunicorn.workers.ggevent
+import txn.cli.app
+import txn.worker
+import wsgi
+print(*sorted({name.partition(".")[0] for name in sys.modules}))
+"""
+
+
+def normal(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def with_what_they_need(names: set[str]) -> set[str]:
+    """The distributions and, without extras, all that they ask for."""
+    found: set[str] = set()
+    while names:
+        name = normal(names.pop())
+        if name not in found:
+            found.add(name)
+            try:
+                asked = metadata.requires(name) or []
+            except metadata.PackageNotFoundError:  # for another system or Python
+                continue
+            names |= {re.split(r"[^\w.-]", one)[0] for one in asked if "extra ==" not in one}
+    return found
+
+
+def test_all_that_api_workers_and_command_line_import_is_in_base() -> None:
+    lines = (ROOT / "requirements/base.txt").read_text().splitlines()
+    base = with_what_they_need({line.partition("==")[0] for line in lines if "==" in line})
+    done = subprocess.run([sys.executable, "-c", IMPORTED], cwd=ROOT, text=True, capture_output=True, check=True)
+    owners = metadata.packages_distributions()
+    needed = {normal(owner) for module in done.stdout.split() for owner in owners.get(module, [])}
+    assert "gunicorn" in needed
+    assert needed - base <= OPTIONAL, "these are imported, and only there because tests need them"
