@@ -142,8 +142,14 @@ class _Attempt:
         return Settlement(outcome, self.answered, self.outage, "" if first else dumps(self._line(outcome)).decode())
 
     def fields(self, outcome: Outcome) -> dict[str, object]:
-        """For the log: the history's line, whose it is, and how long each call took."""
-        return {"transaction": self.claim.id, **self._line(outcome), **self.spent}
+        """For the log: the history's line, whose it is, and how long each call took.
+
+        What the posting service says of a rejection may quote the payload: that stays in the record.
+        """
+        line = self._line(outcome)
+        if isinstance(outcome, Failed) and outcome.code is ErrorCode.REJECTED:
+            line["detail"] = f"POST: answered {self.status}"
+        return {"transaction": self.claim.id, **line, **self.spent}
 
     def ms(self) -> int:
         """Time since the claim."""

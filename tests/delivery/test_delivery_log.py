@@ -7,6 +7,7 @@ import pytest
 from tests.delivery.rig import Rig
 from txn.errors import SettleLost, StoreUnavailable
 from txn.model.outcome import Settlement
+from txn.posting.transport import Answer
 
 Build = Callable[..., Rig]
 
@@ -57,6 +58,19 @@ def test_a_dead_letter_is_said_as_such(rig: Build, said: pytest.LogCaptureFixtur
     one.deliver(name)
     assert lines(said) == [("WARNING", "transaction failed")]
     assert (fields(said)["outcome"], fields(said)["transaction"]) == ("rejected", name)
+
+
+def test_what_the_posting_service_quotes_of_a_payload_is_in_the_record_and_not_in_the_log(
+    rig: Build, said: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = rig()
+    name = one.accept()
+    quoted = one.posting._classified(Answer(400, {}, b'{"detail": "no such card: 4111-1111"}'))
+    monkeypatch.setattr(one.posting, "post", lambda *arguments: quoted)
+    one.deliver(name)
+    assert "4111-1111" in one.parts.record(name)["detail"]
+    assert "4111-1111" not in str(vars(said.records[0]))
+    assert fields(said)["detail"] == "POST: answered 400"
 
 
 def test_a_look_during_the_doubt_is_said_to_those_who_debug_only(rig: Build, said: pytest.LogCaptureFixture) -> None:
