@@ -18,7 +18,7 @@ from txn.queue.about import worker_name
 from txn.queue.actor import declare_actor
 from txn.queue.broker import RecordBroker
 from txn.queue.message import NAME, message_template
-from txn.queue.middleware import RunLoops, SettleEscaped, TellThreads
+from txn.queue.middleware import AddUpTimings, RunLoops, SettleEscaped, TellThreads
 from txn.queue.results import RecordResults
 from txn.rescuer import Rescuer
 from txn.settings import Settings
@@ -88,9 +88,9 @@ def worker(settings: Settings) -> tuple[RecordBroker, Actor[Any, Any]]:
             RunLoops(
                 Loop("rescuer", Rescuer(store).beat),
                 Loop("bulk runner", bulk.tick),
-                Loop("timings", timings.flush),
                 Loop("watch", Watch(StatisticsReader(client, keys)).beat),
             ),
+            AddUpTimings(timings),
         ],
     )
     return broker, declare_actor(broker, delivery)

@@ -103,3 +103,14 @@ def test_every_api_process_tells_the_same(tmp_path: Path, monkeypatch: pytest.Mo
         gauges = ("txn_oldest_waiting_seconds", "txn_due_lag_seconds")
         told = {tuple((name, value) for name, value in scrape(stack).items() if name not in gauges) for _ in range(12)}
         assert len(told) == 1
+
+
+def test_a_worker_that_is_stopped_leaves_no_call_uncounted(stack: Stack) -> None:
+    stack.mock.faults(latency_ms=300)
+    worker = stack.start_worker()
+    stack.submit_many(60)
+    stack.until(lambda: stack.mock.stats()["posts"] > 0, "deliveries are under way")
+    assert worker.stop() == 0
+    calls = stack.mock.stats()
+    assert total(scrape(stack), "txn_posting_seconds_count") == calls["posts"] + calls["gets"]
+    assert "same type twice" not in stack.logs()

@@ -1,5 +1,6 @@
 """What every worker process does around the actor: name the owner, settle what escapes, run the loops."""
 
+import contextlib
 import logging
 import secrets
 import threading
@@ -11,6 +12,7 @@ from txn.delivery import Delivery
 from txn.errors import SettleLost, StoreUnavailable
 from txn.loop import Loop
 from txn.queue.broker import RecordBroker
+from txn.store.timings import Timings
 
 log = logging.getLogger(__name__)
 
@@ -73,3 +75,16 @@ class RunLoops(Middleware):
             loop.stop()
         for thread in self._threads:
             thread.join()
+
+
+class AddUpTimings(RunLoops):
+    """Adds the notes of this process up, once a second and once more when its last delivery is over."""
+
+    def __init__(self, timings: Timings) -> None:
+        super().__init__(Loop("timings", timings.flush))
+        self._timings = timings
+
+    def after_worker_shutdown(self, broker: Broker, worker: Worker) -> None:
+        """What was delivered while the worker stopped."""
+        with contextlib.suppress(StoreUnavailable):
+            self._timings.flush()
