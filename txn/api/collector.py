@@ -31,13 +31,10 @@ _LEVELS = {
     "retrying": ("retrying", "Unfinished transactions that have failed at least once"),
     "dead_letters": ("dead", "Failed transactions that nobody has replayed or discarded"),
 }
-#: Outcome of an attempt, as in a transaction's timeline -> field of the totals.
-_OUTCOMES = (
-    {evidence.value: f"completed:{evidence.value}" for evidence in Evidence}
-    | {code.value: f"failed:{code.value}" for code in ErrorCode}
-    | {cause.value: f"retried:{cause.value}" for cause in Cause}
-    | {"released": "released"}
-)
+#: Value of a label -> field of the totals. Outcomes of attempts are named as in a transaction's timeline.
+_COMPLETED = {evidence.value: f"completed:{evidence.value}" for evidence in Evidence}
+_FAILED = {code.value: f"failed:{code.value}" for code in ErrorCode}
+_OUTCOMES = _COMPLETED | _FAILED | {cause.value: f"retried:{cause.value}" for cause in Cause} | {"released": "released"}
 
 
 class SystemCollector(Collector):
@@ -66,10 +63,8 @@ class SystemCollector(Collector):
 def _counters(counts: Mapping[str, int]) -> Iterator[Metric]:
     for name, (field, meaning) in _COUNTERS.items():
         yield CounterMetricFamily(f"txn_{name}", meaning, counts.get(field, 0))
-    completed = {evidence.value: f"completed:{evidence.value}" for evidence in Evidence}
-    failed = {code.value: f"failed:{code.value}" for code in ErrorCode}
-    yield _labelled("completed", "Transactions completed, by how it was seen", "evidence", completed, counts)
-    yield _labelled("failed", "Transactions failed, by error code", "code", failed, counts)
+    yield _labelled("completed", "Transactions completed, by how it was seen", "evidence", _COMPLETED, counts)
+    yield _labelled("failed", "Transactions failed, by error code", "code", _FAILED, counts)
     yield _labelled("attempts", "Deliveries that were settled, by their outcome", "outcome", _OUTCOMES, counts)
 
 

@@ -1,7 +1,6 @@
 """The parts that a command works with, on the Redis of the environment's settings."""
 
 import os
-from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from txn.parts import Parts
@@ -32,8 +31,3 @@ def without_secrets(url: str) -> str:
     host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
     port = f":{parts.port}" if parts.port else ""
     return f"{parts.scheme}://{host}{port}{parts.path}"
-
-
-def only_set(**fields: str | None) -> Mapping[str, str]:
-    """Options that were given."""
-    return {name: value for name, value in fields.items() if value}

@@ -33,7 +33,7 @@ def configure(level: str, style: Literal["auto", "json", "text"]) -> None:
 
 
 def config(level: str, style: Literal["auto", "json", "text"]) -> dict[str, Any]:
-    """For `logging.config.dictConfig`, and gunicorn's `logconfig_dict`."""
+    """For `logging.config.dictConfig`; gunicorn's master process uses it too (ops/gunicorn.conf.py)."""
     return {
         "version": 1,
         "disable_existing_loggers": False,

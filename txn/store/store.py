@@ -33,7 +33,7 @@ class Claim:
     """A transaction that is ours for `Settings.lease_ms` from before the claim was sent.
 
     `attempts`: deliveries that were allowed to post, this one included; `counted`: those that count against the
-    maximum; `tries`: retries since it was accepted or replayed; `unanswered_ms`: how long GETs of this id have brought
+    maximum; `tries`: failures since it was accepted or replayed; `unanswered_ms`: how long GETs of this id have brought
     nothing while others were answered.
     """
 
