@@ -6,7 +6,7 @@ PY := .venv/bin/python
 
 help: ## this list
 	@echo "make ...  (PYTHON=/path/to/python picks the Python for .venv, ARGS=... goes to what it runs)"
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1|\2/p' $(MAKEFILE_LIST) | awk -F '|' '{ printf "%-12s%s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1|\2/p' $(MAKEFILE_LIST) | awk -F '|' '{ printf "%-15s%s\n", $$1, $$2 }'
 
 run: .venv/dashboard.stamp ## Redis, a posting service, the API and the workers on this machine, until Ctrl-C
 	@exec $(PY) -m ops
@@ -26,7 +26,7 @@ drill: .venv/test.stamp .venv/dashboard.stamp ## the real processes under load, 
 swarm: .venv/local.stamp .venv-swarm/swarm.stamp ## users on locust, 300 requests/s for 60 s, then a verdict; README: "Load it yourself"
 	@$(PY) -m ops.swarm $(ARGS)
 
-bench: .venv/local.stamp ## how fast all of it is on this machine, in 20 minutes; ARGS=--quick for a look, ARGS="whole idle" for a part
+bench: .venv/local.stamp ## how fast all of it is on this machine, in 25 minutes; ARGS=--quick for a look, ARGS="whole idle" for a part
 	@$(PY) -m bench $(ARGS)
 
 check: .venv/test.stamp .venv/dashboard.stamp ## lint, format, types, and who may import whom

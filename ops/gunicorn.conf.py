@@ -22,7 +22,7 @@ keepalive = 30
 graceful_timeout = 10
 #: A control socket in a fixed place would be taken away by a second instance on the same machine.
 control_socket_disable = True
-#: The rejected, not the accepted: a line per request costs more than the request.
+#: None: a line per request costs more than the request.
 accesslog = None
 errorlog = "-"
 try:

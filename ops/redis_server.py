@@ -39,7 +39,7 @@ def command(port: int, directory: Path, flavour: str = "valkey", **config: str) 
 
 
 class RedisServer:
-    """A server process for tests: start, stop, kill -9, pause, start again on the same data."""
+    """A server process for tests: start, stop, kill -9, start again on the same data."""
 
     def __init__(self, port: int, directory: Path, flavour: str = "valkey", **config: str) -> None:
         self.port = port

@@ -113,5 +113,9 @@ class Parts:
         found: Any = self.client.lrange(self.keys.messages, 0, -1)
         return [name.decode() for name in found]
 
+    def begin_a_minute(self) -> None:
+        """Move the clock to where one has just begun: what a test does in the next seconds is in the same one."""
+        self.clock.forward(60_000 - self.read_statistics().now_ms % 60_000)
+
     def read_statistics(self) -> Statistics:
         return self.statistics.read()

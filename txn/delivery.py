@@ -111,7 +111,7 @@ class _Attempt:
     answered: bool = False
     outage: str = ""
     status: int | None = None
-    post_deadline: int = 0
+    post_deadline: int = field(init=False)
     began: int = field(init=False)
     spent: dict[str, int] = field(default_factory=dict)
 
@@ -181,8 +181,7 @@ class _Attempt:
         return Retry(Cause.IN_DOUBT, "GET: not there, while in doubt", Keep(), 0)
 
     def _post(self) -> Outcome:
-        claim = self.claim
-        result = self._send(claim)
+        result = self._send()
         match result:
             case Posted():
                 return Completed(Evidence.POSTED)
@@ -200,10 +199,9 @@ class _Attempt:
         lookup = self._find()
         if isinstance(lookup, Found) and lookup.same:
             return Completed(Evidence.VERIFIED)
-        if isinstance(lookup, Absent) and self._answer_was_final(result):
-            self.status = result.status
-            return self._not_written(result)
         self.status = result.status  # the timeline shows the answer that decided
+        if isinstance(lookup, Absent) and self._answer_was_final(result):
+            return self._not_written(result)
         left = self.post_deadline - self.rules._boot_ms()
         doubt = Maybe(left + self.rules._settings.doubt_window_ms)
         return Retry(Cause.UNCERTAIN, result.detail, doubt, self._backoff(result.retry_after_ms))
@@ -229,8 +227,8 @@ class _Attempt:
             self.answered = True
         return lookup
 
-    def _send(self, claim: Claim) -> PostResult:
-        began = self.rules._boot_ms()
+    def _send(self) -> PostResult:
+        claim, began = self.claim, self.rules._boot_ms()
         result = self.rules._posting.post(claim.id, claim.payload, claim.submitted_ms, self._last_check)
         self.spent["post_ms"] = self.rules._boot_ms() - began
         self.status = result.status

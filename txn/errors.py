@@ -1,4 +1,4 @@
-"""Everything txn refuses or cannot do, as one tree.
+"""Everything txn refuses or cannot do, as one tree. Those with a file live beside what raises them.
 
 TxnError
 ├── Refused                  the caller's fault; nothing was stored
@@ -9,7 +9,11 @@ TxnError
 ├── Unavailable              nothing is acknowledged now; repeat later with the same key (503)
 │   ├── StoreUnavailable     Redis did not answer, or answered with an error
 │   │   └── SettleLost       ... to what a delivery has found out
-│   └── NotDurable           Redis would acknowledge what it can lose
+│   ├── NotDurable           Redis would acknowledge what it can lose
+│   ├── PostingUnavailable   the posting service's list cannot be read to its end (txn/posting/listing.py)
+│   └── ApiAway              `txn submit` got no answer from the API (txn/cli/api.py)
+├── NoList                   the posting service has no list (txn/posting/listing.py)
+├── DeliveryFailedError      what Dramatiq's get_result says of a failed transaction (txn/queue/results.py)
 └── BadSettings              the process must not start
 """
 

@@ -45,7 +45,7 @@ class Operations:
         """Do it to all that match and have failed by now. The workers move it on; starting it twice starts one."""
         why = checked_why(what, why)
         if self._runs.start(run_id, what, wanted, who, why) == "started":
-            log.info("%s: %s all that match, run %s, filter %s, why %s", who, what, run_id, _shown(wanted), quoted(why))
+            log.info("%s: %s all that match, run %s, filter %r, why %r", who, what, run_id, _shown(wanted), why)
 
     def stop_run(self, run_id: str, who: str) -> str:
         """End a run where it stands: `stopped`, `over` or `unknown`. What it has done stays done."""
@@ -65,7 +65,7 @@ class Operations:
         ]
         done = Done(*by_verdict)
         if done.done:
-            log.info("%s: %s %d, why %s: %s", who, what, len(done.done), quoted(why), " ".join(done.done))
+            log.info("%s: %s %d, why %r: %s", who, what, len(done.done), why, " ".join(done.done))
         return done
 
 
@@ -85,12 +85,7 @@ def history_line(what: Action, who: str, why: str, run: str = "") -> str:
     return dumps({name: value for name, value in line.items() if value}).decode()
 
 
-def quoted(text: str) -> str:
-    """For one line of a log, whatever is in it."""
-    return repr(text)
-
-
 def _shown(wanted: Filter) -> str:
     """Without the text that was looked for: it may quote a payload."""
     fields = wanted.to_json()
-    return quoted(dumps(fields | ({"text": "..."} if wanted.text else {})).decode())
+    return dumps(fields | ({"text": "..."} if wanted.text else {})).decode()

@@ -88,6 +88,7 @@ def test_the_error_rate_is_failed_attempts_by_attempts(api: TestClient, parts: P
 
 
 def test_the_error_rate_forgets_after_five_minutes(api: TestClient, parts: Parts) -> None:
+    parts.begin_a_minute()
     submit(api, with_id("a"))
     parts.settle(parts.claimed("a"), Retry(Cause.NOT_WRITTEN, "500", Clear(), 0), answered=True)
     assert health(api).json["errorRate"] == 1

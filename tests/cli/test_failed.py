@@ -66,7 +66,7 @@ def test_json_has_all_of_a_letter(txn: Commands, parts: Parts) -> None:
         (("--code", "nonsense"), "it is one of rejected"),
         (("--since", "yesterday"), "--since: a time looks like"),
         (("--until", "tomorrow"), "--until: a time looks like"),
-        (("--currency", "EURO"), "a currency has three letters"),
+        (("--currency", "EURO"), "--currency: a currency has three letters"),
     ],
 )
 def test_an_option_that_makes_no_sense_is_named(txn: Commands, options: tuple[str, str], said: str) -> None:

@@ -69,6 +69,7 @@ def test_secrets_of_the_url_are_not_shown(txn: Commands, parts: Parts) -> None:
     url = txn.environment["TXN_REDIS_URL"]
     assert url is not None
     done = txn("status", TXN_REDIS_URL=url.replace("redis://", "redis://ann:s3cret-pw@"))
+    parts.client.execute_command("ACL", "DELUSER", "ann")
     assert "127.0.0.1" in done.out
     assert "s3cret" not in done.out + done.err
 

@@ -44,7 +44,13 @@ def test_with_every_right_on_our_keys_nothing_is_missing_and_nothing_is_left(rig
     assert parts.client.keys(f"{parts.settings.prefix}doctor*") == []
 
 
-@pytest.mark.parametrize("name", ["hincrby", "zadd", "xadd", "del", "time", "scan", "unlink", "lrange", "multi"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("hincrby", "zadd", "zrevrange", "xadd", "del", "time"),
+        *("scan", "unlink", "lrange", "xrevrange", "zrevrangebyscore", "multi"),
+    ],
+)
 def test_a_command_that_is_not_allowed_is_missing(rights: Rights, parts: Parts, name: str) -> None:
     change(parts, f"-{name}")
     assert rights.missing() == [name.upper()]

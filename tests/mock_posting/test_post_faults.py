@@ -123,7 +123,7 @@ def test_latency_comes_before_the_write_and_the_write_does_not_need_its_caller(m
         assert caller.status() == 201
     assert time.monotonic() - began > 0.095
     with Caller(mock).post("b"):
-        until_stats(mock, in_flight=1, pending_late_writes=0)
+        until_stats(mock, posts=2)
     until_stats(mock, rows=2, in_flight=0, pending_late_writes=0)
 
 

@@ -49,7 +49,7 @@ class Queue:
 
 @pytest.fixture
 def queue(valkey: RedisServer, settings: Settings, clock: Clock, mock: MockPosting) -> Iterator[Queue]:
-    quick = settings.model_copy(update={"posting_timeout_ms": 300, "min_backoff_ms": 20, "answer_is_final": True})
+    quick = settings.model_copy(update={"min_backoff_ms": 20, "answer_is_final": True})
     with Parts(valkey.url, quick, clock) as parts:
         queue = Queue(parts, mock)
         yield queue

@@ -14,6 +14,7 @@ MINUTE = 60_000
 
 @pytest.fixture
 def reader(parts: Parts) -> Charts:
+    parts.begin_a_minute()
     return Charts(parts.client, parts.keys)
 
 

@@ -23,8 +23,10 @@ def read_filter(one: Callable[[str], str | None]) -> Filter:
     code, currency, text = ((one(name) or "").strip() for name in ("code", "currency", "text"))
     if code and code not in list(ErrorCode):
         raise Invalid("code", f"there is no such error code: it is one of {', '.join(ErrorCode)}")
-    if len(currency) > 3 or len(text) > MAX_TEXT:
-        raise Invalid("text", f"a currency has three letters, and a text at most {MAX_TEXT} characters")
+    if len(currency) > 3:
+        raise Invalid("currency", "a currency has three letters")
+    if len(text) > MAX_TEXT:
+        raise Invalid("text", f"the text of an error is looked for by at most {MAX_TEXT} characters")
     since, until = ((one(name) or "").strip() for name in ("since", "until"))
     return Filter(code, _ms(since), _ms(until, until=True), currency.upper(), text)
 

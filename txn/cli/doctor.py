@@ -94,11 +94,11 @@ def _workers(parts: Parts, call_ms: float | None) -> Iterator[Finding]:
     statistics, load = parts.statistics.read(), None
     if call_ms is not None:
         recent = parts.charts.read(statistics.now_ms).recent
-        seconds = max(1.0, (statistics.now_ms - recent.start_ms) / 1000)
+        rate = recent.accepted / recent.minutes(statistics.now_ms) / 60
         deadline_ms = parts.settings.posting_timeout_ms
         with connect(parts.settings.redis_url, timeout_ms=READ_TIMEOUT_MS) as client:
             timings = Timings(client, Keys(parts.settings.prefix, NAME)).read()
-        load = workers.Load(recent.accepted / seconds, call_ms, workers.hangs(timings, deadline_ms), deadline_ms)
+        load = workers.Load(rate, call_ms, workers.hangs(timings, deadline_ms), deadline_ms)
     yield from workers.check(parts.workers.read().workers, statistics, load)
 
 

@@ -72,7 +72,7 @@ def table(letters: Sequence[Letter], now_ms: int) -> Table:
 
 
 def described(wanted: Filter) -> str:
-    """`with code rejected, since ...`, for questions."""
+    """`code rejected, since ...`, for questions."""
     said = letter_query.fields(wanted)
     return ", ".join(f"{name} {plain(value)}" for name, value in said.items())
 

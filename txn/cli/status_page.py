@@ -28,11 +28,6 @@ class Seen:
     floor: Floor
 
     @property
-    def minutes(self) -> float:
-        """The last of the five is not over yet."""
-        return 4 + max(1, self.look.statistics.now_ms % 60_000) / 60_000
-
-    @property
     def recent(self) -> Span:
         """The last five minutes."""
         return self.look.history.recent
@@ -45,7 +40,7 @@ class Seen:
 
     def per_second(self, name: str) -> float:
         """How many were accepted, completed or failed in the last minutes."""
-        return float(getattr(self.recent, name)) / self.minutes / 60
+        return float(getattr(self.recent, name)) / self.recent.minutes(self.look.statistics.now_ms) / 60
 
 
 def page(settings: Settings, seen: Seen) -> Group:

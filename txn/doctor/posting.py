@@ -70,7 +70,7 @@ def _fresh(transport: Transport, timeout_ms: int) -> Finding:
 def _cached(answer: Answer) -> bool:
     age = answer.headers.get("age", "0").strip()
     said = " ".join(answer.headers.get(name, "") for name in _CACHES).lower()
-    return (age.isdigit() and int(age) > 0) or bool(_HIT(said))
+    return (age.isdecimal() and int(age) > 0) or bool(_HIT(said))
 
 
 def _list(settings: Settings) -> Finding:

@@ -67,7 +67,7 @@ def _kept(durability: DurabilityMonitor) -> Iterator[Finding]:
         yield Finding("redis durability", Level.OK, "every write is on disk before it is acknowledged")
     else:
         for problem in (latest.problem, *latest.more):
-            what, _, do = problem.partition(": ")
+            what, _, do = problem.rpartition(": ")
             after = ", and set it in its configuration file too" if do.startswith("run CONFIG SET") else ""
             yield Finding("redis durability", Level.BAD, what, do + after)
 

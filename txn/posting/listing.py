@@ -100,7 +100,7 @@ def _rows(body: _Array) -> Iterator[Mapping[str, Any]]:
 
 
 def _sentence(error: BaseException) -> str:
-    if isinstance(error, (requests.ConnectTimeout, requests.ConnectionError)) and not error.response:
+    if isinstance(error, requests.ConnectionError):
         return "the posting service cannot be reached"
     if isinstance(error, (requests.Timeout, urllib3.exceptions.TimeoutError)):
         return "the posting service's list did not come in time"

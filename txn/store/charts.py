@@ -25,7 +25,7 @@ RECENT = 5
 BAR = 10
 #: Minutes read with one call. The first look of a process reads a whole day; others get their turn in between.
 CHUNK = 120
-#: A minute that ended so long ago does not change any more.
+#: A minute that ended so many minutes ago does not change any more.
 SETTLED = 2
 
 _EMPTY = (0,) * len(_FIELDS)
@@ -47,6 +47,10 @@ class Span:
     def error_rate(self) -> float:
         """Failed attempts / attempts, 0 if there were none."""
         return min(1.0, self.failed_attempts / self.attempts) if self.attempts else 0.0
+
+    def minutes(self, now_ms: int) -> float:
+        """How long it is if it ends now (Redis's clock): its last minute may not be over."""
+        return max(1, now_ms - self.start_ms) / 60_000
 
     def percentile(self, share: float) -> "Percentile | None":
         """Within which time so many (0.95) of the completed ones were; None if there were none."""
@@ -94,8 +98,8 @@ class Charts:
         """
         now = now_ms // 60_000
         first = (now // BAR - DAY // BAR + 1) * BAR
-        found = self._minutes(range(first, now + 1))
         minutes = range(first, now + 1)
+        found = self._minutes(minutes)
         day = [_sum(bar, found) for bar in _chunks(minutes, BAR)]
         hour = [_sum([minute], found) for minute in minutes[-HOUR:]]
         return History(hour, day, _sum(minutes[-RECENT:], found))

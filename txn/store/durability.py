@@ -26,7 +26,7 @@ _REQUIRED = {
 
 @dataclass(frozen=True, slots=True)
 class Durability:
-    """`level`: durable, lossy, or unknown (no right to look). `problem`: what is wrong, and what mends it.
+    """`level`: durable, lossy, or unknown (no right to look). `problem`: what is wrong, a colon, and what mends it.
 
     `full`: there is no memory for another write. `more`: what else is wrong with the settings.
     """
@@ -59,7 +59,7 @@ def inspect(ask: Ask, before: Durability | None = None) -> Durability:
         )
     for name in _REQUIRED:
         if name not in settings:
-            return Durability("unknown", f"the server does not tell its setting {name}")
+            return Durability("unknown", f"the server does not tell its setting {name}: use one that does")
     if wrong := list(_lossy(settings)):
         return Durability("lossy", wrong[0], more=tuple(wrong[1:]))
     if persistence.get("aof_last_write_status") != "ok":
@@ -109,10 +109,8 @@ class DurabilityMonitor:
             self._said.is_now("away", str(unavailable(error)))
             return
         except Exception as error:  # noqa: BLE001 - whatever it is, an older verdict must not stand for ever
-            self.latest = Durability(
-                "unknown", f"Redis cannot be looked at ({type(error).__name__}: {str(error)[:100]})"
-            )
-
+            why = f"{type(error).__name__}: {str(error)[:100]}"
+            self.latest = Durability("unknown", f"Redis cannot be looked at ({why}): check TXN_REDIS_URL and its user")
         latest = self.latest
         self._said.is_now("full" if latest.full else latest.level, latest.problem)
 

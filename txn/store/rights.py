@@ -34,7 +34,7 @@ class Rights:
             "UNLINK": lambda: client.unlink(string),
             "LRANGE": lambda: client.lrange(list_, 0, 0),
             "XREVRANGE": lambda: client.xrevrange(stream, count=1),
-            "ZREVRANGE": lambda: client.zrevrange(zset, 0, 0),
+            "ZREVRANGEBYSCORE": lambda: client.zrevrangebyscore(zset, 1, 0),
             "MULTI": lambda: self._together(hash_),
         }
 

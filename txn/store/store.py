@@ -160,7 +160,7 @@ class Store:
         """Write down how a delivery ended: `settled`, or why that was refused."""
         keys, outcome = self._keys, settlement.outcome
         kind, code, detail, wait_ms, counts = _described(outcome)
-        doubt, doubt_ms = self._doubt(getattr(outcome, "doubt", Clear()))
+        doubt, doubt_ms = _doubt(getattr(outcome, "doubt", Clear()))
         reply = self._scripts.run(
             "settle",
             [
@@ -262,11 +262,6 @@ class Store:
         # Threads may write this at once; the lower of two numbers that both came from Redis is as good.
         self._claims_seen = max(self._claims_seen, int(claims))
 
-    def _doubt(self, doubt: Doubt) -> tuple[str, int]:
-        if isinstance(doubt, Maybe):
-            return "maybe", doubt.for_ms
-        return ("clear" if isinstance(doubt, Clear) else "keep"), 0
-
 
 def _described(outcome: Outcome) -> tuple[str, str, str, int, bool]:
     """(kind, code or evidence, detail, wait ms, counts) of an outcome, as settle.lua takes them."""
@@ -279,6 +274,13 @@ def _described(outcome: Outcome) -> tuple[str, str, str, int, bool]:
             return "retry", cause.value, detail, wait_ms, outcome.counts
         case Released():
             return "release", "", "", 0, False
+
+
+def _doubt(doubt: Doubt) -> tuple[str, int]:
+    """(doubt, its ms), as settle.lua takes them."""
+    if isinstance(doubt, Maybe):
+        return "maybe", doubt.for_ms
+    return ("clear" if isinstance(doubt, Clear) else "keep"), 0
 
 
 def _transaction(transaction_id: str, fields: list[bytes | None]) -> Transaction:

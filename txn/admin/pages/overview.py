@@ -27,8 +27,7 @@ class Overview:
         history = parts.charts.read(now_ms)
         look = Look(statistics, parts.workers.marks(), history, parts.durability)
         recent = history.recent
-        # The last of the five minutes is not over yet.
-        minutes = 4 + max(1, now_ms % 60_000) / 60_000
+        minutes = recent.minutes(now_ms)
         shares = [(f"p{share * 100:.0f}", recent.percentile(share)) for share in (0.5, 0.95, 0.99)]
         render(
             request,
