@@ -122,8 +122,9 @@ def test_latency_comes_before_the_write_and_the_write_does_not_need_its_caller(m
     with Caller(mock).post("a") as caller:
         assert caller.status() == 201
     assert time.monotonic() - began > 0.095
+    mock.faults(latency_ms=2_000)  # long enough to be seen in it
     with Caller(mock).post("b"):
-        until_stats(mock, posts=2)
+        until_stats(mock, in_flight=1, pending_late_writes=0)
     until_stats(mock, rows=2, in_flight=0, pending_late_writes=0)
 
 
