@@ -203,6 +203,12 @@ def test_a_chunk_that_was_read_before_the_stop_does_nothing(parts: Parts) -> Non
     assert {parts.status(name) for name in names} == {"failed"}
 
 
+def failed_alone(parts: Parts, code: ErrorCode) -> str:
+    """In a millisecond of its own: letters of one are never parted."""
+    parts.clock.forward(1)
+    return parts.fail(code=code)
+
+
 def test_a_run_that_is_started_twice_is_one_run(parts: Parts, runner: BulkRunner) -> None:
     parts.fail()
     first = start(parts)
@@ -214,24 +220,27 @@ def test_a_run_that_is_started_twice_is_one_run(parts: Parts, runner: BulkRunner
     assert [entry.what for entry in parts.journal.read()] == ["replay all: finished", "replay all"]
 
 
-def test_a_replay_waits_while_the_queue_is_full_and_a_discard_does_not(
+def test_a_replay_trickles_while_the_queue_is_full_and_a_discard_does_not(
     parts: Parts, runner: BulkRunner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(bulk, "MAX_QUEUED", 2)
-    name, other = parts.fail(), parts.fail(code=ErrorCode.CONFLICT)
+    monkeypatch.setattr(bulk, "TRICKLE", 2)
+    names = [failed_alone(parts, ErrorCode.REJECTED) for _ in range(7)]
+    others = [failed_alone(parts, ErrorCode.CONFLICT) for _ in range(7)]
     parts.client.delete(parts.keys.messages)
     waiting = [parts.accept(), parts.accept()]
     start(parts, code="rejected")
-    runner.tick()
-    assert parts.status(name) == "failed"
-    assert parts.runs.read("run").queued == 2
+    for moved in (2, 4):  # a little with each tick, for as long as the queue is full
+        runner.tick()
+        assert [parts.status(name) for name in names] == ["pending"] * moved + ["failed"] * (7 - moved)
+    assert parts.runs.read("run").queued >= 2
     start(parts, Action.DISCARD, run_id="discard", code="conflict")
     new_runner(parts, "two").tick()
-    assert "discarded" in parts.record(other)
-    parts.messages().fetch(1)
+    assert all("discarded" in parts.record(other) for other in others)
+    parts.client.delete(parts.keys.messages)
+    monkeypatch.setattr(bulk, "MAX_QUEUED", 500)
     runner.tick()
-    assert parts.status(name) == "pending"
-    assert {parts.status(one) for one in waiting} == {"pending"}
+    assert {parts.status(one) for one in (*names, *waiting)} == {"pending"}
 
 
 def test_an_idle_worker_and_one_that_another_is_ahead_of_write_nothing(parts: Parts, runner: BulkRunner) -> None:

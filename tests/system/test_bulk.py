@@ -1,4 +1,3 @@
-import threading
 import time
 from pathlib import Path
 
@@ -17,9 +16,6 @@ from tests.system.bulk import (
 from tests.system.stack import Stack
 
 pytestmark = pytest.mark.timeout(180)
-
-#: Between two submits: one who is faster than the workers keeps the queue full, and a replay waits for that to end.
-PAUSE_S = 0.01
 
 
 def test_2000_failed_are_replayed_through_killed_processes_a_stop_and_a_second_run(tmp_path: Path) -> None:
@@ -91,6 +87,5 @@ def replay_the_rest(stack: Stack, ada: Operator) -> tuple[str, list[str], list[f
         began = time.monotonic()
         others.append(stack.submit(f"meanwhile-{len(spent)}"))
         spent.append(time.monotonic() - began)
-        threading.Event().wait(PAUSE_S)
     stack.until_quiet(300)
     return run, others, spent

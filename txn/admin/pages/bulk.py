@@ -96,7 +96,7 @@ class OneRun:
             run=run,
             fields=letter_query.fields(run.filter),
             query=letter_query.query(run.filter),
-            waits=run.state == "running" and run.what == "replay" and run.queued >= MAX_QUEUED,
+            slowly=run.state == "running" and run.what == "replay" and run.queued >= MAX_QUEUED,
             now_ms=run.now_ms,
         )
 
