@@ -23,7 +23,7 @@ TICK_S = 0.1
 IDLE_S = 1.0
 #: What is replayed stands behind what is queued, and before what is submitted next: so never much at once.
 MAX_QUEUED = 500
-#: With so many queued a tick replays only these, 100 a second: a load under which the queue never empties holds no run up.
+#: With so many queued a tick replays only these, 100 a second: a queue that never empties holds no run up.
 TRICKLE = 25
 
 
