@@ -26,10 +26,12 @@ from txn.store.bulk_runs import BulkRuns
 from txn.store.connection import connect
 from txn.store.dead_letters import DeadLetters
 from txn.store.durability import DurabilityMonitor
+from txn.store.integrity import Integrity
 from txn.store.keys import Keys
 from txn.store.statistics import StatisticsReader
 from txn.store.store import Store
 from txn.store.timings import Timings
+from txn.sweep import Sweep
 from txn.watch import Watch
 
 #: An application as gunicorn calls it.
@@ -88,6 +90,7 @@ def worker(settings: Settings) -> tuple[RecordBroker, Actor[Any, Any]]:
             RunLoops(
                 Loop("rescuer", Rescuer(store).beat),
                 Loop("bulk runner", bulk.tick),
+                Loop("sweep", Sweep(Integrity(client, keys, message_template())).beat),
                 Loop("watch", Watch(StatisticsReader(client, keys)).beat),
             ),
             AddUpTimings(timings),

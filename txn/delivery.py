@@ -109,6 +109,7 @@ class _Attempt:
     claim: Claim
     lease_end: int
     answered: bool = False
+    taken: bool = False
     outage: str = ""
     status: int | None = None
     post_deadline: int = field(init=False)
@@ -122,6 +123,8 @@ class _Attempt:
 
     def outcome(self) -> Outcome:
         """GET, and POST if the claim allows it and the GET says that it is needed."""
+        if self.claim.mode is Mode.CRASHED:  # whatever it is that kills workers, it is not tried again
+            return Failed(ErrorCode.CRASHED_WORKER, "workers that delivered it did not come back", Keep())
         if self._goes_unverified():
             return self._post()
         lookup = self._find()
@@ -139,7 +142,8 @@ class _Attempt:
         """The outcome with what was learnt on the way; an uneventful success leaves no history."""
         claim = self.claim
         first = isinstance(outcome, Completed) and claim.attempts == 1 and not claim.tries and claim.mode is Mode.POST
-        return Settlement(outcome, self.answered, self.outage, "" if first else dumps(self._line(outcome)).decode())
+        history = "" if first else dumps(self._line(outcome)).decode()
+        return Settlement(outcome, self.answered, self.taken, self.outage, history)
 
     def fields(self, outcome: Outcome) -> dict[str, object]:
         """For the log: the history's line, whose it is, and how long each call took.
@@ -190,14 +194,25 @@ class _Attempt:
             case NotTried():
                 return Released()
             case NotPosted():
-                return Retry(Cause.OUTAGE, result.detail, Clear(), self._backoff(result.retry_after_ms))
+                return self._not_posted(result)
             case Uncertain():
                 return self._verify(result)
+
+    def _not_posted(self, result: NotPosted) -> Outcome:
+        """Not reached, or sent away. Who is sent away while others get in uses attempts up: it is about him."""
+        claim, wait_ms = self.claim, self._backoff(result.retry_after_ms)
+        if result.status is None:
+            return Retry(Cause.OUTAGE, result.detail, Clear(), wait_ms)
+        if claim.others and claim.counted >= self.rules._settings.max_attempts:
+            detail = f"{result.detail}, {claim.attempts} times, while others are taken"
+            return Failed(ErrorCode.REJECTED, detail, Clear())
+        return Retry(Cause.SENT_AWAY, result.detail, Clear(), wait_ms, claim.others)
 
     def _verify(self, result: Uncertain) -> Outcome:
         """The POST may have been written: ask once, now."""
         lookup = self._find()
         if isinstance(lookup, Found) and lookup.same:
+            self.taken = True
             return Completed(Evidence.VERIFIED)
         self.status = result.status  # the timeline shows the answer that decided
         if isinstance(lookup, Absent) and self._answer_was_final(result):
@@ -233,7 +248,7 @@ class _Attempt:
         self.spent["post_ms"] = self.rules._boot_ms() - began
         self.status = result.status
         if isinstance(result, Posted | Rejected):
-            self.answered = True
+            self.answered = self.taken = True
         elif isinstance(result, NotPosted) or (isinstance(result, Uncertain) and result.status is None):
             self.outage = result.detail
         return result

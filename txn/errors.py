@@ -8,7 +8,8 @@ TxnError
 │   └── CleanupForbidden     TXN_ALLOW_CLEANUP is not set (403)
 ├── Unavailable              nothing is acknowledged now; repeat later with the same key (503)
 │   ├── StoreUnavailable     Redis did not answer, or answered with an error
-│   │   └── SettleLost       ... to what a delivery has found out
+│   │   ├── SettleLost       ... to what a delivery has found out
+│   │   └── RecordUnreadable ... with a record that this version cannot read: a newer one's, or damaged
 │   ├── NotDurable           Redis would acknowledge what it can lose
 │   ├── PostingUnavailable   the posting service's list cannot be read to its end (txn/posting/listing.py)
 │   └── ApiAway              `txn submit` got no answer from the API (txn/cli/api.py)
@@ -75,6 +76,12 @@ class StoreUnavailable(Unavailable):
 
 class SettleLost(StoreUnavailable):
     """What became of a delivery could not be written down; it may have been. The end of its lease covers it."""
+
+
+class RecordUnreadable(StoreUnavailable):
+    """The record of a transaction is in a state that this version does not know, or damaged. It is left alone."""
+
+    code = "record_unreadable"
 
 
 class NotDurable(Unavailable):

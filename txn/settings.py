@@ -125,6 +125,11 @@ class Settings(BaseModel):
         """How long a queued or held message excuses a transaction that nobody has claimed."""
         return self.lease_ms + self.doubt_window_ms
 
+    @property
+    def longest_wait_ms(self) -> int:
+        """No backoff, lease or doubt is longer: a later look was set before Redis's clock was set back."""
+        return max(self.max_backoff_ms, self.patience_ms) + self.grace_ms
+
 
 def _misspelt(environment: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     """(the variable, the setting that is meant)."""

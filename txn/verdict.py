@@ -80,6 +80,9 @@ def _posting(statistics: Statistics) -> Iterator[Finding]:
         yield Finding("bad", "The posting service does not answer", hint, statistics.answered_ms)
     elif statistics.posting_refuses:
         yield Finding("bad", "The posting service takes no POSTs", statistics.outage_reason, statistics.refused_ms)
+    elif away := statistics.counts.get("sent_away", 0):
+        what = f"{away:,} transaction{'s are' if away > 1 else ' is'} not let in by the posting service, and others are"
+        yield Finding("warn", what, f"{statistics.outage_reason}; attempts are used up, then it is rejected")
 
 
 def _waiting(statistics: Statistics) -> Iterator[Finding]:

@@ -11,7 +11,7 @@ from txn.store.statistics import SILENT_MS
 
 NUMBERS = {
     *("queueDepth", "pending", "processing", "completed", "failed", "retryCount", "inDoubt"),
-    *("possibleDoubles", "errorRate"),
+    *("sentAway", "leftAlone", "possibleDoubles", "errorRate"),
     *("oldestPendingSeconds", "workers", "durability", "postingService"),
 }
 
@@ -49,6 +49,8 @@ def test_a_fresh_system_with_a_worker_is_healthy(api: TestClient, worker: str) -
         "failed": 0,
         "retryCount": 0,
         "inDoubt": 0,
+        "sentAway": 0,
+        "leftAlone": 0,
         "possibleDoubles": 0,
         "errorRate": 0.0,
         "oldestPendingSeconds": 0,
@@ -200,11 +202,12 @@ def test_a_redis_that_can_lose_what_it_acknowledges_is_unhealthy_and_the_numbers
 def test_a_posting_service_that_answers_and_takes_no_post_is_degraded_until_it_takes_one(
     api: TestClient, parts: Parts, worker: str
 ) -> None:
+    parts.accept("there")
     for name in ("a", "b"):
         parts.accept(name)
         parts.settle(
             parts.claimed(name),
-            Retry(Cause.OUTAGE, "POST: answered 403", Clear(), 0),
+            Retry(Cause.SENT_AWAY, "POST: answered 403", Clear(), 0),
             answered=True,
             outage="POST: 403",
         )
@@ -215,5 +218,7 @@ def test_a_posting_service_that_answers_and_takes_no_post_is_degraded_until_it_t
     assert found["status"] == "degraded"
     assert found["problems"] == ["The posting service takes no POSTs: POST: 403"]
     assert found["postingService"] == found["postingService"] | {"state": "refusing", "reason": "POST: 403"}
-    parts.settle(parts.claimed("a"), Completed(Evidence.POSTED), answered=True)
+    parts.settle(parts.claimed("there"), Completed(Evidence.FOUND), answered=True)
+    assert health(api).json["status"] == "degraded", "what a GET found says nothing about POSTs"
+    parts.settle(parts.claimed("a"), Failed(ErrorCode.REJECTED, "no", Clear()), answered=True, taken=True)
     assert health(api).json["status"] == "healthy"

@@ -172,7 +172,10 @@ def test_a_browser_gets_the_same_documents(api: TestClient, accept: str) -> None
 def test_a_damaged_record_is_a_problem_and_not_an_answer(api: TestClient, parts: Parts, raw: redis.Redis) -> None:
     submit(api, with_id("a"))
     raw.hdel(parts.keys.record("a"), "submitted")
-    problem(status(api, "a"), 503, "redis_unavailable")
+    problem(status(api, "a"), 503, "record_unreadable")
+    raw.hset(parts.keys.record("a"), mapping={"submitted": 1, "status": "expired"})
+    problem(status(api, "a"), 503, "record_unreadable")
+    problem(submit(api, with_id("a")), 503, "record_unreadable")
     raw.delete(parts.keys.record("a"))
     raw.set(parts.keys.record("a"), "text")
     problem(status(api, "a"), 503, "redis_unavailable")

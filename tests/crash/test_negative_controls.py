@@ -66,19 +66,17 @@ NO_NONCE: Mutations = {"settle": (("or settled_by ~= owner then", "then"),)}
 NO_STATUS_TEST: Mutations = {
     "settle": (
         ("if status ~= 'processing' or settled_by ~= owner then", "if settled_by ~= owner then"),
-        ("if status and settled_by == owner then return { 'refused', 'repeated' } end", ""),
+        ("if status and settled_by == owner then", "if false then"),
     )
 }
 NO_DOUBT_WINDOW: Mutations = {"claim": (("if (tonumber(r[4]) or 0) > now or quarantined > now then", "if false then"),)}
-NO_DOUBT_OF_ITS_OWN: Mutations = {"claim": (("'doubt', int(now + lease + doubt_window), 'attempts'", "'attempts'"),)}
-NO_LEASE_REFUSAL: Mutations = {
-    "claim": (("if tonumber(r[3]) > now then return { 'refused', 'leased', claims } end", ""),)
-}
+NO_DOUBT_OF_ITS_OWN: Mutations = {"claim": (("write('doubt', int(now + lease + doubt_window))", ""),)}
+NO_LEASE_REFUSAL: Mutations = {"claim": (("status == 'processing' and tonumber(r[3]) > now then", "false then"),)}
 NO_END_OF_THE_EXCUSE: Mutations = {
     "due": (
         (
-            "if may_come and (age < patience or head_pushed <= pushed) then",
-            "if has_message then",
+            "if not may_come or (age >= patience and head_pushed > pushed) then",
+            "if not has_message then",
         ),
     )
 }

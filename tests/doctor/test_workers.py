@@ -21,6 +21,7 @@ def statistics(**changes: int) -> Statistics:
         outage_ms=None,
         outage_reason="",
         refused_ms=None,
+        left_alone=0,
         now_ms=0,
         **numbers,
     )

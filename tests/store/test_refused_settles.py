@@ -21,7 +21,7 @@ def test_a_repeated_settle_is_no_double(parts: Parts) -> None:
     claim = parts.claimed("a")
     parts.settle(claim, Completed(Evidence.POSTED))
     assert parts.settle(claim, Completed(Evidence.POSTED)) == "repeated"
-    assert counts(parts)["late_posted"] == 0
+    assert counts(parts) == {"late_settles": 0, "late_posted": 0}
 
 
 def test_a_look_that_came_too_early_to_know_does_not_lengthen_the_backoff(parts: Parts) -> None:
@@ -31,6 +31,7 @@ def test_a_look_that_came_too_early_to_know_does_not_lengthen_the_backoff(parts:
     look = parts.claimed("a")
     assert look.mode is Mode.CONFIRM
     parts.settle(look, Retry(Cause.IN_DOUBT, "GET: not there, while in doubt", Keep(), 0))
+    assert parts.read_statistics().counts.get("retrying", 0) == 0
     parts.clock.forward(parts.settings.doubt_window_ms)
     again = parts.claimed("a")
     assert again.tries == 0

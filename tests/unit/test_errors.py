@@ -28,6 +28,7 @@ ERRORS = [
     (errors.Unavailable("not now"), 503, "unavailable"),
     (errors.StoreUnavailable("Redis is away"), 503, "redis_unavailable"),
     (errors.SettleLost("Redis is away"), 503, "redis_unavailable"),
+    (errors.RecordUnreadable("a newer version's"), 503, "record_unreadable"),
     (errors.NotDurable("appendonly is 'no'"), 503, "redis_not_durable"),
 ]
 

@@ -19,6 +19,7 @@ _COUNTERS = {
     "accepted": ("accepted", "Transactions accepted: acknowledged to a client, on disk"),
     "rescued": ("rescued", "Transactions brought back after their wake-up was lost or their worker died"),
     "reaped": ("reaped", "Messages taken back from workers that died"),
+    "mended": ("mended", "Index entries and counters that did not say what the records say, and were set right"),
     "replayed": ("replayed", "Dead letters sent on their way again by an operator"),
     "discarded": ("discarded", "Dead letters taken off the list by an operator"),
     "fence_rejected": ("late_settles", "Settles refused because the transaction was no longer the worker's"),
@@ -29,6 +30,7 @@ _LEVELS = {
     "processing": ("processing", "Transactions that a worker holds"),
     "in_doubt": ("in_doubt", "Unfinished transactions whose POST may still turn up"),
     "retrying": ("retrying", "Unfinished transactions that have failed at least once"),
+    "sent_away": ("sent_away", "Unfinished transactions that are not let in (403, 429, ...) while others are"),
     "dead_letters": ("dead", "Failed transactions that nobody has replayed or discarded"),
 }
 #: Value of a label -> field of the totals. Outcomes of attempts are named as in a transaction's timeline.
@@ -86,6 +88,9 @@ def _gauges(statistics: Statistics) -> Iterator[Metric]:
         "oldest_waiting_seconds", "How long the oldest waiting one is due", statistics.oldest_waiting_ms / 1000
     )
     yield _gauge("due_lag_seconds", "How late the loop over the due index is", statistics.due_lag_ms / 1000)
+    yield _gauge(
+        "left_alone", "Records that can neither be delivered nor mended: the log names them", statistics.left_alone
+    )
     yield _gauge("workers", "Worker processes with a heartbeat in the last five seconds", statistics.workers)
     yield _gauge("posting_away", "Whether the posting service does not answer", int(statistics.posting_away))
     yield _gauge(

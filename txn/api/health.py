@@ -45,6 +45,8 @@ class Health:
             "failed": statistics.counts.get("dead", 0),
             "retryCount": statistics.counts.get("retrying", 0),
             "inDoubt": statistics.counts.get("in_doubt", 0),
+            "sentAway": statistics.counts.get("sent_away", 0),
+            "leftAlone": statistics.left_alone,
             "possibleDoubles": statistics.counts.get("late_posted", 0),
             "errorRate": round(statistics.error_rate, 4),
             "oldestPendingSeconds": statistics.oldest_waiting_ms // 1000,

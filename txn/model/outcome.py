@@ -12,6 +12,7 @@ class Mode(StrEnum):
     POST = "post"  #: everything
     CONFIRM = "confirm"  #: GET only: an earlier POST may still turn up, so a 404 means nothing yet
     FINAL = "final"  #: GET only: no attempts are left and no doubt either, so a 404 decides
+    CRASHED = "crashed"  #: nothing: too many workers did not come back from it
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,8 @@ class Failed:
 class Cause(StrEnum):
     """Why a delivery has to be repeated."""
 
-    OUTAGE = "outage"  #: the posting service could not be reached, or sends everybody away: uses no attempt up
+    OUTAGE = "outage"  #: the posting service could not be reached: uses no attempt up
+    SENT_AWAY = "sent_away"  #: not let in (403, 429, ...): uses an attempt up if others are let in meanwhile
     UNANSWERED = "unanswered"  #: the GET brought no usable answer: uses no attempt up
     UNCERTAIN = "uncertain"  #: the POST may have been written
     NOT_WRITTEN = "not_written"  #: the POST failed and the GET after it shows that it was not written
@@ -69,11 +71,13 @@ class Retry:
     detail: str
     doubt: Doubt
     wait_ms: int
+    #: Whether others were let in since this transaction's last attempt.
+    others: bool = False
 
     @property
     def counts(self) -> bool:
         """Whether the attempt stays counted against the maximum."""
-        return self.cause not in (Cause.OUTAGE, Cause.UNANSWERED)
+        return self.others if self.cause is Cause.SENT_AWAY else self.cause not in (Cause.OUTAGE, Cause.UNANSWERED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,11 +92,13 @@ Outcome = Completed | Failed | Retry | Released
 class Settlement:
     """An outcome with what else the delivery learnt.
 
-    `answered`: the posting service gave an answer of its own. `outage`: why it could not be reached, or empty.
+    `answered`: the posting service gave an answer of its own. `taken`: it let the POST through. `outage`: why it could
+    not be reached or sent us away, or empty.
     `history`: the delivery as one line of JSON for the record, or empty for a success at the first attempt.
     """
 
     outcome: Outcome
     answered: bool = False
+    taken: bool = False
     outage: str = ""
     history: str = ""

@@ -30,6 +30,7 @@ class ErrorCode(StrEnum):
     EXHAUSTED = "exhausted"  #: all attempts failed; provably not posted
     CONFLICT = "conflict"  #: the posting service holds this id with other content: a person must decide
     UNDECIDED = "undecided"  #: the posting service does not answer for this id: a person must decide
+    CRASHED_WORKER = "crashed_worker"  #: no worker came back from delivering it: a person must decide
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,9 +29,9 @@ class Keys:
         return f"{self.prefix}failed"
 
     @property
-    def recent(self) -> str:
-        """List: the latest completed ids, newest first, capped."""
-        return f"{self.prefix}recent"
+    def sweep(self) -> str:
+        """Hash: where the workers' common look at all records stands, and what it had to leave alone."""
+        return f"{self.prefix}sweep"
 
     @property
     def count(self) -> str:

@@ -28,11 +28,9 @@ class Rights:
 
     def _direct(self) -> Mapping[str, Callable[[], Any]]:
         """What is sent beside the scripts."""
-        client, (string, hash_, list_, _, zset, stream) = self._client, self._keys
+        client, (string, hash_, _, _, zset, stream) = self._client, self._keys
         return {
-            "SCAN": lambda: client.scan(match=string, count=1),
             "UNLINK": lambda: client.unlink(string),
-            "LRANGE": lambda: client.lrange(list_, 0, 0),
             "XREVRANGE": lambda: client.xrevrange(stream, count=1),
             "ZREVRANGEBYSCORE": lambda: client.zrevrangebyscore(zset, 1, 0),
             "MULTI": lambda: self._together(hash_),

@@ -38,13 +38,18 @@ class Script:
             return self._group.call("EVAL", self.script, len(keys), *keys, *args)
 
 
+def text_of(body: str) -> str:
+    """A script as it is sent: behind the prelude, and run by it."""
+    return f"{_PRELUDE}\nreturn whole(function()\n{body}\nend)"
+
+
 class Scripts:
     """Runs scripts by name on one client. A flushed script cache is filled again on the way."""
 
     def __init__(self, client: redis.Redis) -> None:
         group = group_of(client)
         self._scripts: dict[str, Callable[..., Any]] = {
-            path.stem: Script(group, f"{_PRELUDE}\n{path.read_text()}")
+            path.stem: Script(group, text_of(path.read_text()))
             for path in _FOLDER.glob("*.lua")
             if path.stem != "prelude"
         }

@@ -27,6 +27,7 @@ class Statistics:
     `unfinished`: in the due index; `due_lag_ms`: how late its first look is. `attempts`, `failed_attempts`: of the last
     five minutes.
     `answered_ms`, `outage_ms`: when the posting service last answered, and last could not be reached (None: never).
+    `left_alone`: records that cannot be delivered and cannot be mended, as the workers' last look at all of them found.
     `refused_ms`: since when it has answered GETs and let no POST through (None: it does).
     """
 
@@ -41,6 +42,7 @@ class Statistics:
     outage_ms: int | None
     outage_reason: str
     refused_ms: int | None
+    left_alone: int
     now_ms: int
 
     @property
@@ -57,6 +59,8 @@ class Statistics:
     def posting_away(self) -> bool:
         """Whether deliveries were tried in vain since the posting service last answered, and that is a while ago."""
         answered = self.answered_ms or 0
+        if self.outage_ms is not None and answered > self.now_ms >= self.outage_ms:
+            answered = 0  # before Redis's clock was set back, and the outage after it
         return self.outage_ms is not None and answered < self.outage_ms and self.now_ms - answered > SILENT_MS
 
     @property
@@ -81,13 +85,10 @@ class StatisticsReader:
         Raises: StoreUnavailable.
         """
         keys = self._keys
-        counts, unfinished, oldest, due_lag, workers, attempts, failed, answered, outage, reason, refused, now = (
-            self._scripts.run(
-                "statistics",
-                [keys.count, keys.due, keys.messages, keys.heartbeats, keys.posting, keys.minute, keys.record("")],
-                [ERROR_RATE_MINUTES, ALIVE_MS, self._shift_ms()],
-            )
-        )
+        names = [keys.count, keys.due, keys.messages, keys.heartbeats, keys.posting, keys.minute, keys.record("")]
+        reply = self._scripts.run("statistics", [*names, keys.sweep], [ERROR_RATE_MINUTES, ALIVE_MS, self._shift_ms()])
+        counts, unfinished, oldest, due_lag, workers, attempts, failed, *reply = reply
+        answered, outage, reason, refused, left_alone, now = reply
         return Statistics(
             counts={name.decode(): int(value) for name, value in zip(counts[::2], counts[1::2], strict=True)},
             unfinished=unfinished,
@@ -100,5 +101,6 @@ class StatisticsReader:
             outage_ms=None if outage is None else int(outage),
             outage_reason="" if reason is None else reason.decode(),
             refused_ms=None if refused is None else int(refused),
+            left_alone=left_alone,
             now_ms=int(now),
         )

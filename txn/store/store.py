@@ -6,7 +6,8 @@ from typing import Any, Literal
 
 import redis
 
-from txn.errors import ContentConflict, NotFound, StoreUnavailable
+from txn import __version__
+from txn.errors import ContentConflict, NotFound, RecordUnreadable
 from txn.model.outcome import Clear, Completed, Doubt, Failed, Maybe, Mode, Outcome, Released, Retry, Settlement
 from txn.model.submission import Submission
 from txn.model.transaction import Failure, Status, Transaction
@@ -34,7 +35,8 @@ class Claim:
 
     `attempts`: deliveries that were allowed to post, this one included; `counted`: those that count against the
     maximum; `tries`: failures since it was accepted or replayed; `unanswered_ms`: how long GETs of this id have brought
-    nothing while others were answered.
+    nothing while others were answered; `others`: whether the posting service has taken somebody else's POST since our
+    last attempt; `last_error`: how that ended.
     """
 
     id: str
@@ -46,6 +48,8 @@ class Claim:
     counted: int
     tries: int
     unanswered_ms: int
+    others: bool = False
+    last_error: str = ""
 
 
 class Store:
@@ -75,7 +79,7 @@ class Store:
     def accept(self, submission: Submission) -> tuple[Transaction, bool]:
         """Store a new transaction, or find the one that is there already: (the transaction, whether it is new).
 
-        Raises: ContentConflict, if the id is known with other content.
+        Raises: ContentConflict, if the id is known with other content; RecordUnreadable.
         """
         keys = self._keys
         reply = self._scripts.run(
@@ -110,7 +114,7 @@ class Store:
     def read(self, transaction_id: str) -> Transaction:
         """The transaction as clients see it.
 
-        Raises: NotFound.
+        Raises: NotFound, RecordUnreadable.
         """
         try:
             fields: Any = self._client.hmget(
@@ -118,7 +122,7 @@ class Store:
             )
         except redis.RedisError as error:
             raise unavailable(error) from error
-        if fields[0] is None:
+        if fields[0] is None and fields[1] is None:
             raise NotFound("there is no transaction with this id")
         return _transaction(transaction_id, fields)
 
@@ -153,8 +157,21 @@ class Store:
         self._saw(reply[-1])
         if reply[0] != b"claimed":
             return None
-        _, mode, payload, *numbers, _ = reply
-        return Claim(transaction_id, owner, Mode(mode.decode()), payload, *map(int, numbers))
+        _, mode, payload, *numbers, others, error, _ = reply
+        submitted_ms, attempts, counted, tries, unanswered_ms = map(int, numbers)
+        return Claim(
+            id=transaction_id,
+            owner=owner,
+            mode=Mode(mode.decode()),
+            payload=payload,
+            submitted_ms=submitted_ms,
+            attempts=attempts,
+            counted=counted,
+            tries=tries,
+            unanswered_ms=unanswered_ms,
+            others=bool(others),
+            last_error=error.decode(errors="replace"),
+        )
 
     def settle(self, transaction_id: str, owner: str, settlement: Settlement) -> Verdict:
         """Write down how a delivery ended: `settled`, or why that was refused."""
@@ -170,7 +187,6 @@ class Store:
                 keys.minute,
                 keys.epoch,
                 keys.posting,
-                keys.recent,
                 keys.failed,
                 f"{keys.failed}:",
                 keys.dead_messages,
@@ -185,6 +201,7 @@ class Store:
                 wait_ms,
                 int(counts),
                 int(settlement.answered),
+                int(settlement.taken),
                 settlement.outage[:MAX_DETAIL],
                 code,
                 detail[:MAX_DETAIL],
@@ -202,7 +219,10 @@ class Store:
         keys, settings = self._keys, self._settings
         looked, queued, claims = self._scripts.run(
             "due",
-            [keys.due, keys.record(""), keys.count, keys.epoch, keys.messages, keys.message_bodies],
+            [
+                *(keys.due, keys.record(""), keys.count, keys.epoch, keys.messages, keys.message_bodies),
+                *(keys.failed, f"{keys.failed}:", keys.dead_messages, keys.dead_message_bodies),
+            ],
             [
                 limit,
                 settings.grace_ms,
@@ -211,6 +231,7 @@ class Store:
                 settings.doubt_window_ms,
                 self._claims_seen,
                 self._template,
+                settings.longest_wait_ms,
                 self._shift_ms(),
             ],
         )
@@ -285,9 +306,14 @@ def _doubt(doubt: Doubt) -> tuple[str, int]:
 
 def _transaction(transaction_id: str, fields: list[bytes | None]) -> Transaction:
     status, submitted, completed, code, detail = (None if field is None else field.decode() for field in fields)
-    if status is None or submitted is None:
-        raise StoreUnavailable(f"the record of {transaction_id} is damaged")
-    failure = None if code is None else Failure(code, detail or "")
+    if status not in _KNOWN or submitted is None:
+        raise RecordUnreadable(
+            f"the record of {transaction_id} is in a state that txn {__version__} cannot read: ask a newer version"
+        )
+    failure = Failure(code, detail or "") if status == Status.FAILED and code is not None else None
     return Transaction(
         transaction_id, Status(status), int(submitted), None if completed is None else int(completed), failure
     )
+
+
+_KNOWN = frozenset(Status)

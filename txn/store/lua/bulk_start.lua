@@ -14,8 +14,7 @@ local before = math.min(now, tonumber(ARGV[3]) or now)
 local cursor = (tonumber(ARGV[2]) or 0) - 1
 local total = redis.call('ZCOUNT', KEYS[4], '(' .. int(cursor), int(before))
 
-redis.call('HSET', run, 'what', ARGV[4], 'by', ARGV[5], 'why', ARGV[6], 'filter', ARGV[7], 'state', 'running',
-    'started', int(now), 'before', int(before), 'cursor', int(cursor), 'total', total)
+-- An id without its hash is passed over by whoever reads these two.
 redis.call('ZADD', KEYS[2], int(now), id)
 redis.call('ZADD', KEYS[3], int(now), id)
 for _, old in ipairs(redis.call('ZRANGE', KEYS[2], 0, -ARGV[8] - 1)) do
@@ -24,5 +23,8 @@ for _, old in ipairs(redis.call('ZRANGE', KEYS[2], 0, -ARGV[8] - 1)) do
         redis.call('ZREM', KEYS[2], old)
     end
 end
-write_journal(KEYS[5], 'by', ARGV[5], 'what', ARGV[4] .. ' all', 'why', ARGV[6], 'count', total, 'run', id)
+journalled(KEYS[5], function()
+    redis.call('HSET', run, 'what', ARGV[4], 'by', ARGV[5], 'why', ARGV[6], 'filter', ARGV[7], 'state', 'running',
+        'started', int(now), 'before', int(before), 'cursor', int(cursor), 'total', total)
+end, 'by', ARGV[5], 'what', ARGV[4] .. ' all', 'why', ARGV[6], 'count', total, 'run', id)
 return 'started'

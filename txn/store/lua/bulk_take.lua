@@ -11,6 +11,8 @@ if r[1] ~= 'running' then
     redis.call('ZREM', KEYS[2], ARGV[1])
     return 'over'
 end
+-- No lease is that long: it is from before the clock was set back.
+if ends > now + lease then ends = 0 end
 if r[2] ~= ARGV[2] and ends > now then return 'leased' end
 if r[2] ~= ARGV[2] or ends < now + lease / 2 then
     redis.call('HSET', run, 'owner', ARGV[2], 'lease', int(now + lease))

@@ -5,10 +5,14 @@
 --
 -- KEYS   1 t:<id>   2 p:<id>   3 due   4 count   5 minute stem   6 epoch   7 posting
 -- ARGV   1 id   2 owner   3 lease ms   4 doubt window ms   5 max attempts   6 claims seen   7 shift
--- reply  { 'claimed', mode, payload, submitted ms, attempts, counted, tries, unanswered ms, claims }
+-- reply  { 'claimed', mode, payload, submitted ms, attempts, counted, tries, unanswered ms, others, last error, claims }
 --          unanswered ms: how long the posting service has not answered GETs of this id while it answered others
---          mode: post | confirm (GET only) | final (GET only, and its 404 decides)
---        { 'refused', 'unknown' | 'finished' | 'leased' | 'early', claims }
+--          others: 1 if it has taken a POST of somebody else's since our last attempt
+--          mode: post | confirm (GET only) | final (GET only, and its 404 decides) | crashed (nothing: see below)
+--        { 'refused', 'unknown' | 'finished' | 'leased' | 'early' | 'unreadable' (its status) | 'no_content', claims }
+
+-- So many workers may leave a transaction without a word before a person must look at it.
+local MAX_CRASHES = 3
 
 local record, id, owner = KEYS[1], ARGV[1], ARGV[2]
 local lease, doubt_window, max_attempts = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
@@ -16,52 +20,78 @@ local now = clock(ARGV[7])
 
 local quarantined, claims = quarantine(KEYS[6], tonumber(ARGV[6]), now, lease, doubt_window)
 local r = redis.call('HMGET', record, 'status', 'owner', 'lease', 'doubt', 'next', 'attempts', 'counted', 'tried',
-    'mode', 'submitted', 'tries', 'unanswered', 'uncertain', 'silent')
+    'mode', 'submitted', 'tries', 'unanswered', 'uncertain', 'silent', 'crashes', 'error')
 local status, mode = r[1], r[9]
-local attempts, counted = tonumber(r[6]) or 0, tonumber(r[7]) or 0
+local attempts, counted, crashes = tonumber(r[6]) or 0, tonumber(r[7]) or 0, tonumber(r[15]) or 0
 
-local answered = tonumber(redis.call('HGET', KEYS[7], 'answered')) or 0
+if not status then return { 'refused', 'unknown', claims } end
+if status == 'completed' or status == 'failed' then return { 'refused', 'finished', claims } end
+if status ~= 'pending' and status ~= 'processing' then return { 'refused', 'unreadable', claims } end
+local repeated = status == 'processing' and r[2] == owner
+if not repeated then
+    if status == 'processing' and tonumber(r[3]) > now then return { 'refused', 'leased', claims } end
+    if status == 'pending' and (tonumber(r[5]) or 0) > now then return { 'refused', 'early', claims } end
+end
+
+local payload = redis.call('GET', KEYS[2])
+if not payload then
+    redis.call('ZADD', KEYS[3], int(now + lease + doubt_window), id)
+    return { 'refused', 'no_content', claims }
+end
+
+local posting = redis.call('HMGET', KEYS[7], 'answered', 'taken')
+local answered, tried = tonumber(posting[1]) or 0, tonumber(r[8])
+local others = tried and (tonumber(posting[2]) or 0) >= tried and 1 or 0
 
 local function claimed()
     local since = tonumber(r[12]) or now
     local unanswered = answered > (tonumber(r[14]) or now) and now - since or 0
-    return { 'claimed', mode, redis.call('GET', KEYS[2]), r[10], attempts, counted, tonumber(r[11]) or 0, unanswered, claims }
+    return { 'claimed', mode, payload, r[10], attempts, counted, tonumber(r[11]) or 0, unanswered, others, r[16] or '', claims }
 end
 
-if not status then return { 'refused', 'unknown', claims } end
-if status == 'completed' or status == 'failed' then return { 'refused', 'finished', claims } end
+if repeated then return claimed() end
+
+local written = { 'status', 'processing', 'owner', owner, 'lease', int(now + lease) }
+local function write(field, value)
+    written[#written + 1] = field
+    written[#written + 1] = value
+end
+
 if status == 'processing' then
-    if r[2] == owner then return claimed() end
-    if tonumber(r[3]) > now then return { 'refused', 'leased', claims } end
-    if not r[13] then
-        -- The worker before us never settled: its POST may be anywhere.
-        redis.call('HSET', record, 'uncertain', 1)
-        redis.call('HINCRBY', KEYS[4], 'in_doubt', 1)
+    -- The worker before us never settled: its POST may be anywhere.
+    crashes = crashes + 1
+    write('crashes', crashes)
+    if r[13] ~= '1' then
+        write('uncertain', 1)
+        raise(KEYS[4], 'in_doubt', 1)
     end
-elseif (tonumber(r[5]) or 0) > now then
-    return { 'refused', 'early', claims }
+else
+    raise(KEYS[4], 'pending', -1)
+    raise(KEYS[4], 'processing', 1)
 end
 
-if (tonumber(r[4]) or 0) > now or quarantined > now then
+if crashes >= MAX_CRASHES then
+    mode = 'crashed'
+elseif (tonumber(r[4]) or 0) > now or quarantined > now then
     mode = 'confirm'
 elseif counted >= max_attempts then
     mode = 'final'
 else
     mode = 'post'
     -- An attempt counts only if the posting service has answered somebody since our last one: an outage uses nothing up.
-    local tried = tonumber(r[8])
     local counts = (not tried or answered >= tried) and 1 or 0
     attempts, counted = attempts + 1, counted + counts
-    redis.call('HSET', record, 'doubt', int(now + lease + doubt_window), 'attempts', attempts, 'counted', counted,
-        'counts', counts, 'tried', int(now))
+    write('doubt', int(now + lease + doubt_window))
+    write('attempts', attempts)
+    write('counted', counted)
+    write('counts', counts)
+    write('tried', int(now))
     tally(KEYS[4], KEYS[5], now, 'attempts')
 end
+write('mode', mode)
 
-redis.call('HSET', record, 'status', 'processing', 'owner', owner, 'lease', int(now + lease), 'mode', mode)
-redis.call('ZADD', KEYS[3], int(now + lease), id)
-if status == 'pending' then
-    redis.call('HINCRBY', KEYS[4], 'pending', -1)
-    redis.call('HINCRBY', KEYS[4], 'processing', 1)
-end
 claims = redis.call('HINCRBY', KEYS[6], 'claims', 1)
+redis.call('ZADD', KEYS[3], int(now + lease), id)
+redis.call('HSET', record, unpack(written))
+committed()
 return claimed()

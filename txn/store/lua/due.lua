@@ -4,62 +4,106 @@
 -- excuses its transaction, but not for ever: held is not alive. The queue is first in, first out, so a transaction whose
 -- message was pushed after the one that is now at the head may well stand behind it, however long that takes.
 --
--- KEYS   1 due   2 t: stem   3 count   4 epoch   5 queue (list)   6 queue's messages (hash)
--- ARGV   1 how many   2 grace ms   3 patience ms   4 lease ms   5 doubt window ms   6 claims seen   7 message template   8 shift
+-- What is finished and still here was cut short after its record was written: that is completed. What has no record was
+-- never accepted.
+--
+-- KEYS   1 due   2 t: stem   3 count   4 epoch   5 queue (list)   6 queue's messages (hash)   7 failed
+--        8 failed:<code> stem   9 the queue's dead letters   10 their messages
+-- ARGV   1 how many   2 grace ms   3 patience ms   4 lease ms   5 doubt window ms   6 claims seen   7 message template
+--        8 longest wait ms: no backoff, lease or doubt is longer   9 shift
 -- reply  { looked at, queued, claims }
 
-local due, t_stem, count, queue, messages = KEYS[1], KEYS[2], KEYS[3], KEYS[5], KEYS[6]
-local grace, patience, template = tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[7]
-local now = clock(ARGV[8])
-local _, claims = quarantine(KEYS[4], tonumber(ARGV[6]), now, tonumber(ARGV[4]), tonumber(ARGV[5]))
+local due, t_stem, count, queue, bodies = KEYS[1], KEYS[2], KEYS[3], KEYS[5], KEYS[6]
+local at = { due = due, failed = KEYS[7], codes = KEYS[8], dead = KEYS[9], dead_bodies = KEYS[10] }
+local grace, patience, lease, template = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[7]
+local longest, now = tonumber(ARGV[8]), clock(ARGV[9])
+local _, claims = quarantine(KEYS[4], tonumber(ARGV[6]), now, lease, tonumber(ARGV[5]))
+
+-- One round of looks is spread over a second per thousand that wait, so that a large backlog costs no more than a small one.
+local function pause() return math.max(grace, redis.call('ZCARD', due)) end
+
+-- A look that is further away than any can be was set before the clock was set back, and so were the times of the record.
+local function is_beyond(score) return score and tonumber(score) > now + longest + pause() end
+local function bring_near(id)
+    local record = t_stem .. id
+    local r = redis.call('HMGET', record, 'status', 'next', 'lease', 'doubt')
+    local function limit(field, value, most)
+        if (tonumber(value) or 0) > most then redis.call('HSET', record, field, int(most)) end
+    end
+    if r[1] then
+        limit('doubt', r[4], now + lease + ARGV[5])
+        limit('lease', r[3], now + lease)
+        limit('next', r[2], now)
+    end
+    redis.call('ZADD', due, int(r[1] == 'processing' and now + lease or now), id)
+end
+if is_beyond(redis.call('ZREVRANGE', due, 0, 0, 'WITHSCORES')[2]) then
+    local beyond = int(now + longest + pause())
+    for _, id in ipairs(redis.call('ZRANGEBYSCORE', due, '(' .. beyond, '+inf', 'LIMIT', 0, ARGV[1])) do bring_near(id) end
+end
 
 local ids = redis.call('ZRANGEBYSCORE', due, '-inf', int(now), 'LIMIT', 0, ARGV[1])
 if #ids == 0 then return { 0, 0, claims } end
-
--- One round of looks is spread over a second per thousand that wait, so that a large backlog costs no more than a small one.
-local pause = math.max(grace, redis.call('ZCARD', due))
-
-local function pushed_at(record)
-    local r = redis.call('HMGET', record, 'queued', 'submitted')
-    return tonumber(r[1]) or tonumber(r[2]) or 0
-end
+local next_round = now + pause()
 
 local head = redis.call('LINDEX', queue, 0)
-local head_pushed = head and pushed_at(t_stem .. head:match('^[^~]+')) or math.huge
+local head_pushed = math.huge
+if head then
+    local r = redis.call('HMGET', t_stem .. head:match('^[^~]+'), 'queued', 'submitted')
+    head_pushed = tonumber(r[1]) or tonumber(r[2]) or 0
+end
 
-local queued = 0
-for _, id in ipairs(ids) do
+-- Queues a transaction again; `held` is the message that it was waiting for, if there is one.
+local function queue_again(id, record, held, known_message, rescued)
+    local message_id = held and id .. '~' .. int(now) or id
+    if rescued then raise(count, 'rescued', 1) end
+    if held then redis.call('HDEL', bodies, held) end
+    redis.call('ZADD', due, int(next_round), id)
+    redis.call('HSET', record, 'queued', int(now))
+    if message_id ~= (known_message or id) then redis.call('HSET', record, 'message', message_id) end
+    push(queue, bodies, message_id, message_body(template, id, message_id, now))
+    committed()
+end
+
+-- Whether it was queued.
+local function look_at(id)
     local record = t_stem .. id
-    local r = redis.call('HMGET', record, 'status', 'next', 'lease', 'message', 'tried')
+    local r = redis.call('HMGET', record, 'status', 'next', 'lease', 'message', 'queued', 'submitted', 'code',
+        'completed', 'discarded')
     local status, message_id = r[1], r[4] or id
-    if not status then
-        -- An index entry without a record: there is nothing to deliver, and nothing that settle could take out.
-        redis.call('ZADD', due, int(now + 3600000), id)
-    else
-        local pushed = pushed_at(record)
+    if status == 'pending' or status == 'processing' then
+        local pushed = tonumber(r[5]) or tonumber(r[6]) or 0
         local due_since = tonumber(status == 'processing' and r[3] or r[2]) or 0
         local age = now - math.max(pushed, due_since)
-        local has_message = redis.call('HEXISTS', messages, message_id) == 1
-        -- Whoever was woken by a message from before the lease ended is gone, and the message with him.
-        local may_come = has_message and (status == 'pending' or pushed >= due_since)
-        if may_come and (age < patience or head_pushed <= pushed) then
-            redis.call('ZADD', due, int(now + math.max(pause, age)), id)
-        else
-            if has_message then
-                redis.call('HDEL', messages, message_id)
-                message_id = id .. '~' .. int(now)
-                redis.call('HSET', record, 'message', message_id)
-            elseif r[4] then
-                redis.call('HDEL', record, 'message')
-                message_id = id
-            end
-            redis.call('HSET', messages, message_id, message_body(template, id, message_id, now))
-            redis.call('RPUSH', queue, message_id)
-            redis.call('HSET', record, 'queued', int(now))
-            redis.call('ZADD', due, int(now + pause), id)
-            if status == 'processing' or not r[2] then redis.call('HINCRBY', count, 'rescued', 1) end
-            queued = queued + 1
+        local has_message = redis.call('HEXISTS', bodies, message_id) == 1
+        -- Whoever was woken by a message from before the lease ended is gone, and the message with him. One that was
+        -- pushed later than now was pushed before the clock was set back.
+        local may_come = has_message and pushed <= now and (status == 'pending' or pushed >= due_since)
+        if not may_come or (age >= patience and head_pushed > pushed) then
+            queue_again(id, record, has_message and message_id, r[4], status == 'processing' or not r[2])
+            return true
         end
+        redis.call('ZADD', due, int(math.max(next_round, now + math.min(age, longest))), id)
+    elseif status == 'completed' or (status == 'failed' and not r[9]) then
+        put_away(at, record, id, status, r[7], tonumber(r[8]), template)
+    elseif not status or status == 'failed' then
+        redis.call('ZREM', due, id)
+    else
+        -- A newer version's, left alone.
+        redis.call('ZADD', due, int(now + longest), id)
     end
 end
+
+-- One that cannot be looked at must not hold the others up.
+local queued, failure = 0, nil
+for _, id in ipairs(ids) do
+    local ok, reply = try(look_at, id)
+    if not ok then
+        failure = reply
+        redis.call('ZADD', due, int(next_round), id)
+    elseif reply then
+        queued = queued + 1
+    end
+end
+if failure then error(failure, 0) end
 return { #ids, queued, claims }

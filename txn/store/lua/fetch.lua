@@ -4,21 +4,38 @@
 -- ARGV   1 how many   2 ... ids of messages to acknowledge
 -- reply  { id, body, id, body, ... }, oldest first
 
-for i = 2, #ARGV do
+local queue, bodies, acks = KEYS[1], KEYS[2], KEYS[3]
+
+if #ARGV > 1 then
+    local processed, ours = { unpack(ARGV, 2) }, {}
     -- Only what is still ours: the reaper may have given it to somebody else.
-    if redis.call('SREM', KEYS[3], ARGV[i]) == 1 then redis.call('HDEL', KEYS[2], ARGV[i]) end
+    for i, held in ipairs(redis.call('SMISMEMBER', acks, unpack(processed))) do
+        if held == 1 then ours[#ours + 1] = processed[i] end
+    end
+    if #ours > 0 then
+        redis.call('HDEL', bodies, unpack(ours))
+        redis.call('SREM', acks, unpack(ours))
+    end
 end
 
 -- Redis 6.2 logs an LPOP that found nothing as an empty transaction, so look before.
-local wanted = math.min(tonumber(ARGV[1]), redis.call('LLEN', KEYS[1]))
-local ids = wanted > 0 and redis.call('LPOP', KEYS[1], wanted) or {}
-local reply = {}
-for _, id in ipairs(ids) do
-    local body = redis.call('HGET', KEYS[2], id)
+local wanted = math.min(tonumber(ARGV[1]), redis.call('LLEN', queue))
+if wanted < 1 then return {} end
+
+local reply, taken = {}, {}
+local ids = redis.call('LRANGE', queue, 0, wanted - 1)
+for i, body in ipairs(redis.call('HMGET', bodies, unpack(ids))) do
     if body then
-        redis.call('SADD', KEYS[3], id)
-        reply[#reply + 1] = id
+        taken[#taken + 1] = ids[i]
+        reply[#reply + 1] = ids[i]
         reply[#reply + 1] = body
     end
+end
+-- In the ack set before it leaves the list, so that it is always in one of them; and if it stays in the list, only there.
+if #taken > 0 then redis.call('SADD', acks, unpack(taken)) end
+local popped, failure = pcall(redis.call, 'LPOP', queue, wanted)
+if not popped then
+    if #taken > 0 then redis.call('SREM', acks, unpack(taken)) end
+    error(failure, 0)
 end
 return reply

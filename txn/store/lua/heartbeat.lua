@@ -3,7 +3,7 @@
 -- KEYS   1 heartbeats (zset)   2 queue (list)   3 queue's messages (hash)   4 ack sets' stem   5 count
 --        6 what this consumer says of itself (hash, expires)
 -- ARGV   1 consumer   2 queue name   3 dead after ms   4 shift   5 ms for which 6 is kept   6 ... field, value, ...
--- reply  how many messages went back, to the head of the queue
+-- reply  how many messages went back
 
 local now, returned = clock(ARGV[4]), 0
 redis.call('ZADD', KEYS[1], int(now), ARGV[1])
@@ -12,16 +12,18 @@ if #ARGV > 5 then
     redis.call('PEXPIRE', KEYS[6], ARGV[5])
 end
 
+-- A heartbeat from later than now is from before the clock was set back: who lives will say so again.
+for _, ahead in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], int(now + ARGV[3]), '+inf', 'LIMIT', 0, 10)) do
+    redis.call('ZADD', KEYS[1], int(now), ahead)
+end
+
 for _, dead in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', int(now - ARGV[3]), 'LIMIT', 0, 10)) do
     local acks = KEYS[4] .. dead .. '.' .. ARGV[2]
     for _, id in ipairs(redis.call('SMEMBERS', acks)) do
-        if redis.call('HEXISTS', KEYS[3], id) == 1 then
-            redis.call('LPUSH', KEYS[2], id)
-            returned = returned + 1
-        end
+        if redis.call('HEXISTS', KEYS[3], id) == 1 then raise(KEYS[5], 'reaped', 1) end
+        returned = returned + give_back(KEYS[2], KEYS[3], acks, { id })
+        committed()
     end
-    redis.call('DEL', acks)
     redis.call('ZREM', KEYS[1], dead)
 end
-if returned > 0 then redis.call('HINCRBY', KEYS[5], 'reaped', returned) end
 return returned

@@ -8,14 +8,34 @@
 local what, line, now = ARGV[1], ARGV[2], clock(ARGV[5])
 local at = { due = KEYS[2], count = KEYS[3], failed = KEYS[4], codes = KEYS[5], dead = KEYS[6], dead_bodies = KEYS[7] }
 
-local reply, done = {}, {}
+local reply, wanted, fresh, half = {}, {}, {}, {}
 for i = 6, #ARGV do
     local id = ARGV[i]
-    local verdict = operate(what, at, KEYS[1] .. id, id, line, now)
-    reply[#reply + 1] = verdict
-    if verdict == 'done' then done[#done + 1] = id end
+    local verdict = operable(what, at, KEYS[1] .. id, id)
+    half[id] = verdict == 'half'
+    if verdict == 'half' or verdict == 'done' then wanted[#wanted + 1] = id end
+    if verdict == 'done' then fresh[#fresh + 1] = id end
+    reply[#reply + 1] = half[id] and 'done' or verdict
 end
-if #done > 0 then
-    write_journal(KEYS[8], 'by', ARGV[3], 'what', what, 'why', ARGV[4], 'count', #done, 'ids', table.concat(done, ' '))
+
+local function entry(ids)
+    return 'by', ARGV[3], 'what', what, 'why', ARGV[4], 'count', #ids, 'ids', table.concat(ids, ' ')
 end
-return reply
+
+local function work()
+    for _, id in ipairs(wanted) do operate(what, half[id], at, KEYS[1] .. id, id, line, now) end
+end
+
+if #fresh == 0 then
+    work()
+    return reply
+end
+local ok, failure = pcall(journalled, KEYS[8], work, entry(fresh))
+if ok then return reply end
+-- Some may be done, and stay so: the journal says which.
+local done = {}
+for _, id in ipairs(fresh) do
+    if operable(what, at, KEYS[1] .. id, id) ~= 'done' then done[#done + 1] = id end
+end
+if #done > 0 then journalled(KEYS[8], function() end, entry(done)) end
+error(failure, 0)

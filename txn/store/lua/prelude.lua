@@ -2,22 +2,17 @@
 --
 -- Times are milliseconds since the epoch on this server's clock; `shift` moves it in tests and is 0 everywhere else.
 -- A stem is a key without its last part; the script adds that part, in the same slot if the prefix has a hash tag.
+--
+-- Any write can fail (a right that was taken away, a key of another type), and Redis undoes nothing of what a script
+-- has written before. So every script keeps to one order:
+--   1. `raise` counters: `whole` lowers them again if a write behind them fails;
+--   2. write whatever does no harm without the record (payload, place in the due index, message);
+--   3. write the record, with one command: this is what makes a repeat answer "done"; then `committed`;
+--   4. tidy up what follows from the record. An id leaves the due index last of all: until then due.lua completes it.
 
 local function clock(shift)
     local time = redis.call('TIME')
     return time[1] * 1000 + math.floor(time[2] / 1000) + tonumber(shift)
-end
-
--- Raises `field` of the totals and of the minute's bucket.
-local MINUTES_KEPT = 1500
-local function tally(count, minute_stem, now, ...)
-    local bucket = minute_stem .. string.format('%d', math.floor(now / 60000))
-    for _, field in ipairs({...}) do
-        redis.call('HINCRBY', count, field, 1)
-        if redis.call('HINCRBY', bucket, field, 1) == 1 then
-            redis.call('EXPIRE', bucket, MINUTES_KEPT * 60)
-        end
-    end
 end
 
 -- Numbers go into records without exponent or fraction.
@@ -25,9 +20,76 @@ local function int(number)
     return string.format('%.0f', number)
 end
 
+local raised = {}
+
+-- Adds to a counter that tells how many records are in some state. Returns its new value.
+local function raise(key, field, by)
+    local value = redis.call('HINCRBY', key, field, by)
+    raised[#raised + 1] = { key, field, by }
+    return value
+end
+
+-- The record that the counters are about is written: they stay.
+local function committed()
+    raised = {}
+end
+
+-- Does `work`, which may write one record: whether that went well, and the reply or the failure. What was raised for a
+-- record that could not be written is lowered: by the same command on the same key, which nothing can have broken since.
+local function try(work, ...)
+    local ok, reply = pcall(work, ...)
+    if not ok then
+        for _, one in ipairs(raised) do redis.call('HINCRBY', one[1], one[2], int(-one[3])) end
+        committed()
+    end
+    return ok, reply
+end
+
+-- Runs a script's body.
+local function whole(body)
+    local ok, reply = try(body)
+    if not ok then error(reply, 0) end
+    return reply
+end
+
+-- Raises fields of the totals and of the minute's bucket by one.
+local MINUTES_KEPT = 1500
+local function tally(count, minute_stem, now, ...)
+    local bucket = minute_stem .. int(math.floor(now / 60000))
+    for _, field in ipairs({...}) do
+        raise(count, field, 1)
+        if raise(bucket, field, 1) == 1 then
+            redis.call('EXPIRE', bucket, MINUTES_KEPT * 60)
+        end
+    end
+end
+
 -- The message for `id`, under `message_id`, made from the queue's template.
 local function message_body(template, id, message_id, now)
     return (template:gsub('@(%u+)@', { ID = id, MESSAGE = message_id, NOW = int(now) }))
+end
+
+-- Queues a message. An id in the list without a body is dropped by whoever fetches it; a body without its id in the list
+-- would excuse its transaction for a while.
+local function push(queue, bodies, message_id, body)
+    redis.call('RPUSH', queue, message_id)
+    redis.call('HSET', bodies, message_id, body)
+end
+
+-- Gives messages that a consumer holds back, to the head of the queue: they have waited longest. Returns how many.
+-- Whoever may not take them out of the ack set must not queue them either, again and again.
+local function give_back(queue, bodies, acks, ids)
+    if #ids == 0 then return 0 end
+    redis.call('SREM', acks, '')
+    local returned = 0
+    for _, id in ipairs(ids) do
+        if redis.call('HEXISTS', bodies, id) == 1 then
+            redis.call('LPUSH', queue, id)
+            returned = returned + 1
+        end
+        redis.call('SREM', acks, id)
+    end
+    return returned
 end
 
 -- Whether claims may post, or Redis has lost what it had acknowledged: a counter lower than a worker remembers.
@@ -35,44 +97,89 @@ end
 local function quarantine(epoch, seen, now, lease, doubt_window)
     local state = redis.call('HMGET', epoch, 'claims', 'quarantine')
     local claims, ends = tonumber(state[1]) or 0, tonumber(state[2]) or 0
-    if claims < seen then
-        claims, ends = seen, now + lease + doubt_window
+    local longest = now + lease + doubt_window
+    -- An end that is further away than that is from before the clock was set back.
+    if claims < seen or ends > longest then
+        claims, ends = math.max(claims, seen), longest
         redis.call('HSET', epoch, 'claims', int(claims), 'quarantine', int(ends))
     end
     return ends, claims
 end
 
--- What an operator does to one dead letter: `replay` or `discard`. `at` names the keys due, count, failed, codes (stem),
--- dead and dead_bodies (the queue's dead letters). `line` says who, what and why, as one line of JSON, for the history.
--- A replay leaves the doubt alone, so that the next delivery is exactly as careful as any other.
--- Returns 'done' | 'unknown' | 'not_failed'.
-local function operate(what, at, record, id, line, now)
-    local r = redis.call('HMGET', record, 'status', 'code', 'history')
-    if not r[1] then return 'unknown' end
-    if r[1] ~= 'failed' then return 'not_failed' end
-    local was_letter = redis.call('ZREM', at.failed, id) == 1
-    if what == 'discard' and not was_letter then return 'not_failed' end
-
-    redis.call('ZREM', at.codes .. r[2], id)
-    redis.call('ZREM', at.dead, id)
-    redis.call('HDEL', at.dead_bodies, id)
-    if was_letter then redis.call('HINCRBY', at.count, 'dead', -1) end
-    redis.call('HSET', record, 'history', (r[3] or '') .. int(now) .. ' ' .. line .. '\n')
-    if what == 'discard' then
-        redis.call('HSET', record, 'discarded', line)
-        redis.call('HINCRBY', at.count, 'discarded', 1)
-        return 'done'
-    end
-    redis.call('HDEL', record, 'code', 'detail', 'completed', 'discarded')
-    redis.call('HSET', record, 'status', 'pending', 'next', int(now))
-    redis.call('ZADD', at.due, int(now), id)
-    redis.call('HINCRBY', at.count, 'pending', 1)
-    redis.call('HINCRBY', at.count, 'replayed', 1)
-    return 'done'
+-- A dead letter's places. `at` names the keys due, count, failed, codes (stem), dead and dead_bodies (Dramatiq's own).
+local function list_letter(at, id, code, failed_at, template)
+    redis.call('HSET', at.dead_bodies, id, message_body(template, id, id, failed_at))
+    redis.call('ZADD', at.dead, int(failed_at), id)
+    redis.call('ZADD', at.codes .. code, int(failed_at), id)
+    redis.call('ZADD', at.failed, int(failed_at), id)
 end
 
--- One more entry of the journal: who did what. Old ones go.
+local function unlist_letter(at, id, code)
+    redis.call('ZREM', at.codes .. code, id)
+    redis.call('ZREM', at.dead, id)
+    redis.call('HDEL', at.dead_bodies, id)
+    redis.call('ZREM', at.failed, id)
+end
+
+-- What follows from a record that says `completed` or `failed`. Repeating it changes nothing. A failed one keeps its doubt.
+local OF_A_DELIVERY = { 'mode', 'lease', 'next', 'counted', 'counts', 'tries', 'tried', 'unanswered', 'silent',
+    'uncertain', 'failing', 'sent_away', 'crashes', 'message', 'queued', 'error' }
+local function put_away(at, record, id, status, code, failed_at, template)
+    if status == 'completed' then
+        redis.call('HDEL', record, 'doubt', unpack(OF_A_DELIVERY))
+    else
+        redis.call('HDEL', record, unpack(OF_A_DELIVERY))
+        list_letter(at, id, code, failed_at, template)
+    end
+    redis.call('ZREM', at.due, id)
+end
+
+-- What follows from a replay, when the record says `pending`. Repeating it changes nothing.
+local function put_back(at, record, id, code)
+    unlist_letter(at, id, code)
+    redis.call('HDEL', record, 'code', 'detail', 'completed', 'discarded', unpack(OF_A_DELIVERY, 4))
+end
+
+-- What an operator's `replay` or `discard` of one id would come to. Writes nothing.
+-- 'done' | 'half' (the record says so already, the rest is missing) | 'unknown' | 'not_failed'
+local function operable(what, at, record, id)
+    local r = redis.call('HMGET', record, 'status', 'code', 'discarded')
+    if not r[1] then return 'unknown' end
+    if what == 'replay' then
+        if r[1] == 'failed' then return 'done' end
+        return r[1] == 'pending' and r[2] and 'half' or 'not_failed'
+    end
+    if r[1] ~= 'failed' or not redis.call('ZSCORE', at.failed, id) then return 'not_failed' end
+    return r[3] and 'half' or 'done'
+end
+
+-- What an operator does to one dead letter that is `operable`. `line` says who, what and why, as one line of JSON, for the
+-- history. A replay leaves the doubt alone: the next delivery is as careful as any other.
+local function operate(what, half, at, record, id, line, now)
+    local r = redis.call('HMGET', record, 'code', 'history', 'discarded')
+    local code, history = r[1] or '', (r[2] or '') .. int(now) .. ' ' .. line .. '\n'
+    if not half then
+        if not r[3] then raise(at.count, 'dead', -1) end
+        if what == 'discard' then
+            raise(at.count, 'discarded', 1)
+            redis.call('HSET', record, 'history', history, 'discarded', line)
+        else
+            raise(at.count, 'pending', 1)
+            raise(at.count, 'replayed', 1)
+            redis.call('ZADD', at.due, int(now), id)
+            redis.call('HSET', record, 'status', 'pending', 'next', int(now), 'history', history)
+        end
+        committed()
+    end
+    if what == 'discard' then unlist_letter(at, id, code) else put_back(at, record, id, code) end
+end
+
+-- Does `work` with an entry of the journal that says who did what; without the one there is not the other. Old entries go.
 local JOURNAL_ENTRIES = 10000
-local function write_journal(journal, ...)
-    redis.call('XADD', journal, 'MAXLEN', '~', JOURNAL_ENTRIES, '*', ...)
+local function journalled(journal, work, ...)
+    local at = redis.call('XADD', journal, 'MAXLEN', '~', JOURNAL_ENTRIES, '*', ...)
+    local ok, failure = pcall(work)
+    if ok then return end
+    redis.pcall('XDEL', journal, at)
+    error(failure, 0)
 end

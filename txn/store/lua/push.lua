@@ -3,5 +3,4 @@
 -- KEYS   1 queue (list)   2 queue's messages (hash)
 -- ARGV   1 message id   2 body
 
-redis.call('HSET', KEYS[2], ARGV[1], ARGV[2])
-redis.call('RPUSH', KEYS[1], ARGV[1])
+push(KEYS[1], KEYS[2], ARGV[1], ARGV[2])

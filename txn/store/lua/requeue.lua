@@ -3,19 +3,13 @@
 --
 -- KEYS   1 queue (list)   2 queue's messages (hash)   3 this consumer's ack set
 -- ARGV   ids that the consumer holds
--- reply  how many went back, to the head of the queue: they have waited longest
+-- reply  how many went back
 
 local held = {}
 for _, id in ipairs(ARGV) do held[id] = true end
 
-local returned = 0
+local unknown = {}
 for _, id in ipairs(redis.call('SMEMBERS', KEYS[3])) do
-    if not held[id] then
-        redis.call('SREM', KEYS[3], id)
-        if redis.call('HEXISTS', KEYS[2], id) == 1 then
-            redis.call('LPUSH', KEYS[1], id)
-            returned = returned + 1
-        end
-    end
+    if not held[id] then unknown[#unknown + 1] = id end
 end
-return returned
+return give_back(KEYS[1], KEYS[2], KEYS[3], unknown)

@@ -1,8 +1,10 @@
 -- statistics: what health needs, read in one go. Writes nothing; its cost does not grow with the backlog.
 --
 -- KEYS   1 count   2 due   3 queue (list)   4 heartbeats   5 posting   6 minute stem   7 t: stem
+--        8 sweep
 -- ARGV   1 minutes for the error rate   2 ms after which a worker without a heartbeat does not count   3 shift
--- reply  { counts (flat), unfinished, oldest waiting ms, due lag ms, workers, attempts, failed attempts, answered, outage, reason, refused, now }
+-- reply  { counts (flat), unfinished, oldest waiting ms, due lag ms, workers, attempts, failed attempts, answered, outage, reason, refused,
+--          records left alone, now }
 
 local SAMPLE = 100
 local now = clock(ARGV[3])
@@ -10,9 +12,9 @@ local now = clock(ARGV[3])
 -- How long a transaction has been waiting to be looked at; one whose next attempt is ahead is not waiting.
 local oldest = 0
 local function consider(id)
-    local r = redis.call('HMGET', KEYS[7] .. id, 'status', 'submitted', 'next')
+    local r = redis.pcall('HMGET', KEYS[7] .. id, 'status', 'submitted', 'next')
     if r[1] == 'pending' then
-        oldest = math.max(oldest, now - math.max(tonumber(r[2]), tonumber(r[3]) or 0))
+        oldest = math.max(oldest, now - math.max(tonumber(r[2]) or now, tonumber(r[3]) or 0))
     end
 end
 
@@ -32,5 +34,5 @@ end
 
 local posting = redis.call('HMGET', KEYS[5], 'answered', 'outage', 'reason', 'refused')
 return { redis.call('HGETALL', KEYS[1]), redis.call('ZCARD', KEYS[2]), math.floor(oldest), math.max(0, now - (first_look or now)),
-    redis.call('ZCOUNT', KEYS[4], int(now - ARGV[2]), '+inf'), attempts, failed_attempts,
-    posting[1], posting[2], posting[3], posting[4], int(now) }
+    redis.call('ZCOUNT', KEYS[4], int(now - ARGV[2]), int(now + ARGV[2])), attempts, failed_attempts,
+    posting[1], posting[2], posting[3], posting[4], tonumber(redis.call('HGET', KEYS[8], 'left_alone')) or 0, int(now) }

@@ -1,0 +1,329 @@
+import contextlib
+import itertools
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import pytest
+
+from ops.mock_posting.client import MockPosting
+from ops.redis_server import RedisServer
+from tests.crash.half_written import SETTINGS, Rig, faulty_text_of
+from tests.crash.world import BrokenPromise
+from tests.parts import submission
+from txn.errors import TxnError
+from txn.model.dead_letter import Action, Filter
+from txn.model.outcome import Cause, Maybe, Released, Retry, Settlement
+from txn.rescuer import LIMIT
+from txn.store.integrity import Integrity
+
+Step = Callable[[Rig], object]
+IDS = ("a", "b", "c")
+
+
+def nothing(rig: Rig) -> None:
+    return None
+
+
+def accepted(rig: Rig) -> None:
+    rig.accept("a")
+
+
+def answering(*post: str) -> Step:
+    def prepare(rig: Rig) -> None:
+        rig.mock.script("a", post=list(post))
+        rig.accept("a")
+
+    return prepare
+
+
+def taken_over(rig: Rig) -> None:
+    rig.accept("a")
+    dead = rig.parts.messages("dead")
+    dead.heartbeat()
+    dead.fetch(1)
+    rig.parts.claimed("a")
+    rig.clock.forward(SETTINGS.lease_ms + 1)
+
+
+def crashed_three_times(rig: Rig) -> None:
+    taken_over(rig)
+    for _ in range(2):
+        rig.parts.claimed("a")
+        rig.clock.forward(SETTINGS.lease_ms + 1)
+
+
+def retried(rig: Rig) -> None:
+    rig.accept("a")
+    rig.parts.settle(rig.parts.claimed("a"), Retry(Cause.UNCERTAIN, "because", Maybe(500), 0), answered=True)
+    rig.clock.forward(501)
+
+
+def exhausted(rig: Rig) -> None:
+    rig.accept("a")
+    for _ in range(SETTINGS.max_attempts):
+        rig.parts.settle(rig.parts.claimed("a"), Retry(Cause.UNCERTAIN, "because", Maybe(0), 0), answered=True)
+        rig.clock.forward(10)
+
+
+def claimed_by_hand(rig: Rig) -> None:
+    rig.accept("a")
+    assert rig.parts.store.claim("a", "owner") is not None
+
+
+def message_lost(rig: Rig) -> None:
+    rig.accept("a")
+    rig.parts.client.delete(rig.parts.keys.messages, rig.parts.keys.message_bodies)
+    rig.clock.forward(SETTINGS.grace_ms + 1)
+
+
+def one_processed(rig: Rig) -> None:
+    rig.accept("a")
+    rig.accept("b")
+    [(name, _)] = rig.messages.fetch(1)
+    rig.deliver("a")
+    rig.acked.append(name)
+
+
+def held_unknowingly(rig: Rig) -> None:
+    rig.accept("a")
+    rig.messages.fetch(1)
+
+
+def held_by_the_dead(rig: Rig) -> None:
+    rig.accept("a")
+    dead = rig.parts.messages("dead")
+    dead.heartbeat()
+    dead.fetch(1)
+    rig.clock.forward(11_000)
+
+
+def letters(rig: Rig) -> None:
+    for name in IDS:
+        rig.mock.script(name, post=["reject"])
+        rig.accept(name)
+    rig.run_to_quiet()
+
+
+def run_begun(what: Action) -> Step:
+    def prepare(rig: Rig) -> None:
+        letters(rig)
+        rig.parts.runs.start("run", what, Filter(), "ann", "why")
+
+    return prepare
+
+
+def run_taken(what: Action) -> Step:
+    def prepare(rig: Rig) -> None:
+        run_begun(what)(rig)
+        rig.parts.runs.take("run", "me")
+
+    return prepare
+
+
+def step_on(rig: Rig) -> None:
+    """What a worker does, and does again from where the run stands if that fails."""
+    run = rig.parts.runs.read("run")
+    chunk = rig.parts.letters.chunk(run.filter, run.cursor_ms, run.before_ms, 100)
+    rig.parts.runs.step(run, "me", chunk, '{"by":"ann"}')
+
+
+def operate(what: str) -> Step:
+    return lambda rig: rig.parts.store.operate(what, IDS, '{"by":"ann"}', "ann", "why")
+
+
+def not_in_the_index(rig: Rig) -> None:
+    letters(rig)
+    rig.accept("d")
+    client, keys = rig.parts.client, rig.parts.keys
+    client.zrem(keys.due, "d")
+    for name in (keys.failed, f"{keys.failed}:rejected", keys.dead_messages):
+        client.zrem(name, "b")
+    client.hdel(keys.dead_message_bodies, "b")
+
+
+def settle_by_hand(rig: Rig) -> None:
+    rig.parts.store.settle("a", "owner", Settlement(Released()))
+
+
+def sweep(rig: Rig) -> None:
+    Integrity(rig.parts.client, rig.parts.keys, "@ID@", rig.clock).look_at_all()
+
+
+def look_for_due(rig: Rig) -> None:
+    rig.parts.store.due(LIMIT)
+
+
+@dataclass(frozen=True)
+class Scene:
+    """`act` runs `script`; whoever does it does it again after a failure, or never comes back.
+
+    `swept`: where nobody comes back, the workers' slow look at all records completes it.
+    """
+
+    name: str
+    script: str
+    prepare: Step
+    act: Step
+    swept: bool = False
+
+
+SCENES = [
+    Scene("accept", "accept", nothing, accepted),
+    Scene("claim, fresh", "claim", accepted, lambda rig: rig.deliver("a")),
+    Scene("claim, again", "claim", retried, lambda rig: rig.deliver("a")),
+    Scene("claim, from the dead", "claim", taken_over, lambda rig: rig.deliver("a")),
+    Scene("claim, from too many dead", "claim", crashed_three_times, lambda rig: rig.deliver("a")),
+    Scene("claim, no attempts left", "claim", exhausted, lambda rig: rig.deliver("a")),
+    Scene("settle, completed", "settle", accepted, lambda rig: rig.deliver("a")),
+    Scene("settle, completed after a failure", "settle", retried, lambda rig: rig.deliver("a")),
+    Scene("settle, not written", "settle", answering("fail_before"), lambda rig: rig.deliver("a")),
+    Scene("settle, uncertain", "settle", answering("truncate"), lambda rig: rig.deliver("a")),
+    Scene("settle, sent away", "settle", answering("throttle"), lambda rig: rig.deliver("a")),
+    Scene("settle, rejected", "settle", answering("reject"), lambda rig: rig.deliver("a")),
+    Scene("settle, crashed", "settle", crashed_three_times, lambda rig: rig.deliver("a")),
+    Scene("settle, given back", "settle", claimed_by_hand, settle_by_hand),
+    Scene("due, message lost", "due", message_lost, look_for_due),
+    Scene("due, worker dead", "due", taken_over, look_for_due),
+    Scene("push", "push", accepted, lambda rig: rig.parts.messages().push("a~x", b'{"args":["a"]}')),
+    Scene("fetch", "fetch", accepted, lambda rig: rig._take()),
+    Scene("fetch, acknowledging", "fetch", one_processed, lambda rig: rig._take()),
+    Scene("requeue", "requeue", held_unknowingly, lambda rig: rig.messages.requeue_all_but(())),
+    Scene("heartbeat", "heartbeat", held_by_the_dead, lambda rig: rig.messages.heartbeat({"host": "h"})),
+    Scene("replay", "operate", letters, operate("replay")),
+    Scene("discard", "operate", letters, operate("discard"), swept=True),
+    Scene(
+        "bulk run begins",
+        "bulk_start",
+        letters,
+        lambda rig: rig.parts.runs.start("run", Action.REPLAY, Filter(), "ann", "why"),
+    ),
+    Scene("bulk run is taken", "bulk_take", run_begun(Action.REPLAY), lambda rig: rig.parts.runs.take("run", "me")),
+    Scene("bulk replay", "bulk_step", run_taken(Action.REPLAY), step_on),
+    Scene("bulk discard", "bulk_step", run_taken(Action.DISCARD), step_on, swept=True),
+    Scene("bulk run is stopped", "bulk_stop", run_begun(Action.REPLAY), lambda rig: rig.parts.runs.stop("run", "ann")),
+    Scene("sweep", "sweep", not_in_the_index, sweep, swept=True),
+]
+
+
+@pytest.fixture(autouse=True)
+def faulty(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("txn.store.scripts.text_of", faulty_text_of)
+
+
+class Cell(NamedTuple):
+    """`mode`: the write fails `once`; `key`, `field`: it fails until it is repaired. `again`: who acted asks again."""
+
+    scene: Scene
+    number: int
+    mode: str
+    again: bool
+
+    def __str__(self) -> str:
+        return f"{self.scene.name}, write {self.number} fails, {self.mode}, {'asked again' if self.again else 'left'}"
+
+
+def play(server: RedisServer, mock: MockPosting, cell: Cell, broken: str = "") -> tuple[str, str]:
+    """(what was broken, or nothing if the script never came to it; what promise that broke, or nothing)."""
+    scene, struck = cell.scene, ""
+    mock.reset()
+    with Rig(server.url, f"{uuid.uuid4().hex[:8]}:", mock) as rig:
+        try:
+            scene.prepare(rig)
+            rig.break_write(scene.script, cell.number, cell.mode, broken)
+            told = _acted(rig, scene)
+            if cell.mode != "once":
+                for _ in range(3):
+                    rig.work()
+                    told = told or (cell.again and _acted(rig, scene))
+            struck = rig.repair()
+            if cell.again and not told and not _acted(rig, scene):
+                raise BrokenPromise("repaired, and it fails all the same")
+            rig.run_to_quiet()
+            if scene.swept:
+                sweep(rig)
+                rig.run_to_quiet()
+            rig.check()
+            check_deeds(rig, scene)
+        except BrokenPromise as error:
+            return struck or rig.repair(), str(error)
+        return struck, ""
+
+
+def _acted(rig: Rig, scene: Scene) -> bool:
+    with contextlib.suppress(TxnError):
+        scene.act(rig)
+        return True
+    return False
+
+
+def check_deeds(rig: Rig, scene: Scene) -> None:
+    """The journal and the runs say what was done."""
+    counts = rig.parts.read_statistics().counts
+    said = dict.fromkeys(("replay", "discard"), 0)
+    entries = rig.parts.journal.read()
+    for entry in entries:
+        if entry.what in said:
+            said[entry.what] += entry.count
+    if scene.script == "operate":
+        done = {"replay": counts.get("replayed", 0), "discard": counts.get("discarded", 0)}
+        if said != done:
+            raise BrokenPromise(f"the journal says {said}, done is {done}")
+    for run in rig.parts.runs.recent():
+        done_by_run = counts.get("replayed", 0) + counts.get("discarded", 0)
+        if (run.done, run.looked, run.gone) != (done_by_run, done_by_run, 0):
+            raise BrokenPromise(f"{done_by_run} done, and the run says {run}")
+        begun = sum(entry.what.endswith(" all") for entry in entries)
+        ended = sum(entry.what.endswith(("finished", "stopped")) for entry in entries)
+        if (begun, ended) != (1, int(run.state != "running")):
+            raise BrokenPromise(f"the journal has {begun} begun and {ended} ended, the run is {run.state}")
+
+
+@pytest.mark.parametrize("scene", SCENES, ids=lambda scene: scene.name)
+def test_whichever_write_fails(scene: Scene, server: RedisServer, crash_mock: MockPosting) -> None:
+    play_all(scene, server, crash_mock, lambda cells, number: [cells[number % len(cells)]])
+
+
+@pytest.mark.long
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("scene", SCENES, ids=lambda scene: scene.name)
+def test_whichever_write_fails_in_every_way(scene: Scene, server: RedisServer, crash_mock: MockPosting) -> None:
+    play_all(scene, server, crash_mock, lambda cells, _: cells)
+
+
+def play_all(
+    scene: Scene, server: RedisServer, mock: MockPosting, choose: Callable[[list[Cell], int], list[Cell]]
+) -> None:
+    """Each write of the script, by its number, in the ways that are chosen."""
+    played, failures = 0, []
+    for number in itertools.count(1):
+        broken, _ = play(server, mock, Cell(scene, number, "once", again=True))
+        if not broken:
+            break
+        modes = ("once", "key", "field") if broken.startswith("HINCRBY") else ("once", "key")
+        cells = [Cell(scene, number, mode, again) for mode, again in itertools.product(modes, (True, False))]
+        for cell in choose(cells, number):
+            _, wrong = play(server, mock, cell, broken if cell.mode == "key" else "")
+            played += 1
+            if wrong:
+                failures.append(f"{cell} ({broken}): {wrong}")
+    print(f"{scene.name}: {played} cells, {len(failures)} break a promise")
+    assert played
+    assert not failures, "\n".join(failures[:10])
+
+
+def test_a_submission_that_was_half_stored_is_completed_by_its_repeat(
+    server: RedisServer, crash_mock: MockPosting
+) -> None:
+    crash_mock.reset()
+    with Rig(server.url, f"{uuid.uuid4().hex[:8]}:", crash_mock) as rig:
+        rig.accept("a")
+        keys, client = rig.parts.keys, rig.parts.client
+        client.delete(keys.payload("a"), keys.messages, keys.message_bodies)
+        client.zrem(keys.due, "a")
+        _, new = rig.parts.store.accept(submission("a"))
+        assert not new
+        rig.stored_whole("a")
+        rig.run_to_quiet()
+        rig.check()

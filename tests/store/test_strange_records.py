@@ -1,0 +1,250 @@
+import pytest
+
+from tests.parts import Parts, submission
+from txn.errors import RecordUnreadable, StoreUnavailable
+from txn.model.outcome import Cause, Clear, Completed, Failed, Keep, Maybe, Mode, Retry
+from txn.model.transaction import ErrorCode, Evidence, Status
+from txn.store.integrity import Flaw, Integrity
+
+HOUR_MS = 3_600_000
+
+
+def sweep(parts: Parts) -> list[Flaw]:
+    return Integrity(parts.client, parts.keys, "@ID@", parts.clock).look_at_all()
+
+
+def look_at_due(parts: Parts) -> int:
+    return parts.store.due(100)[1]
+
+
+@pytest.mark.parametrize("status", ["expired", "", "COMPLETED", "on hold"])
+def test_a_status_of_a_newer_version_is_left_alone_and_named(parts: Parts, status: str) -> None:
+    parts.accept("a")
+    parts.client.hset(parts.keys.record("a"), "status", status)
+    before = parts.record("a")
+    assert parts.claim("a") is None
+    parts.clock.forward(2 * parts.settings.patience_ms)
+    assert look_at_due(parts) == 0
+    assert look_at_due(parts) == 0
+    for ask in (lambda: parts.store.read("a"), lambda: parts.store.accept(submission("a"))):
+        with pytest.raises(RecordUnreadable, match=r"state that txn .* cannot read"):
+            ask()
+    assert parts.store.replay("a", "{}") == "not_failed"
+    assert sweep(parts) == [Flaw("unreadable", "a")]
+    assert parts.record("a") == before
+
+
+def test_a_key_that_is_no_record_holds_nobody_else_up(parts: Parts) -> None:
+    parts.accept("a")
+    parts.accept("b")
+    parts.client.delete(parts.keys.record("a"), parts.keys.messages, parts.keys.message_bodies)
+    parts.client.set(parts.keys.record("a"), "text")
+    parts.clock.forward(parts.settings.grace_ms + 1)
+    with pytest.raises(StoreUnavailable):
+        parts.store.due(100)
+    assert parts.queued() == ["b"]
+    assert parts.store.due(100) == (0, 0)
+    assert sweep(parts) == [Flaw("unreadable", "a")]
+    assert parts.read_statistics().oldest_waiting_ms >= 0
+
+
+def test_an_unfinished_record_that_is_in_no_index_is_found_named_and_put_back(parts: Parts) -> None:
+    parts.accept("a")
+    parts.client.delete(parts.keys.due, parts.keys.messages, parts.keys.message_bodies)
+    assert sweep(parts) == [Flaw("not_due", "a")]
+    assert look_at_due(parts) == 1
+    assert sweep(parts) == []
+    assert parts.read_statistics().counts["mended"] == 1
+
+
+def test_a_record_without_its_content_is_never_claimed_and_is_named_until_it_is_submitted_again(parts: Parts) -> None:
+    parts.accept("a")
+    parts.client.delete(parts.keys.payload("a"))
+    parts.client.zrem(parts.keys.due, "a")
+    assert sweep(parts) == [Flaw("no_content", "a"), Flaw("not_due", "a")]
+    assert parts.claim("a") is None
+    assert parts.record("a")["status"] == "pending"
+    parts.client.zrem(parts.keys.due, "a")
+    parts.store.accept(submission("a"))
+    assert parts.claimed("a").payload == submission("a").payload
+
+
+def test_counters_are_counted_anew_when_all_that_is_unfinished_is_seen(parts: Parts) -> None:
+    parts.accept("a")
+    parts.accept("b")
+    parts.claimed("b")
+    parts.fail("c")
+    parts.client.hset(
+        parts.keys.count, mapping={"pending": 7, "processing": -1, "retrying": 3, "in_doubt": 2, "dead": 9}
+    )
+    assert {flaw.name for flaw in sweep(parts)} == {"pending", "processing", "retrying", "in_doubt", "dead"}
+    counts = parts.read_statistics().counts
+    assert [counts[name] for name in ("pending", "processing", "retrying", "in_doubt", "dead")] == [1, 1, 0, 0, 1]
+    assert sweep(parts) == []
+
+
+def test_what_is_listed_as_a_dead_letter_and_is_none_is_taken_off(parts: Parts) -> None:
+    parts.accept("a")
+    parts.settle(parts.claimed("a"), Completed(Evidence.POSTED))
+    for name in (parts.keys.failed, f"{parts.keys.failed}:rejected", parts.keys.dead_messages):
+        parts.client.zadd(name, {"a": 1})
+    assert Flaw("not_a_letter", "a") in sweep(parts)
+    assert parts.client.exists(parts.keys.failed, f"{parts.keys.failed}:rejected", parts.keys.dead_messages) == 0
+
+
+def test_a_sound_store_is_left_as_it_is(parts: Parts) -> None:
+    parts.accept("a")
+    parts.claimed("a")
+    parts.fail("b")
+    parts.store.discard(parts.fail("c"), "{}")
+    parts.accept("d")
+    parts.settle(parts.claimed("d"), Retry(Cause.UNCERTAIN, "500", Maybe(60_000), 0))
+    before = {key: parts.client.dump(key) for key in parts.client.keys(f"{parts.keys.prefix}*")}
+    assert sweep(parts) == []
+    assert {key: parts.client.dump(key) for key in parts.client.keys(f"{parts.keys.prefix}*")} == before
+
+
+def test_all_workers_share_one_round(parts: Parts) -> None:
+    one, other = (Integrity(parts.client, parts.keys, "@ID@", parts.clock) for _ in range(2))
+    parts.accept("a")
+    parts.client.delete(parts.keys.due)
+    assert one.step() == [Flaw("not_due", "a")]
+    parts.client.delete(parts.keys.due)
+    assert other.step() == []
+    parts.clock.forward(1_001)
+    assert other.step() == [Flaw("not_due", "a")]
+    parts.client.delete(parts.keys.due)
+    parts.clock.forward(-HOUR_MS)
+    assert one.step() == [Flaw("not_due", "a")], "the clock was set back"
+
+
+@pytest.mark.parametrize("back_ms", [HOUR_MS, 24 * HOUR_MS, 366 * 24 * HOUR_MS])
+def test_what_waits_for_a_retry_goes_on_though_the_clock_is_set_back(parts: Parts, back_ms: int) -> None:
+    parts.accept("a")
+    parts.settle(parts.claimed("a"), Retry(Cause.UNCERTAIN, "500", Maybe(5_000), 1_000))
+    parts.clock.forward(-back_ms)
+    assert look_at_due(parts) == 1
+    claim = parts.claimed("a")
+    assert claim.mode is Mode.CONFIRM, "as long as a doubt can last, nobody posts"
+    parts.settle(claim, Retry(Cause.IN_DOUBT, "", Keep(), 0))
+    parts.clock.forward(parts.settings.patience_ms + 1)
+    assert parts.claimed("a").mode is Mode.POST
+
+
+def test_what_is_queued_goes_on_though_the_clock_is_set_back_and_the_queue_is_lost(parts: Parts) -> None:
+    parts.accept("a")
+    parts.messages("dies").fetch(1)
+    parts.clock.forward(-HOUR_MS)
+    assert look_at_due(parts) == 1
+    assert parts.claimed("a").mode is Mode.POST
+
+
+def test_a_leased_transaction_keeps_one_lease_though_the_clock_is_set_back(parts: Parts) -> None:
+    parts.accept("a")
+    claim = parts.claimed("a")
+    parts.clock.forward(-HOUR_MS)
+    look_at_due(parts)
+    assert parts.claim("a") is None
+    parts.clock.forward(parts.settings.lease_ms + 1)
+    assert look_at_due(parts) == 1
+    heir = parts.claimed("a")
+    assert heir.mode is Mode.CONFIRM
+    assert parts.settle(claim, Completed(Evidence.POSTED)) == "taken"
+
+
+def test_a_dead_workers_messages_come_back_though_the_clock_is_set_back(parts: Parts) -> None:
+    parts.accept("a")
+    dead = parts.messages("dead")
+    dead.heartbeat()
+    dead.fetch(1)
+    parts.clock.forward(-HOUR_MS)
+    heir = parts.messages("heir")
+    heir.heartbeat()
+    parts.clock.forward(11_000)
+    assert heir.heartbeat() == 1
+    assert parts.read_statistics().workers == 1
+
+
+def test_a_redis_that_lost_data_is_waited_for_no_longer_than_needed_though_the_clock_is_set_back(parts: Parts) -> None:
+    parts.accept("a")
+    parts.client.hset(parts.keys.epoch, "quarantine", parts.read_statistics().now_ms + 10_000)
+    parts.clock.forward(-HOUR_MS)
+    parts.settle(parts.claimed("a"), Retry(Cause.IN_DOUBT, "", Keep(), 0))
+    parts.clock.forward(parts.settings.patience_ms + 1)
+    assert parts.claimed("a").mode is Mode.POST
+
+
+def test_a_wait_that_can_be_is_waited_for(parts: Parts) -> None:
+    parts.accept("a")
+    parts.settle(parts.claimed("a"), Retry(Cause.UNCERTAIN, "503", Clear(), parts.settings.max_backoff_ms))
+    assert look_at_due(parts) == 0
+    parts.clock.forward(parts.settings.max_backoff_ms - 2_000)
+    assert look_at_due(parts) == 0
+    assert parts.claim("a") is None
+
+
+def crash(parts: Parts) -> Mode:
+    """A worker claims it and is never heard of again."""
+    parts.clock.forward(parts.settings.patience_ms + 1)
+    return parts.claimed("a").mode
+
+
+def test_three_workers_that_did_not_come_back_are_enough(parts: Parts) -> None:
+    parts.accept("a")
+    assert [crash(parts) for _ in range(4)] == [Mode.POST, Mode.POST, Mode.POST, Mode.CRASHED]
+    assert parts.record("a")["attempts"] == "3"
+
+
+def test_workers_that_die_on_the_get_are_counted_whatever_their_mode(parts: Parts) -> None:
+    parts.accept("a")
+    for _ in range(parts.settings.max_attempts):
+        parts.settle(parts.claimed("a"), Retry(Cause.UNCERTAIN, "500", Maybe(0), 0), answered=True)
+        parts.clock.forward(10)
+    assert [crash(parts) for _ in range(4)] == [Mode.FINAL, Mode.FINAL, Mode.FINAL, Mode.CRASHED]
+
+
+def test_a_look_that_could_only_confirm_does_not_forgive_the_posts_that_killed(parts: Parts) -> None:
+    parts.accept("a")
+    modes = []
+    for _ in range(3):
+        modes.append(parts.claimed("a").mode)
+        parts.clock.forward(parts.settings.lease_ms + 1)
+        look = parts.claimed("a")
+        modes.append(look.mode)
+        parts.settle(look, Retry(Cause.IN_DOUBT, "", Keep(), 0))
+        parts.clock.forward(parts.settings.patience_ms + 1)
+        if look.mode is Mode.CRASHED:
+            break
+    assert modes == [Mode.POST, Mode.CONFIRM, Mode.POST, Mode.CONFIRM, Mode.POST, Mode.CRASHED]
+
+
+def test_a_delivery_that_comes_back_begins_the_count_anew(parts: Parts) -> None:
+    parts.accept("a")
+    crash(parts)
+    crash(parts)
+    parts.clock.forward(parts.settings.patience_ms + 1)
+    parts.settle(parts.claimed("a"), Retry(Cause.NOT_WRITTEN, "500", Clear(), 0))
+    assert [crash(parts) for _ in range(3)] == [Mode.POST] * 3
+
+
+def test_a_worker_that_was_only_late_is_no_crash(parts: Parts) -> None:
+    parts.accept("a")
+    late = parts.claimed("a")
+    for _ in range(5):
+        parts.clock.forward(parts.settings.patience_ms + 1)
+        heir = parts.claimed("a")
+        assert heir.mode is Mode.POST
+        assert parts.settle(late, Completed(Evidence.POSTED)) == "taken"
+        late = heir
+
+
+def test_a_replay_begins_the_count_of_crashes_anew(parts: Parts) -> None:
+    parts.accept("a")
+    for _ in range(3):
+        crash(parts)
+    parts.clock.forward(parts.settings.patience_ms + 1)
+    parts.settle(parts.claimed("a"), Failed(ErrorCode.CRASHED_WORKER, "gone", Keep()))
+    assert parts.store.read("a").status is Status.FAILED
+    parts.store.replay("a", "{}")
+    parts.clock.forward(parts.settings.patience_ms + 1)
+    assert parts.claimed("a").mode is Mode.POST
