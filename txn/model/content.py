@@ -52,7 +52,13 @@ def same_content(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> bool:
 
     100.5 is 100.50, an amount may be a string, metadata may come back as a JSON string, unknown fields do not count.
     """
-    return _canonical_content(ours) == _canonical_content(theirs)
+    return not differing(ours, theirs)
+
+
+def differing(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> tuple[str, ...]:
+    """The fields in which two contents differ, of `CONTENT`; see `same_content` for what counts."""
+    one, other = _canonical_content(ours), _canonical_content(theirs)
+    return tuple(name for name in CONTENT if one[name] != other[name])
 
 
 def _canonical_content(content: Mapping[str, Any]) -> dict[str, Any]:

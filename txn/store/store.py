@@ -34,7 +34,7 @@ class Claim:
 
     `attempts`: deliveries that were allowed to post, this one included; `counted`: those that count against the
     maximum; `tries`: failures since it was accepted or replayed; `unanswered_ms`: how long GETs of this id have brought
-    nothing while others were answered.
+    nothing while others were answered; `last_error`: how the delivery before this one failed, or empty.
     """
 
     id: str
@@ -46,6 +46,7 @@ class Claim:
     counted: int
     tries: int
     unanswered_ms: int
+    last_error: str = ""
 
 
 class Store:
@@ -154,7 +155,10 @@ class Store:
         if reply[0] != b"claimed":
             return None
         _, mode, payload, *numbers, _ = reply
-        return Claim(transaction_id, owner, Mode(mode.decode()), payload, *map(int, numbers))
+        submitted_ms, attempts, counted, tries, unanswered_ms = map(int, numbers)
+        return Claim(
+            transaction_id, owner, Mode(mode.decode()), payload, submitted_ms, attempts, counted, tries, unanswered_ms
+        )
 
     def settle(self, transaction_id: str, owner: str, settlement: Settlement) -> Verdict:
         """Write down how a delivery ended: `settled`, or why that was refused."""
