@@ -1,6 +1,5 @@
 """The posting service as the rules see it: what a GET found, what a POST may have written."""
 
-import email.utils
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -9,6 +8,7 @@ from urllib.parse import quote
 
 from txn.model.content import differing, loads, same_id
 from txn.model.transaction import rfc3339
+from txn.posting.retry_after import wait_ms
 from txn.posting.row import read_object
 from txn.posting.transport import Answer, MaybeSent, NotSent, Transport, TransportError, Withheld
 
@@ -169,15 +169,7 @@ class PostingService:
             self._transport.close()
 
     def _retry_after_ms(self, answer: Answer) -> int:
-        """Seconds or an HTTP date; 0 for none, nonsense or the past."""
-        text = answer.headers.get("retry-after", "").strip()
-        if text.isascii() and text.isdigit():
-            return int(text[:9]) * 1000
-        try:
-            moment_s = email.utils.parsedate_to_datetime(text).timestamp()
-        except (ValueError, OverflowError):
-            return 0
-        return max(0, round((moment_s - self._wall_s()) * 1000))
+        return wait_ms(answer.headers.get("retry-after", ""), self._wall_s())
 
 
 def _body(transaction_id: str, payload: bytes, submitted_ms: int) -> bytes:
