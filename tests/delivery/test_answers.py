@@ -66,7 +66,10 @@ def test_an_answer_that_proves_no_write_completes_nothing_and_is_posted_again_af
 
 
 @pytest.mark.parametrize(
-    "said", [PAGE, (201, {}, b""), (200, {}, b"{}"), (204, {}, b""), (303, {}, b""), (500, {}, b"")]
+    "said",
+    [PAGE, (201, {}, b""), (200, {}, b"{}"), (201, {}, b"0" * 2_000_000)]
+    + [(status, {}, b"") for status in (202, 204, 299, 300, 303, 408, 409, 418, 500, 502, 599)],
+    ids=lambda said: f"{said[0]}-{said[2][:5]!r}",
 )
 def test_what_was_written_is_verified_at_once_whatever_was_answered(
     rig: Build, service: OddService, said: Said
@@ -238,6 +241,16 @@ def test_somebody_elses_row_of_equal_content_is_not_ours(rig: Build, service: Od
     assert [row["id"] for row in service.rows] == [theirs, ours]
 
 
+def test_an_id_in_capitals_is_ours_if_it_is_a_uuid(rig: Build, service: OddService) -> None:
+    one = rig()
+    name = one.accept()
+    row = json.loads(one.parts.client.get(one.parts.keys.payload(name))) | {"id": name.upper()}
+    service.posts = [(True, (500, {}, b""))]
+    service.gets = [None, (200, {}, json.dumps(row).encode())]
+    assert one.deliver(name).status is Status.COMPLETED
+    assert record(one, name)["evidence"] == "verified"
+
+
 def odd_row(row: dict[str, Any], odd: bytes) -> bytes:
     return json.dumps(row).encode()[:-1] + b', "note": ' + odd + b"}"
 
@@ -256,7 +269,7 @@ def test_a_row_is_found_however_oddly_it_comes(
     name = one.accept()
     headers = {"Content-Encoding": "gzip"} if pack is gzip.compress else {}
     service.posts = [(True, (500, {}, b""))]
-    row = json.loads(record(one, name).get("payload") or one.parts.client.get(one.parts.keys.payload(name)))
+    row = json.loads(one.parts.client.get(one.parts.keys.payload(name)))
     service.gets = [
         (404, headers, pack(bom + b'{"note": ' + odd + b"}")),
         (200, headers, pack(bom + odd_row(row | {"id": name}, odd))),
