@@ -1,6 +1,8 @@
 import gzip
 import time
+import tracemalloc
 import zlib
+from collections.abc import Callable
 
 import pytest
 
@@ -107,6 +109,18 @@ def test_a_body_that_unpacks_to_too_much_is_not_unpacked_to_its_end(wires: Wires
     began = time.monotonic()
     wire.fails(MaybeSent, wire.get)
     assert time.monotonic() - began < 1
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, zlib.compress, bare_deflate])
+def test_no_more_is_unpacked_than_is_allowed(pack: Callable[[bytes], bytes]) -> None:
+    body = pack(b"0" * 50_000_000)
+    tracemalloc.start()
+    try:
+        with pytest.raises(MaybeSent, match="answer of more than 1048576 bytes"):
+            unpacked(body, "deflate")
+        assert tracemalloc.get_traced_memory()[1] < 5 * MAX_ANSWER_BYTES
+    finally:
+        tracemalloc.stop()
 
 
 def test_the_largest_body_allowed_may_come_packed(wires: Wires) -> None:
