@@ -2,8 +2,11 @@ import time
 from decimal import Decimal
 
 import pytest
+from hypothesis import given
+from hypothesis import settings as examples
+from hypothesis import strategies as st
 
-from txn.model.content import differing, loads, same_content
+from txn.model.content import differing, dumps, loads, same_content
 from txn.posting.row import Unreadable, read_object
 from txn.posting.transport import MAX_ANSWER_BYTES
 
@@ -176,3 +179,26 @@ def test_what_is_no_object_says_nothing_and_soon(body: bytes) -> None:
 def test_strict_json_is_read_with_every_field_and_every_digit() -> None:
     assert read_object(b'{"id":"a","x":1.10}') == {"id": "a", "x": Decimal("1.10")}
     assert read_object(b"\xef\xbb\xbf{ }") == read_object(b"{}") == {}
+
+
+LEAVES = st.none() | st.booleans() | st.integers() | st.decimals(allow_nan=False, allow_infinity=False) | st.text()
+VALUES = st.recursive(
+    LEAVES, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3), max_leaves=6
+)
+NAMES = st.sampled_from(["id", "amount", "currency", "description", "metadata", "other", 'a"}]\\'])
+
+
+@given(st.dictionaries(NAMES, VALUES), st.sampled_from([b" ", b"", b"\r\n\t"]))
+@examples(max_examples=300, deadline=None)
+def test_an_odd_row_is_read_as_the_same_row_without_its_oddity(fields: dict[str, object], space: bytes) -> None:
+    strict = loads(dumps(fields))
+    inner = dumps(fields)[1:-1]
+    odd = space.join([b"{", b'"odd"', b":", b"NaN", b"," + inner if inner else b"", b"}", b""])
+    counting = {name: value for name, value in strict.items() if name not in ("other", 'a"}]\\')}
+    assert read_object(odd) == counting
+
+
+@given(st.binary(max_size=60) | st.text('{}[]",:\\ idNaN0\u00fc', max_size=60).map(str.encode))
+@examples(max_examples=1_000, deadline=None)
+def test_whatever_comes_is_an_object_or_none(body: bytes) -> None:
+    assert isinstance(read_object(body, "application/json; charset=latin-1"), dict | None)
