@@ -40,6 +40,7 @@ from txn.posting.service import (
     Rejected,
     Uncertain,
     Unknown,
+    unquoted,
 )
 from txn.settings import Settings
 from txn.store.store import Claim, Store
@@ -132,7 +133,7 @@ class _Attempt:
             case Found(same=True):
                 return Completed(Evidence.FOUND)
             case Found():
-                return self._found_other()
+                return self._found_other(lookup)
             case Unknown():
                 return self._unknown(lookup)
             case Absent():
@@ -148,11 +149,10 @@ class _Attempt:
     def fields(self, outcome: Outcome) -> dict[str, object]:
         """For the log: the history's line, whose it is, and how long each call took.
 
-        What the posting service says of a rejection may quote the payload: that stays in the record.
+        What the posting service says may quote the payload: that stays in the record.
         """
         line = self._line(outcome)
-        if isinstance(outcome, Failed) and outcome.code is ErrorCode.REJECTED:
-            line["detail"] = f"POST: answered {self.status}"
+        line["detail"] = unquoted(str(line["detail"]))
         return {"transaction": self.claim.id, **line, **self.spent}
 
     def ms(self) -> int:
@@ -164,10 +164,10 @@ class _Attempt:
         fresh = claim.mode is Mode.POST and claim.attempts == 1 and not claim.tries
         return settings.verify == "after-doubt" and fresh
 
-    def _found_other(self) -> Outcome:
+    def _found_other(self, row: Found) -> Outcome:
         if self.claim.mode is Mode.CONFIRM:  # a stale or half-written row proves nothing while we are in doubt
             return Retry(Cause.IN_DOUBT, "GET: other content, while in doubt", Keep(), self._backoff())
-        return Failed(ErrorCode.CONFLICT, "the posting service holds this id with other content", Keep())
+        return Failed(ErrorCode.CONFLICT, _other_content(row), Keep())
 
     def _unknown(self, lookup: Unknown) -> Outcome:
         doubt: Doubt = Clear() if self.claim.mode is Mode.POST else Keep()
@@ -181,7 +181,8 @@ class _Attempt:
         if self.claim.mode is Mode.POST:
             return self._post()
         if self.claim.mode is Mode.FINAL:
-            return Failed(ErrorCode.EXHAUSTED, f"not posted after {self.claim.attempts} attempts", Keep())
+            last = f"; last: {self.claim.last_error}" if self.claim.last_error else ""
+            return Failed(ErrorCode.EXHAUSTED, f"not posted after {self.claim.attempts} attempts{last}", Keep())
         return Retry(Cause.IN_DOUBT, "GET: not there, while in doubt", Keep(), 0)
 
     def _post(self) -> Outcome:
@@ -190,7 +191,7 @@ class _Attempt:
             case Posted():
                 return Completed(Evidence.POSTED)
             case Rejected():
-                return Failed(ErrorCode.REJECTED, result.detail, Clear())
+                return self._confirm(result)
             case NotTried():
                 return Released()
             case NotPosted():
@@ -204,8 +205,8 @@ class _Attempt:
         if result.status is None:
             return Retry(Cause.OUTAGE, result.detail, Clear(), wait_ms)
         if claim.others and claim.counted >= self.rules._settings.max_attempts:
-            detail = f"{result.detail}, {claim.attempts} times, while others are taken"
-            return Failed(ErrorCode.REJECTED, detail, Clear())
+            detail = f"{result.detail}, {claim.attempts} times, while others are let in"
+            return self._confirm(Rejected(result.status, detail))
         return Retry(Cause.SENT_AWAY, result.detail, Clear(), wait_ms, claim.others)
 
     def _verify(self, result: Uncertain) -> Outcome:
@@ -217,14 +218,35 @@ class _Attempt:
         self.status = result.status  # the timeline shows the answer that decided
         if isinstance(lookup, Absent) and self._answer_was_final(result):
             return self._not_written(result)
+        return Retry(Cause.UNCERTAIN, result.detail, self._may_turn_up(), self._backoff(result.retry_after_ms))
+
+    def _confirm(self, result: Rejected) -> Outcome:
+        """It says that nothing was written: ask once, now. A service may write first and validate afterwards."""
+        lookup = self._find()
+        if isinstance(lookup, Found) and lookup.same:
+            self.taken = True
+            return Completed(Evidence.VERIFIED)
+        self.status, doubt = result.status, self._may_turn_up()
+        match lookup:
+            case Found():
+                return Failed(ErrorCode.CONFLICT, f"{_other_content(lookup)}, after {result.detail}", doubt)
+            case Absent():  # the doubt is for a replay: should it have been written all the same, a GET finds it first
+                return Failed(ErrorCode.REJECTED, result.detail, Clear() if self._says_final() else doubt)
+            case Unknown():
+                wait_ms = self._backoff(lookup.retry_after_ms)
+                return Retry(Cause.UNCERTAIN, f"{lookup.detail}, after {result.detail}", doubt, wait_ms)
+
+    def _may_turn_up(self) -> Maybe:
         left = self.post_deadline - self.rules._boot_ms()
-        doubt = Maybe(left + self.rules._settings.doubt_window_ms)
-        return Retry(Cause.UNCERTAIN, result.detail, doubt, self._backoff(result.retry_after_ms))
+        return Maybe(left + self.rules._settings.doubt_window_ms)
 
     def _answer_was_final(self, result: Uncertain) -> bool:
         status = result.status
         answered = status is not None and (status >= 500 or status in (408, 409))
-        return self.rules._settings.answer_is_final and answered
+        return self._says_final() and answered
+
+    def _says_final(self) -> bool:
+        return self.rules._settings.answer_is_final
 
     def _not_written(self, result: Uncertain) -> Outcome:
         if self.claim.counted >= self.rules._settings.max_attempts:
@@ -276,6 +298,10 @@ class _Attempt:
         if worker := self.rules._worker:
             line["worker"] = worker
         return line
+
+
+def _other_content(row: Found) -> str:
+    return f"the posting service holds this id with other content: {', '.join(row.differs)}"
 
 
 def _named(outcome: Outcome) -> str:

@@ -92,7 +92,7 @@ def _give(answer: Answer | None, response: falcon.asgi.Response) -> None:
     if answer is None:  # nobody reads it; if somebody did, it must not look like a success
         response.status = 500
         return
-    response.status, response.content_type = answer.status, falcon.MEDIA_JSON
+    response.status, response.content_type = answer.status, falcon.MEDIA_HTML if answer.html else falcon.MEDIA_JSON
     if answer.retry_after_s is not None:
         response.retry_after = answer.retry_after_s
     if answer.broken_off:

@@ -29,6 +29,10 @@ class Faults(BaseModel):
     reject: Rate = 0
     throttle: Rate = 0
     unavailable: Rate = 0
+    page: Rate = 0
+    decline: Rate = 0
+    bare: Rate = 0
+    reject_after: Rate = 0
 
     #: Of GETs by id.
     get_fail: Rate = 0

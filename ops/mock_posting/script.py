@@ -14,6 +14,10 @@ PostFault = Literal[
     "reject",  # 400, nothing is written
     "throttle",  # 429 with Retry-After, nothing is written
     "unavailable",  # 503 with Retry-After, nothing is written
+    "page",  # 200 with a firewall's page, nothing is written
+    "decline",  # 201 with JSON that says no, nothing is written
+    "bare",  # written, then 201 without a body
+    "reject_after",  # written, then 400
 ]
 GetFault = Literal[
     "ok",
@@ -23,6 +27,8 @@ GetFault = Literal[
     "truncate",  # an answer that breaks off
     "throttle",  # 429 with Retry-After
     "unavailable",  # 503 with Retry-After
+    "other_json",  # 200 with JSON that is no row
+    "other_row",  # 200 with somebody else's row of equal content, if there is one of ours
 ]
 
 

@@ -13,7 +13,11 @@ from ops.mock_posting.script import GetFault, PostFault
 from ops.mock_posting.traffic import Traffic
 
 _HANG: frozenset[PostFault] = frozenset({"hang_write", "hang_until_released"})
-_WRITE: frozenset[PostFault] = _HANG | {"ok", "fail_after", "truncate"}
+_WRITE: frozenset[PostFault] = _HANG | {"ok", "fail_after", "truncate", "bare", "reject_after"}
+#: What stands before the posting service may say, or the service itself without a row.
+_PAGE = b"<!doctype html><title>Request Rejected</title>The requested URL was rejected. Your support ID is: 4711"
+_DECLINED = b'{"status":"DECLINED","id":null}'
+_NO_ROW = b'{"error":"not found"}'
 
 
 class PostingService:
@@ -105,7 +109,13 @@ class PostingService:
         match fault:
             case "fail_before" | "fail_after":
                 return Answer(500, dumps({"detail": f"failed {fault[5:]} the write"}))
-            case "reject":
+            case "page":
+                return Answer(200, _PAGE, html=True)
+            case "decline":
+                return Answer(201, _DECLINED)
+            case "bare":
+                return Answer(201, b"")
+            case "reject" | "reject_after":
                 return Answer(400, dumps({"detail": "rejected", "reason": "the rules say no"}))
             case "throttle" | "unavailable":
                 return self._refusal(fault)
@@ -118,8 +128,12 @@ class PostingService:
                 return Answer(500, dumps({"detail": "failed"}))
             case "throttle" | "unavailable":
                 return self._refusal(fault)
+            case "other_json":
+                return Answer(200, _NO_ROW)
         row = None if fault == "missing" else self.ledger.find(row_id, _now())
         status, body = (200, row.json) if row else (404, dumps({"detail": "Transaction not found"}))
+        if fault == "other_row":
+            body = body.replace(dumps(row_id), dumps(f"{row_id}-of-another"), 1)
         return Answer(status, body, broken_off=fault == "truncate")
 
     def _refusal(self, fault: PostFault | GetFault) -> Answer:

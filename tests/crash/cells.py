@@ -9,11 +9,14 @@ CALLS = ("accept", "due", "fetch", "claim", "get", "post", "verify", "settle", "
 CUTS = (*(f"{side} {call}" for call in CALLS for side in ("before", "after")), "check")
 
 FAULTS = ("dies", "exception", "answer lost", "short pause", "long pause", "redis restarts")
-POSTING = ("fine", "fails before", "fails after", "hangs then writes", "404 then visible", "down", "rejects")
+HONEST = ("fine", "fails before", "fails after", "hangs then writes", "404 then visible", "down", "rejects")
+#: A page with 200 and nothing written; written, and neither POST nor GET shows it at first; written, then 400.
+LYING = ("claims a write", "proves nothing", "rejects after")
+POSTING = HONEST + LYING
 COMPANY = ("alone", "second runs to quiet")
 
 _AFTER_THE_CHECK = {"after post", *(cut for cut in CUTS if cut.endswith(("verify", "settle", "ack")))}
-_VERIFYING = {"fails before", "fails after", "hangs then writes", "404 then visible"}
+_VERIFYING = {"fails before", "fails after", "hangs then writes", "404 then visible", "rejects", *LYING}
 
 
 class Cell(NamedTuple):
@@ -51,7 +54,9 @@ def why_not(cell: Cell) -> str | None:
     if cell.fault == "dies" and cell.company != "alone":
         return "who is dead does not go on: the same as alone"
     if cell.cut.endswith("verify") and cell.posting not in _VERIFYING:
-        return "no POST is uncertain, so there is no verifying GET"
+        return "no POST is uncertain or rejected, so there is no verifying GET"
+    if cell.posting in LYING and cell.fault == "redis restarts":
+        return "a lie of the posting service and a restart of Redis do not meet: the honest ones show the restart"
     if cell.posting == "down" and cell.cut in ("check", "before post", "after post"):
         return "the GET cannot connect, so nothing is posted"
     return None

@@ -11,8 +11,8 @@ from tests.crash.play import play
 from tests.crash.world import World
 
 CELLS, EXCLUDED = all_cells()
-#: `make test` plays one cell in so many, `make test-long` all. No multiple of the sizes of the dimensions.
-SAMPLE = 5
+#: `make test` plays one cell in so many, `make test-long` all. No divisor in common with the sizes of the dimensions.
+SAMPLE = 7
 
 
 def play_one(server: RedisServer, mock: MockPosting, cell: Cell) -> None:

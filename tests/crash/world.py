@@ -178,11 +178,17 @@ class World:
             "hangs then writes": ["hang_until_released"],
             "404 then visible": ["fail_after"],
             "rejects": ["reject"] * 20,
+            "claims a write": ["page"],
+            "proves nothing": ["bare"],
+            "rejects after": ["reject_after"],
+        }
+        gets: dict[str, list[Any]] = {
+            "404 then visible": ["missing"] * 100,
+            "proves nothing": ["ok", "other_json", "other_row"],
         }
         first: list[Any] = ["reject"] if rejected_before else []
-        hidden: list[Any] = ["missing"] * 100 if posting == "404 then visible" else []
-        self.mock.script(self.id, post=first + faults.get(posting, []), get=hidden)
-        self._hidden = bool(hidden)
+        self.mock.script(self.id, post=first + faults.get(posting, []), get=gets.get(posting, []))
+        self._hidden = posting == "404 then visible"
         if posting == "down":
             self.mock.down()
             self.down = True

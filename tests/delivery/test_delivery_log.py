@@ -65,7 +65,7 @@ def test_what_the_posting_service_quotes_of_a_payload_is_in_the_record_and_not_i
 ) -> None:
     one = rig()
     name = one.accept()
-    quoted = one.posting._classified(Answer(400, {}, b'{"detail": "no such card: 4111-1111"}'))
+    quoted = one.posting._classified(name, Answer(400, {}, b'{"detail": "no such card: 4111-1111"}'))
     monkeypatch.setattr(one.posting, "post", lambda *arguments: quoted)
     one.deliver(name)
     assert "4111-1111" in one.parts.record(name)["detail"]

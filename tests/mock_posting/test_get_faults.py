@@ -27,6 +27,18 @@ def test_a_scripted_get_is_answered_as_scripted_and_the_next_one_is_fine(
     assert [get(http, mock).status_code for _ in range(3)] == [200, status, 200]
 
 
+@pytest.mark.parametrize(
+    ("fault", "said"), [("other_json", {"error": "not found"}), ("other_row", row("a") | {"id": "a-of-another"})]
+)
+def test_a_scripted_get_may_say_something_that_is_not_this_row(
+    http: requests.Session, mock: MockPosting, fault: GetFault, said: dict[str, object]
+) -> None:
+    mock.script("a", get=[fault])
+    answer = get(http, mock)
+    assert (answer.status_code, answer.json()) == (200, said)
+    assert get(http, mock).json()["id"] == "a"
+
+
 def test_a_truncated_get_breaks_off(http: requests.Session, mock: MockPosting) -> None:
     mock.script("a", get=["truncate"])
     with pytest.raises(requests.exceptions.ChunkedEncodingError, match="IncompleteRead"):

@@ -21,6 +21,10 @@ def post(http: requests.Session, mock: MockPosting, row_id: str = "a") -> reques
         ("reject", 400, 0),
         ("throttle", 429, 0),
         ("unavailable", 503, 0),
+        ("page", 200, 0),
+        ("decline", 201, 0),
+        ("bare", 201, 1),
+        ("reject_after", 400, 1),
     ],
 )
 def test_a_scripted_post_is_answered_as_scripted_and_the_next_one_is_fine(
@@ -43,6 +47,24 @@ def test_every_post_has_a_fault_whose_rate_is_1(http: requests.Session, mock: Mo
 def test_a_refusal_says_when_to_come_back(http: requests.Session, mock: MockPosting, fault: str) -> None:
     mock.faults(**{fault: 1, "retry_after_s": 7})
     assert post(http, mock).headers["Retry-After"] == "7"
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [("page", b"<!doctype html>"), ("decline", b'{"status":"DECLINED","id":null}'), ("bare", b"")],
+)
+def test_an_answer_that_proves_nothing_carries_no_id(
+    http: requests.Session, mock: MockPosting, fault: PostFault, said: bytes
+) -> None:
+    mock.script("a", post=[fault])
+    answer = post(http, mock)
+    assert answer.content.startswith(said)
+    assert b'"a"' not in answer.content
+    assert ("html" in answer.headers["Content-Type"]) == (fault == "page")
+
+
+def test_an_answer_to_a_post_is_the_row_with_its_id(http: requests.Session, mock: MockPosting) -> None:
+    assert post(http, mock).json() == mock.rows()[0] | {"amount": 100.5}
 
 
 def test_a_rejection_gives_a_reason(http: requests.Session, mock: MockPosting) -> None:

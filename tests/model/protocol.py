@@ -14,7 +14,11 @@ from typing import NamedTuple
 
 @dataclass(frozen=True)
 class World:
-    """Times in ticks. A POST can be written so `late` after its deadline; for `stale` after that, GET may say 404."""
+    """Times in ticks. A POST can be written so `late` after its deadline; for `stale` after that, GET may say 404.
+
+    A row whose POST was rejected all the same shows at once, unless `hides_rejected`: then a rejection is believed that
+    is none, which is a limit of P4 that no GET can mend at once; P2 must hold there as anywhere.
+    """
 
     timeout: int = 1
     late: int = 1
@@ -23,6 +27,7 @@ class World:
     margin: int = 1
     lease: int = 3
     window: int = 3
+    hides_rejected: bool = False
 
 
 @dataclass(frozen=True)
@@ -39,10 +44,16 @@ class Protections:
     final_only_without_doubt: bool = True
     lease_refuses: bool = True
     verifying_get: bool = True
+    id_in_the_answer: bool = True
+    get_before_rejecting: bool = True
+    rejection_leaves_doubt: bool = True
 
 
 class Worker(NamedTuple):
-    """`step`: idle, claimed, absent (GET said 404), checked, posting, unsure, settling. `left`: lease or deadline."""
+    """`step`: idle, claimed, absent (GET said 404), checked, posting, unsure, refused, settling.
+
+    `left`: lease or deadline.
+    """
 
     step: str = "idle"
     mine: bool = False
@@ -129,15 +140,22 @@ class Protocol:
 
     def _posting(self, state: State, number: int, worker: Worker) -> Iterator[Move]:
         unsure = self._put(state, number, worker._replace(step="unsure"))
+        refused = self._put(state, number, worker._replace(step="refused"))
         if worker.note == "written":
             yield "gets 200", self._to_settle(state, number, "complete"), False
             yield "gets 500 after the write", unsure, True
+            shown = refused if self.world.hides_rejected else refused._replace(stale=0)
+            yield "gets 400 after the write", shown, True
             return
         written = self._put(self._write(state), number, worker._replace(note="written"))
         yield "is written", written, False
-        yield "gets 400", self._to_settle(state, number, "fail"), True
+        yield "gets 400", refused, True
+        if self.world.hides_rejected:
+            yield "gets 400, the request lives on", self._abandon(refused, worker), True
         yield "gets 401", self._to_settle(state, number, "clear"), True
         yield "gets 500, the request lives on", self._abandon(unsure, worker), True
+        claimed = unsure if self.with_.id_in_the_answer else self._to_settle(state, number, "complete")
+        yield "gets 200 without the id, the request lives on", self._abandon(claimed, worker), True
         if not self.with_.one_send:
             yield "is written, and written again by the transport", self._write(self._write(unsure)), True
 
@@ -149,12 +167,23 @@ class Protocol:
         if not self.with_.final_only_without_doubt and (not state.rows or state.stale):
             yield "verifies: 404, no attempts left", self._to_settle(state, number, "fail"), True
 
+    def _refused(self, state: State, number: int, worker: Worker) -> Iterator[Move]:
+        rejected = self._to_settle(state, number, "reject", worker.left)
+        if not self.with_.get_before_rejecting:
+            yield "believes the rejection", rejected, False
+            return
+        if state.rows:
+            yield "verifies the rejection: there", self._to_settle(state, number, "complete"), False
+        if not state.rows or state.stale:
+            yield "verifies the rejection: 404", rejected, bool(state.rows)
+        yield "verifies the rejection: nothing", self._to_settle(state, number, "maybe", worker.left), True
+
     def _settling(self, state: State, number: int, worker: Worker) -> Iterator[Move]:
         idle = self._put(state, number, IDLE)
         if not worker.mine or state.status == "completed" or (self.with_.status_test and state.status != "processing"):
             yield "has its settle refused", idle, False
             return
-        undone = " over the replay" if worker.note == "fail" and state.status == "pending" else ""
+        undone = " over the replay" if worker.note in ("fail", "reject") and state.status == "pending" else ""
         what = f"settles {worker.note}{undone}"
         yield what, self._settled(idle, worker), False
         if not self.with_.status_test:
@@ -168,6 +197,9 @@ class Protocol:
                 return state._replace(status="completed", lease=0, doubt=0)
             case "fail":
                 return state._replace(status="failed", lease=0, doubt=0)
+            case "reject":
+                doubt = worker.left + self.world.window if self.with_.rejection_leaves_doubt else 0
+                return state._replace(status="failed", lease=0, doubt=doubt)
             case "clear":
                 return state._replace(status="pending", lease=0, doubt=0)
             case "keep":
@@ -238,7 +270,10 @@ class Verdict:
 
 
 def check(world: World | None = None, protections: Protections | None = None) -> Verdict:
-    """Look at every state that can be reached; and from each, without further faults, at whether it ends."""
+    """Look at every state that can be reached; and from each, without further faults, at whether it ends.
+
+    Where rejected rows are hidden, "failed, but there" is known, and what else may break is looked for.
+    """
     protocol = Protocol(world or World(), protections or Protections())
     start = _canonical(State())
     came_from: dict[State, tuple[State | None, str]] = {start: (None, "")}
@@ -247,7 +282,8 @@ def check(world: World | None = None, protections: Protections | None = None) ->
     for state in todo:
         for what, after, fault in protocol.moves(state):
             after = _canonical(after)
-            if promise := broken(after, what):
+            promise = broken(after, what)
+            if promise and not (protocol.world.hides_rejected and promise == "failed, but there"):
                 return Verdict(promise, (*_story(came_from, state), what), len(came_from))
             if after not in came_from:
                 came_from[after] = (state, what)
@@ -299,11 +335,14 @@ WORLDS = [
     for late, stale, pause, margin in product((0, 1), (0, 1), (0, 2), (0, 1))
 ]
 
+#: The world in which a protection matters, if it is not the usual one.
+WITHOUT = {"rejection_leaves_doubt": World(hides_rejected=True)}
+
 
 def main() -> None:
     print(f"all protections: {check().broken or 'no promise broken'} ({check().states} states)")
     for name in Protections.__dataclass_fields__:
-        verdict = check(protections=replace(Protections(), **{name: False}))
+        verdict = check(WITHOUT.get(name), replace(Protections(), **{name: False}))
         print(f"without {name}: {verdict.broken or 'nothing breaks: it is there for speed'}")
         if verdict.story:
             print("    " + " | ".join(verdict.story))

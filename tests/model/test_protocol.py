@@ -2,7 +2,7 @@ from dataclasses import fields, replace
 
 import pytest
 
-from tests.model.protocol import WORLDS, Protections, World, bound, check, smallest_safe_window
+from tests.model.protocol import WITHOUT, WORLDS, Protections, World, bound, check, smallest_safe_window
 
 FOR_SPEED = {"lease_refuses", "verifying_get"}
 
@@ -13,9 +13,29 @@ def test_with_every_protection_no_promise_breaks_and_everything_ends() -> None:
     assert verdict.states > 1_000
 
 
+@pytest.mark.parametrize(
+    ("name", "promise", "told"),
+    [
+        ("id_in_the_answer", "completed, but not there", "gets 200 without the id, the request lives on"),
+        ("get_before_rejecting", "failed, but there", "gets 400 after the write"),
+        ("rejection_leaves_doubt", "two rows", "an operator replays"),
+    ],
+)
+def test_what_an_answer_means_is_a_protection(name: str, promise: str, told: str) -> None:
+    verdict = check(WITHOUT.get(name), replace(Protections(), **{name: False}))
+    assert verdict.broken == promise
+    assert told in " | ".join(verdict.story)
+
+
+def test_where_rejected_rows_are_hidden_nothing_is_doubled() -> None:
+    world = World(hides_rejected=True)
+    assert check(world).broken is None
+    assert smallest_safe_window(world) == bound(world) + 1
+
+
 @pytest.mark.parametrize("name", [field.name for field in fields(Protections)])
 def test_without_a_protection_a_promise_breaks(name: str) -> None:
-    verdict = check(protections=replace(Protections(), **{name: False}))
+    verdict = check(WITHOUT.get(name), replace(Protections(), **{name: False}))
     print(name, verdict.broken, " | ".join(verdict.story))
     assert (verdict.broken is None) == (name in FOR_SPEED)
 

@@ -1,4 +1,5 @@
 import json
+import uuid
 from decimal import Decimal
 from typing import Any
 
@@ -7,7 +8,7 @@ from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
-from txn.model.content import dumps, fingerprint, loads, same_content
+from txn.model.content import dumps, fingerprint, loads, same_content, same_id
 
 OURS: dict[str, Any] = {
     "amount": Decimal("100.50"),
@@ -110,6 +111,53 @@ def test_characters_are_compared_not_how_they_look() -> None:
 )
 def test_timestamps_and_unknown_fields_do_not_count(extra: dict[str, Any]) -> None:
     assert equal(OURS, OURS | extra)
+
+
+# --- ids
+
+UUID = "6f1c52b8-7d0e-5b8e-9d3a-3f0a6c0b7e11"
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [
+        ("order-77", "order-77"),
+        (UUID, UUID),
+        (UUID, UUID.upper()),
+        (UUID.upper(), UUID),
+        (UUID, UUID.replace("f", "F")),
+    ],
+)
+def test_an_id_is_ours_if_it_is_the_same_text_or_the_same_uuid(ours: str, theirs: str) -> None:
+    assert same_id(ours, theirs)
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [
+        ("order-77", "ORDER-77"),
+        ("77", 77),
+        ("77", Decimal(77)),
+        ("77", "77 "),
+        ("77", " 77"),
+        ("77", "77\n"),
+        ("77", "077"),
+        ("77", ["77"]),
+        ("77", {"id": "77"}),
+        ("77", None),
+        ("true", True),
+        ("k", "\u212a"),  # lower() makes them equal
+        (UUID, UUID.replace("-", "")),
+        (UUID, f"{{{UUID}}}"),
+        (UUID, f"urn:uuid:{UUID}"),
+        (UUID, f"{UUID}\n"),
+        (UUID, uuid.UUID(UUID)),
+        (f"order-{UUID}", f"order-{UUID}".upper()),
+        (UUID.replace("-", ""), UUID.replace("-", "").upper()),
+    ],
+)
+def test_another_id_is_somebody_elses(ours: str, theirs: object) -> None:
+    assert not same_id(ours, theirs)
 
 
 # --- metadata

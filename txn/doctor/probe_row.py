@@ -10,10 +10,44 @@ from txn.errors import TxnError
 from txn.model.content import dumps
 from txn.model.submission import DECIMALS, parse_submission
 from txn.posting.listing import NoList, PostingList
-from txn.posting.service import Absent, Found, Posted, PostingService, Unknown
+from txn.posting.service import Absent, Found, Lookup, Posted, PostingService, PostResult, Rejected, Uncertain, Unknown
 
 #: The list can be long: it is read for so long, and no longer.
 LIST_PATIENCE_S = 10.0
+#: A row may show late: it is asked for again for so long.
+LATE_PATIENCE_S = 5.0
+_AGAIN_S = 0.2
+
+#: As long as a description may be, with what gets trimmed, folded, escaped or turned into `?` on the way to a table.
+_DESCRIPTION = (
+    " A row of txn doctor: delete it.  It holds what may not come back as it went \N{EM DASH} caf\u00e9 and cafe\u0301,"
+    " \ufb01, \N{LATIN CAPITAL LETTER I WITH DOT ABOVE}, \N{RECEIPT}\N{ZERO WIDTH JOINER}\N{EURO SIGN},"
+    " \"quotes\", 'quotes', <b>&amp;</b>, \\n, 100%, a tab\t, two\r\nlines"
+)
+_LENGTH = 255
+#: What serializers leave out, rename, round, sort, or take for something else.
+_METADATA = {
+    "text": 'quotes " \\ \u00fcnicode \N{RECEIPT} cafe\u0301',
+    "spaces": "  two  ",
+    "digits": "007",
+    "date": "2026-01-02T03:04:05.000Z",
+    "yes": "true",
+    "number": Decimal("1.50"),
+    "large": 2**53 + 1,
+    "negative": Decimal("-0.01"),
+    "zero": 0,
+    "false": False,
+    "null": None,
+    "empty": "",
+    "nested": {"empty": [], "none": {}, "list": [3, "3", None, 1], "deeper": {"still": {"deeper": 1}}},
+    "camelCase": 1,
+    "CamelCase": 2,
+    "snake_case": 3,
+    "dotted.and-dashed key": 4,
+    "\u00e9": 5,
+    "": 6,
+}
+_HOLDS = "a description of 255 characters, accents in two forms, emoji, spaces at both ends, and metadata of every kind"
 
 
 def payload_in(currency: str) -> bytes:
@@ -24,38 +58,72 @@ def payload_in(currency: str) -> bytes:
     content = {
         "amount": Decimal(1).scaleb(-DECIMALS.get(currency, 2)),
         "currency": currency,
-        "description": "A row of txn doctor, to see that contents come back as they went: delete it",
-        "metadata": {"text": 'quotes " \\ and ünicode', "number": Decimal("1.50"), "nested": {"empty": []}},
+        "description": f"{_DESCRIPTION}{'.' * (_LENGTH - len(_DESCRIPTION) - 1)} ",
+        "metadata": _METADATA,
     }
     return parse_submission(dumps(content)).payload
 
 
 def check(service: PostingService, listing: PostingList, payload: bytes) -> Iterator[Finding]:
     """Post it and look for it."""
-    row_id = f"txn-doctor-{uuid.uuid4()}"
+    row_id = f"txn-doctor-{str(uuid.uuid4()).upper()}"
     result = service.post(row_id, payload, time.time_ns() // 1_000_000, lambda: True)
-    if not isinstance(result, Posted):
-        detail = getattr(result, "detail", type(result).__name__).removeprefix("POST: ")
-        do = f"see why it does not take this row; look for {row_id} there, it may have been written"
-        yield Finding("posting POST", Level.BAD, detail, do)
-        return
-    yield Finding("posting POST", Level.NOTE, f"answered {result.status}", f"delete the row {row_id} there")
-    yield _read_back(service, row_id, payload)
-    yield from _listed(listing, row_id)
+    yield _answered(result, row_id)
+    if isinstance(result, Rejected):
+        yield from _refused_and_there(service, row_id, payload)
+    elif isinstance(result, Posted | Uncertain):
+        yield _read_back(service, row_id, payload)
+        yield from _listed(listing, row_id)
+
+
+def _answered(result: PostResult, row_id: str) -> Finding:
+    if isinstance(result, Posted):
+        return Finding("posting POST", Level.NOTE, f"answered {result.status}", f"delete the row {row_id} there")
+    detail = getattr(result, "detail", type(result).__name__).removeprefix("POST: ")
+    do = f"see why it does not take this row; look for {row_id} there, it may have been written"
+    if isinstance(result, Uncertain) and result.status in (200, 201):
+        do = f"let it answer with the row and its id: nothing else proves a write; look for {row_id} there"
+    return Finding("posting POST", Level.BAD, detail, do)
+
+
+def _refused_and_there(service: PostingService, row_id: str, payload: bytes) -> Iterator[Finding]:
+    if isinstance(service.find(row_id, payload), Found):
+        do = "let it refuse before it writes: a row that shows late, after a refusal, is one that nobody expects"
+        yield Finding("posting content", Level.BAD, "it has refused the row, and holds it", do)
 
 
 def _read_back(service: PostingService, row_id: str, payload: bytes) -> Finding:
-    match service.find(row_id, payload):
+    lookup, waited_s = _looked_up(service, row_id, payload)
+    match lookup:
+        case Found(same=True) if waited_s:
+            do = "set TXN_DOUBT_WINDOW_MS above how late its GET is, and leave TXN_ANSWER_IS_FINAL unset"
+            return Finding("posting content", Level.WARN, f"a GET sees the row {waited_s:.1f} s after the POST", do)
         case Found(same=True):
             return Finding("posting content", Level.OK, "comes back as it went")
         case Found():
-            do = "see what it does to amounts, texts and metadata: a transaction that is there would look like another"
-            return Finding("posting content", Level.BAD, "comes back changed", do)
+            do = f"see what it does to {_HOLDS}: a transaction that is there would look like another"
+            return Finding("posting content", Level.BAD, f"comes back changed: {', '.join(lookup.differs)}", do)
         case Absent():
-            do = "set TXN_DOUBT_WINDOW_MS above how late its GET is, and leave TXN_ANSWER_IS_FINAL unset"
-            return Finding("posting content", Level.WARN, "a GET right after the POST does not see the row", do)
+            do = "see whether it has written the row, and how late its GET is: TXN_DOUBT_WINDOW_MS must be above that"
+            return Finding("posting content", Level.BAD, f"the row is not there after {waited_s:.0f} s", do)
         case Unknown(detail):
-            return Finding("posting content", Level.WARN, detail, "run this again")
+            return Finding("posting content", Level.BAD, detail.removeprefix("GET: "), _without_a_row(lookup))
+
+
+def _without_a_row(lookup: Unknown) -> str:
+    if lookup.status == 200:
+        return "see what it does to ids: a row counts only if it carries the id under which it was posted"
+    return "run this again"
+
+
+def _looked_up(service: PostingService, row_id: str, payload: bytes) -> tuple[Lookup, float]:
+    """What a GET finds, and after how many seconds: 0 at the first look."""
+    began, lookup = time.monotonic(), service.find(row_id, payload)
+    waited_s = 0.0
+    while isinstance(lookup, Absent) and waited_s < LATE_PATIENCE_S:
+        time.sleep(_AGAIN_S)
+        lookup, waited_s = service.find(row_id, payload), time.monotonic() - began
+    return lookup, waited_s
 
 
 def _listed(listing: PostingList, row_id: str) -> Iterator[Finding]:

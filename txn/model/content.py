@@ -1,6 +1,7 @@
 """JSON whose numbers stay decimal, and contents compared as values."""
 
 import hashlib
+import re
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
@@ -10,6 +11,8 @@ import simplejson
 
 #: The fields that make two transactions the same. Never the timestamp.
 CONTENT = ("amount", "currency", "description", "metadata")
+
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
 
 
 def loads(data: bytes) -> Any:
@@ -34,12 +37,28 @@ def fingerprint(content: Mapping[str, Any]) -> str:
     return hashlib.blake2b(_sorted.encode(_canonical_content(content)).encode(), digest_size=16).hexdigest()
 
 
+def same_id(ours: str, theirs: object) -> bool:
+    """Whether a row's `id` is ours: the same text. Only a UUID may come back in another case.
+
+    A look-up that ignores case, or a proxy that mixes answers up, brings somebody else's row, perhaps of equal content.
+    """
+    if ours == theirs:
+        return True
+    return isinstance(theirs, str) and bool(_UUID.fullmatch(ours)) and ours.lower() == theirs.lower()
+
+
 def same_content(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> bool:
     """Whether a row of the posting service is the transaction that we hold.
 
     100.5 is 100.50, an amount may be a string, metadata may come back as a JSON string, unknown fields do not count.
     """
-    return _canonical_content(ours) == _canonical_content(theirs)
+    return not differing(ours, theirs)
+
+
+def differing(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> tuple[str, ...]:
+    """The fields in which two contents differ, of `CONTENT`; see `same_content` for what counts."""
+    one, other = _canonical_content(ours), _canonical_content(theirs)
+    return tuple(name for name in CONTENT if one[name] != other[name])
 
 
 def _canonical_content(content: Mapping[str, Any]) -> dict[str, Any]:

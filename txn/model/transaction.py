@@ -18,15 +18,15 @@ class Status(StrEnum):
 class Evidence(StrEnum):
     """How we know that the posting service holds it."""
 
-    POSTED = "posted"  #: our POST was answered with 200 or 201
-    VERIFIED = "verified"  #: our POST's answer was lost, the GET after it found the transaction
+    POSTED = "posted"  #: our POST was answered with 200 or 201, and our id
+    VERIFIED = "verified"  #: our POST's answer proved nothing, or was lost; the GET after it found the transaction
     FOUND = "found"  #: the GET before a POST found it
 
 
 class ErrorCode(StrEnum):
     """Why a transaction is `failed`."""
 
-    REJECTED = "rejected"  #: the posting service refused it for good; provably not posted
+    REJECTED = "rejected"  #: the posting service refused it for good, and a GET showed no row
     EXHAUSTED = "exhausted"  #: all attempts failed; provably not posted
     CONFLICT = "conflict"  #: the posting service holds this id with other content: a person must decide
     UNDECIDED = "undecided"  #: the posting service does not answer for this id: a person must decide

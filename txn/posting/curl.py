@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 
 import pycurl
 
-from txn.posting.curl_callbacks import Exchange, reset_on_close
+from txn.posting.curl_callbacks import Decoding, Exchange, reset_on_close
 from txn.posting.endpoint import Endpoint
 from txn.posting.gate import Gate
 from txn.posting.transport import MAX_ANSWER_BYTES, Answer, NotSent, always
@@ -30,6 +30,7 @@ class CurlTransport:
 
     def __init__(self, base_url: str, ca_file: str | None = None) -> None:
         self._endpoint = Endpoint.parse(base_url, ca_file)
+        self._decoding = Decoding()
         self._thread = threading.local()
 
     def request(
@@ -59,7 +60,7 @@ class CurlTransport:
             self.close()
             handle = None
         if handle is None:
-            handle = self._thread.handle = _Handle(self._endpoint)
+            handle = self._thread.handle = _Handle(self._endpoint, self._decoding)
         return handle
 
 
@@ -69,15 +70,15 @@ class _Handle:
     It outlives a failure: by then libcurl has closed, and so reset, the connection that failed.
     """
 
-    def __init__(self, endpoint: Endpoint) -> None:
-        self._url = endpoint.url
-        # Without these two empty ones libcurl adds `Expect: 100-continue` and a form's content type on its own.
-        self._headers = ["Expect:", "Content-Type:", *_lines(endpoint.headers)]
+    def __init__(self, endpoint: Endpoint, decoding: Decoding) -> None:
+        self._url, self._decoding = endpoint.url, decoding
+        # Without these libcurl adds `Expect: 100-continue`, a form's content type, and asks for every coding it knows.
+        self._headers = ["Expect:", "Content-Type:", "Accept-Encoding: identity", *_lines(endpoint.headers)]
         self._exchange = Exchange()
         self._curl = pycurl.Curl()
         for option, value in (*_OPTIONS, *self._exchange.options(), (pycurl.CAINFO, endpoint.ca_file)):
             self._curl.setopt(option, value)
-        self._timeout_ms = 0
+        self._timeout_ms, self._decodes = 0, False
         self._poll, self._polled = select.poll(), -1
 
     def has_lost_its_connection(self) -> bool:
@@ -116,12 +117,17 @@ class _Handle:
     def perform(self, gate: Gate) -> Answer:
         """Send what was prepared. Raises: NotSent, Withheld, MaybeSent, and what the gate's last check raised."""
         self._exchange.begin(gate)
+        decoded = self._decoding.on
+        if decoded != self._decodes:
+            self._curl.setopt(pycurl.HTTP_CONTENT_DECODING, int(decoded))
+            self._decodes = decoded
         try:
             self._curl.perform()
         except pycurl.error as error:
+            self._decoding.failed_with(error.args[0])
             reason = f"{error.args[-1]} (libcurl {error.args[0]})"
         else:
-            return self._exchange.answer(self._curl.getinfo(pycurl.RESPONSE_CODE))
+            return self._exchange.answer(self._curl.getinfo(pycurl.RESPONSE_CODE), None if decoded else self._decoding)
         raise gate.failure(reason, sent=self._curl.getinfo(pycurl.REQUEST_SIZE) > 0)
 
     def close(self) -> None:
@@ -142,7 +148,9 @@ _OPTIONS: tuple[tuple[int, object], ...] = (
     (pycurl.NOPROXY, "*"),
     (pycurl.FOLLOWLOCATION, 0),
     (pycurl.PATH_AS_IS, 1),
-    (pycurl.MAXFILESIZE_LARGE, MAX_ANSWER_BYTES),
+    (pycurl.MAXFILESIZE_LARGE, MAX_ANSWER_BYTES),  # of decoded bytes as well
+    (pycurl.ACCEPT_ENCODING, ""),  # whatever it can decode, once it shall: what is asked for says the header
+    (pycurl.HTTP_CONTENT_DECODING, 0),
     (pycurl.MAXCONNECTS, 1),
     (pycurl.SOCKOPTFUNCTION, reset_on_close),
     (_QUICK_EXIT, 1),

@@ -4,8 +4,30 @@ import socket
 
 import pycurl
 
+from txn.posting.coding import unpacked
 from txn.posting.gate import RESET_ON_CLOSE, Gate
 from txn.posting.transport import Answer, MaybeSent
+
+
+class Decoding:
+    """Whether libcurl decodes contents: only for a service that sends brotli, which nothing else here can undo.
+
+    Of gzip it can less than `unpacked`, and a header such as `Content-Encoding: utf-8` costs it the whole answer. So it
+    begins after the first answer in brotli, which is lost, and ends for good when it has failed.
+    """
+
+    def __init__(self) -> None:
+        self.on = self._tried = False
+
+    def saw(self, coding: str) -> None:
+        """An answer that libcurl left as it was had this Content-Encoding."""
+        if "br" in coding.lower() and not self._tried:
+            self.on = self._tried = True
+
+    def failed_with(self, code: int) -> None:
+        """A call ended with this error of libcurl."""
+        if code in (pycurl.E_BAD_CONTENT_ENCODING, pycurl.E_WRITE_ERROR):
+            self.on = False
 
 
 class Exchange:
@@ -29,12 +51,18 @@ class Exchange:
         self._head.clear()
         self._body.clear()
 
-    def answer(self, status: int) -> Answer:
-        """Raises: MaybeSent if the headers were cut short, which libcurl takes for a complete answer."""
+    def answer(self, status: int, decoding: Decoding | None) -> Answer:
+        """`decoding`: is told what libcurl left as it was; None if it left nothing.
+
+        Raises: MaybeSent if the headers were cut short, which libcurl takes for a complete answer, or it is too large.
+        """
         headers, ended = _final_headers(self._head)
         if not ended:
             raise MaybeSent("closed within the headers of the answer")
-        return Answer(status, headers, b"".join(self._body))
+        coding = headers.get("content-encoding", "") if decoding else ""
+        if coding and decoding:
+            decoding.saw(coding)
+        return Answer(status, headers, unpacked(b"".join(self._body), coding))
 
     def _last_check(self, *_addresses: object) -> int:
         return int(pycurl.PREREQFUNC_OK if self._gate.opens() else pycurl.PREREQFUNC_ABORT)

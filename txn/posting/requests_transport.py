@@ -12,6 +12,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.util import create_urllib3_context
 
+from txn.posting.coding import unpacked
 from txn.posting.endpoint import Endpoint
 from txn.posting.gate import Gate
 from txn.posting.guarded_connection import CALL, GuardedConnection, GuardedTLSConnection, TimedTLSSocket
@@ -86,7 +87,7 @@ class RequestsTransport:
         with session.send(prepared, **options) as response:
             body = _bounded(response.raw)
             headers = {name.lower(): value.strip() for name, value in response.raw.headers.items()}
-            return Answer(response.status_code, headers, body)
+            return Answer(response.status_code, headers, unpacked(body, headers.get("content-encoding", "")))
 
 
 class _Pool(HTTPConnectionPool):

@@ -1,23 +1,30 @@
 """The posting service as the rules see it: what a GET found, what a POST may have written."""
 
-import email.utils
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from txn.model.content import loads, same_content
+from txn.model.content import differing, loads, same_id
 from txn.model.transaction import rfc3339
+from txn.posting.retry_after import wait_ms
+from txn.posting.row import read_object
 from txn.posting.transport import Answer, MaybeSent, NotSent, Transport, TransportError, Withheld
 
+#: Written, if the answer carries our id. Nothing else proves a write: a firewall's page is a 200 too.
 _OK = frozenset({200, 201})
 #: Our set-up is wrong, for this transaction and all others. Nothing was written.
-_MISCONFIGURED = frozenset({401, 403, 404, 405})
+_MISCONFIGURED = frozenset({301, 302, 307, 308, 401, 403, 404, 405, 407, 421, 501, 511})
 #: Sent away for now. Nothing was written.
 _THROTTLED = frozenset({425, 429})
-#: Refused for good. Nothing was written.
-_REJECTED = frozenset({400, 402, 410, 411, 413, 414, 415, 417, 421, 422, 431})
+#: Refused for good; says that nothing was written.
+_REJECTED = frozenset({400, 402, 410, 411, 413, 414, 415, 417, 422, 431})
+#: Came to a server that does not speak for this name, over a connection that was made for another one.
+_MISDIRECTED = 421
+
+#: Stands before what the posting service said, which goes on to the end of a detail and may quote a payload.
+_SAYING = ", saying: "
 
 _JSON = {"Content-Type": "application/json", "Accept": "application/json"}
 _GET = {"Accept": "application/json", "Cache-Control": "no-cache"}
@@ -25,10 +32,11 @@ _GET = {"Accept": "application/json", "Cache-Control": "no-cache"}
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """There is a row with our id. `same`: its content is ours."""
+    """There is a row with our id. `same`: its content is ours; `differs`: the fields that are not."""
 
     same: bool
     status: int = 200
+    differs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +58,7 @@ class Unknown:
 
 @dataclass(frozen=True, slots=True)
 class Posted:
-    """Answered with 200 or 201: written."""
+    """Answered with 200 or 201 and our id: written."""
 
     status: int
 
@@ -66,7 +74,7 @@ class NotPosted:
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """Refused for good; not written."""
+    """Refused for good: it says that nothing was written, which a GET has to confirm."""
 
     status: int
     detail: str
@@ -105,12 +113,13 @@ class PostingService:
             answer = self._transport.request("GET", path, headers=_GET, timeout_ms=self._timeout_ms)
         except TransportError as error:
             return Unknown(f"GET: {error}", reached=not isinstance(error, NotSent))
-        row = _json(answer.body)
-        if answer.status == 200 and isinstance(row, Mapping):
-            return Found(same_content(loads(payload), row))
-        if answer.status == 404 and isinstance(row, Mapping):
+        row = _object(answer)
+        if answer.status == 200 and row is not None and same_id(transaction_id, row.get("id")):
+            differs = differing(loads(payload), row)
+            return Found(not differs, differs=differs)
+        if answer.status == 404 and row is not None:
             return Absent()
-        return self._unknown(answer)
+        return self._unknown(answer, row)
 
     def post(self, transaction_id: str, payload: bytes, submitted_ms: int, may_send: Callable[[], bool]) -> PostResult:
         """POST the transaction. `may_send` is asked in the last moment before the first byte."""
@@ -126,38 +135,41 @@ class PostingService:
             return NotPosted(f"POST: {error}")
         except MaybeSent as error:
             return Uncertain(f"POST: {error}")
-        return self._classified(answer)
+        return self._classified(transaction_id, answer)
 
-    def _classified(self, answer: Answer) -> PostResult:
+    def _classified(self, transaction_id: str, answer: Answer) -> PostResult:
         status, detail = answer.status, f"POST: answered {answer.status}"
         if status in _OK:
-            return Posted(status)
+            if same_id(transaction_id, (_object(answer) or {}).get("id")):
+                return Posted(status)
+            return Uncertain(f"{detail} without the id of the transaction{_said(answer)}", status)
         if status in _MISCONFIGURED:
+            self._leave(status)
             return NotPosted(f"{detail}: check TXN_POSTING_URL and its credentials", status)
         if status in _THROTTLED:
             return NotPosted(detail, status, self._retry_after_ms(answer))
         if status in _REJECTED:
-            return Rejected(status, f"{detail}: {_excerpt(answer.body)}")
+            return Rejected(status, f"{detail}{_said(answer)}")
         return Uncertain(detail, status, self._retry_after_ms(answer))
 
-    def _unknown(self, answer: Answer) -> Unknown:
+    def _unknown(self, answer: Answer, row: Mapping[str, Any] | None) -> Unknown:
         detail = f"GET: answered {answer.status}"
-        if answer.status in (200, 404):
+        if answer.status in (200, 404) and row is None:
             detail += " without the service's JSON: check TXN_POSTING_URL"
+        elif answer.status == 200:
+            said = "another id's row" if row and "id" in row else "JSON that is no row"
+            detail += f" with {said}: check what answers at TXN_POSTING_URL"
         elif answer.status in _MISCONFIGURED:
+            self._leave(answer.status)
             detail += ": check TXN_POSTING_URL and its credentials"
         return Unknown(detail, answer.status, retry_after_ms=self._retry_after_ms(answer))
 
+    def _leave(self, status: int) -> None:
+        if status == _MISDIRECTED:
+            self._transport.close()
+
     def _retry_after_ms(self, answer: Answer) -> int:
-        """Seconds or an HTTP date; 0 for none, nonsense or the past."""
-        text = answer.headers.get("retry-after", "").strip()
-        if text.isascii() and text.isdigit():
-            return int(text[:9]) * 1000
-        try:
-            moment_s = email.utils.parsedate_to_datetime(text).timestamp()
-        except (ValueError, OverflowError):
-            return 0
-        return max(0, round((moment_s - self._wall_s()) * 1000))
+        return wait_ms(answer.headers.get("retry-after", ""), self._wall_s())
 
 
 def _body(transaction_id: str, payload: bytes, submitted_ms: int) -> bytes:
@@ -166,12 +178,16 @@ def _body(transaction_id: str, payload: bytes, submitted_ms: int) -> bytes:
     return head.encode() + payload[1:]
 
 
-def _json(body: bytes) -> Any:
-    try:
-        return loads(body)
-    except ValueError:
-        return None
+def _object(answer: Answer) -> Mapping[str, Any] | None:
+    return read_object(answer.body, answer.headers.get("content-type", ""))
 
 
-def _excerpt(body: bytes) -> str:
-    return " ".join(body[:200].decode("utf-8", "replace").split())
+def unquoted(detail: str) -> str:
+    """The detail of a result without what the posting service said: fit for a log."""
+    return detail.partition(_SAYING)[0]
+
+
+def _said(answer: Answer) -> str:
+    text = answer.body[:200].decode("utf-8", "replace")
+    words = "".join(sign if sign.isprintable() else " " for sign in text).split()
+    return f"{_SAYING}{' '.join(words)}" if words else ""

@@ -36,7 +36,7 @@ class Claim:
     `attempts`: deliveries that were allowed to post, this one included; `counted`: those that count against the
     maximum; `tries`: failures since it was accepted or replayed; `unanswered_ms`: how long GETs of this id have brought
     nothing while others were answered; `others`: whether the posting service has taken somebody else's POST since our
-    last attempt; `last_error`: how that ended.
+    last attempt; `last_error`: how the last delivery that failed did, or empty.
     """
 
     id: str
