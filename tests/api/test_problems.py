@@ -1,3 +1,4 @@
+import gzip
 import io
 import json
 from typing import Any
@@ -134,11 +135,36 @@ def test_no_media_type_is_415(api: TestClient) -> None:
 
 
 @pytest.mark.parametrize(
-    "media_type", [JSON, "application/json; charset=utf-8", "Application/JSON", "application/json ;v=1"]
+    "media_type",
+    [
+        JSON,
+        "application/json; charset=utf-8",
+        "Application/JSON",
+        "application/json ;v=1",
+        'application/json; charset="UTF-8"',
+    ],
 )
 def test_json_may_be_named_with_parameters(api: TestClient, media_type: str) -> None:
     result = api.simulate_post("/api/transactions", body=BODY, headers={"Content-Type": media_type})
     assert result.status_code == 202
+
+
+@pytest.mark.parametrize("charset", ["utf-16", "UTF-16LE", "iso-8859-1", '"utf-16"', "latin1", "utf-7"])
+def test_json_in_another_charset_is_415(api: TestClient, charset: str) -> None:
+    headers = {"Content-Type": f"application/json; charset={charset}"}
+    result = api.simulate_post("/api/transactions", body=BODY, headers=headers)
+    assert "UTF-8" in problem(result, 415, "unsupported_media_type", "Content-Type")["detail"]
+
+
+@pytest.mark.parametrize("coding", ["gzip", "GZIP", "deflate", "br", "identity, gzip", "aws-chunked", "x"])
+def test_a_compressed_body_is_415_and_its_header_is_named(api: TestClient, coding: str) -> None:
+    result = submit(api, gzip.compress(BODY), **{"Content-Encoding": coding})
+    problem(result, 415, "unsupported_media_type", "Content-Encoding")
+
+
+@pytest.mark.parametrize("coding", ["identity", "Identity", "", "identity, identity"])
+def test_a_body_that_is_said_to_be_as_it_is_is_taken(api: TestClient, coding: str) -> None:
+    assert submit(api, **{"Content-Encoding": coding}).status_code == 202
 
 
 @pytest.mark.parametrize(
