@@ -69,8 +69,8 @@ def parse_submission(body: bytes, idempotency_key: str | None = None, client: st
     `client` is whom the key belongs to: equal keys of two clients are two transactions.
     Raises: Invalid, naming the first field that is wrong.
     """
-    if idempotency_key is not None and not _KEY.fullmatch(idempotency_key):
-        raise Invalid("Idempotency-Key", "must be 1 to 255 visible ASCII characters")
+    if idempotency_key is not None:
+        checked_key(idempotency_key)
     form = _check(_parse(body))
     content = {
         "amount": _rounded(form.amount, form.currency),
@@ -89,6 +89,16 @@ def checked_id(text: str) -> str:
     """
     if not _ID.fullmatch(text):
         raise Invalid("id", "must be 1 to 64 of the characters A-Z a-z 0-9 . _ : - and neither . nor ..")
+    return text
+
+
+def checked_key(text: str) -> str:
+    """`text`, if it can be an idempotency key.
+
+    Raises: Invalid.
+    """
+    if not _KEY.fullmatch(text):
+        raise Invalid("Idempotency-Key", "must be 1 to 255 visible ASCII characters")
     return text
 
 
