@@ -210,21 +210,21 @@ def test_without_a_list_each_is_asked_about_and_doubles_cannot_be_seen(
     row = loads(b'{"amount": "100.5", "currency": "USD", "description": "Payment", "metadata": {"order_id": "12345"}}')
     stub.answers = {
         "/transactions": lambda: (status, [b"{}"]),
-        f"/transactions/{fine}": lambda: (200, [dumps(row)]),
-        f"/transactions/{failed}": lambda: (200, [dumps(row)]),
-        f"/transactions/{altered}": lambda: (200, [dumps(row | {"currency": "EUR"})]),
+        f"/transactions/{fine}": lambda: (200, [dumps(row | {"id": fine})]),
+        f"/transactions/{failed}": lambda: (200, [dumps(row | {"id": failed})]),
+        f"/transactions/{altered}": lambda: (200, [dumps(row | {"id": altered, "currency": "EUR"})]),
     }
     report = rig.audit(stub.url)
     assert counted(report) == {"once": 1, "missing": 1, "different": 1, "posted_though_failed": 1, "in_flight": 1}
     assert (ids(report, "missing"), ids(report, "different")) == ({missing}, {altered})
-    assert (report.listed, report.asked) == (None, 4)
+    assert (report.listed, report.asked, report.only_by_get, report.whole) == (None, 4, 3, None)
 
 
 def test_without_a_list_what_settles_meanwhile_stays_in_flight(rig: Rig, stub: StubPosting) -> None:
     fine, late = rig.accept(), rig.accept()
     rig.complete(fine)
     row = loads(b'{"amount": "100.5", "currency": "USD", "description": "Payment", "metadata": {"order_id": "12345"}}')
-    stub.answers = {f"/transactions/{fine}": lambda: (200, [dumps(row)])}
+    stub.answers = {f"/transactions/{fine}": lambda: (200, [dumps(row | {"id": fine})])}
     rig.gate.before("ask", lambda: rig.complete(late))
     report = rig.audit(stub.url)
     assert (counted(report), report.exit_code) == ({"once": 1, "in_flight": 1}, 0)
