@@ -50,6 +50,12 @@ def test_a_key_in_the_url_is_refused(api: TestClient, query: str) -> None:
     problem(result, 400, "invalid", "Idempotency-Key")
 
 
+@pytest.mark.parametrize("trailer", ["Idempotency-Key", "X-Checksum, idempotency-key", "X-Idempotency-Key"])
+def test_a_key_behind_the_body_is_refused(api: TestClient, trailer: str) -> None:
+    problem(submit(api, Trailer=trailer), 400, "invalid", "Idempotency-Key")
+    assert submit(api, Trailer="X-Checksum").status_code == 202
+
+
 def test_another_query_does_not_matter(api: TestClient) -> None:
     headers = {"Content-Type": "application/json"}
     assert api.simulate_post("/api/transactions?trace=1", body=BODY, headers=headers).status_code == 202

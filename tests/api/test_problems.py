@@ -11,6 +11,7 @@ from falcon.testing import TestClient
 
 from tests.api.client import problem, status, submit, with_id
 from tests.parts import BODY, Parts
+from txn.errors import Unavailable
 
 LIMIT = 64 * 1024
 JSON = "application/json"
@@ -206,3 +207,18 @@ def test_a_damaged_record_is_a_problem_and_not_an_answer(api: TestClient, parts:
     raw.set(parts.keys.record("a"), "text")
     problem(status(api, "a"), 503, "redis_unavailable")
     problem(submit(api, with_id("a")), 503, "redis_unavailable")
+
+
+def test_whatever_is_unavailable_is_503_with_its_own_code(api: TestClient) -> None:
+    class Unreadable(Unavailable):
+        code = "record_unreadable"
+
+    class Resource:
+        def on_get(self, _request: falcon.Request, _response: falcon.Response) -> None:
+            raise Unreadable("the record of a has a status that this version does not know")
+
+    application: Any = api.app
+    application.add_route("/unreadable", Resource())
+    result = api.simulate_get("/unreadable")
+    problem(result, 503, "record_unreadable")
+    assert result.headers["Retry-After"] == "1"

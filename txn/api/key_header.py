@@ -34,6 +34,8 @@ def key_of(request: falcon.Request) -> str | None:
             raise Invalid(NAME, f"is the header's name: {_shown(name[5:])} is not read, and nothing was stored")
     if request.query_string:
         _check_query(request.query_string)
+    if "HTTP_TRAILER" in request.env:
+        _check_trailers(request.env["HTTP_TRAILER"])
     key: str | None = request.env.get("HTTP_IDEMPOTENCY_KEY")
     if key is not None and _is_repeated(key):
         raise Invalid(NAME, "was sent more than once: send one key, in one header line")
@@ -72,6 +74,12 @@ def _check_query(query: str) -> None:
         name = unquote_plus(part.partition("=")[0])
         if is_meant_for_the_key(name):
             raise Invalid(NAME, "is a header: in the URL it is not read, and nothing was stored")
+
+
+def _check_trailers(names: str) -> None:
+    for name in names.split(","):
+        if name.strip().lower() == NAME.lower() or is_meant_for_the_key(name):
+            raise Invalid(NAME, "must stand before the body: behind it, it is not read, and nothing was stored")
 
 
 def _is_repeated(key: str) -> bool:
