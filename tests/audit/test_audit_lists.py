@@ -131,6 +131,17 @@ def test_what_failed_and_stands_in_the_part_that_is_left_out_is_asked_about(rig:
     assert absent not in ids(report, "posted_though_failed")
 
 
+def test_the_only_one_that_is_asked_about_without_an_answer_is_named(rig: Rig, stub: StubPosting) -> None:
+    rig.done("a")
+    rig.done("silent")
+    service = Service(stub, [])
+    service.gives([row("a")])
+    stub.default = lambda _path: (502, [b"<html>"])
+    report = rig.audit(service.url)
+    assert (counted(report), ids(report, "unanswered")) == ({"once": 1, "unanswered": 1}, {"silent"})
+    assert report.exit_code == 2
+
+
 # --- ids
 
 

@@ -4,6 +4,9 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import settings as examples
+from hypothesis import strategies as st
 
 from txn.model.unheld import Unheld
 from txn.posting.rows import MAX_ROW_BYTES, NotRows, Splitter, parse
@@ -32,6 +35,29 @@ def split(text: bytes, size: int) -> list[bytes]:
 def test_wherever_chunks_end_the_rows_are_the_same(size: int, indent: int | None, escaped: bool, bom: bytes) -> None:
     text = bom + json.dumps(TRICKY * 3, indent=indent, ensure_ascii=escaped).encode() + b" \r\n"
     assert [parse(row, 1) for row in split(text, size)] == TRICKY * 3
+
+
+LEAVES = st.none() | st.booleans() | st.integers() | st.text(alphabet=st.sampled_from('ab"\\\\[]{},: é'), max_size=8)
+NAMES = st.text(max_size=3)
+VALUES = st.recursive(LEAVES, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=3))
+
+
+@given(rows=st.lists(st.dictionaries(NAMES, VALUES, max_size=4), max_size=5), size=st.integers(1, 40))
+@examples(max_examples=300, deadline=None)
+def test_no_row_is_cut_in_another_place_than_json_ends_it(rows: list[dict[str, Any]], size: int) -> None:
+    assert [
+        json.loads(row) for row in split(json.dumps(rows, ensure_ascii=False).encode("utf-8", "replace"), size)
+    ] == rows
+
+
+@given(text=st.text(alphabet=st.sampled_from('[]{}",:\\\\ 1a'), max_size=30), size=st.integers(1, 8))
+@examples(max_examples=500, deadline=None)
+def test_no_text_is_taken_for_a_list_that_json_does_not_take_for_one(text: str, size: int) -> None:
+    try:
+        found = [parse(row, 1) for row in split(f"[{text}]".encode(), size)]
+    except NotRows:
+        return
+    assert found == json.loads(f"[{text}]")
 
 
 @pytest.mark.parametrize("text", [b"[]", b" [ ] ", b"\n[\n]\n"])

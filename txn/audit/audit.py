@@ -151,7 +151,8 @@ class Audit:
                 join.update(ids, self._records.read([name for name, _ in contents]))
                 join.answer(lookups.ask(contents))
                 self._progress.advance(len(ids))
-            lookups.check()
+            if not join.rows_listed():  # a list with rows has shown that the URL is right
+                lookups.check()
         return total
 
     def _contents(self, ids: list[str]) -> list[tuple[str, bytes]]:

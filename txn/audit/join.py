@@ -106,7 +106,7 @@ class Join:
 
     def index_list(self) -> None:
         """Sort the list alone: after it was read again."""
-        self.spell()
+        self.spell()  # or a list all in capitals would be taken for a list of unknown ids, and read again one by one
         self._database.execute("CREATE INDEX listed_by_id ON listed (id, digest)")
 
     def forget_list(self) -> None:
