@@ -87,12 +87,14 @@ def test_the_tables_fit_80_columns_and_carry_no_escape_codes(rig: Rig, command: 
     assert max(map(len, done.stdout.splitlines())) <= 80
     assert "\x1b" not in done.stdout
     assert "Nothing is missing, doubled or different." in done.stdout
+    assert "completed, and there exactly once" in done.stdout
     assert done.returncode == 0
 
 
 def test_without_a_list_it_says_that_doubles_could_not_be_seen(rig: Rig, command: Command, stub: StubPosting) -> None:
     done = command("--posting-url", stub.url)
     assert "Doubles could not be seen" in done.stdout
+    assert "exactly once" not in done.stdout
     certificate = simplejson.loads(command("--json", "--posting-url", stub.url).stdout)
     assert (certificate["posting"]["list"], certificate["posting"]["rows"]) == (False, None)
 
@@ -188,6 +190,7 @@ def test_an_incomplete_list_is_said_in_one_sentence_and_ends_with_2(
     assert (found["posting"]["whole"], found["posting"]["left_out"]) == (False, 1)
     assert found["conclusion"] in " ".join(tables.stdout.split())
     assert "Nothing is" not in tables.stdout
+    assert "exactly once" not in tables.stdout
 
 
 def test_the_certificate_says_what_the_tables_say(rig: Rig, command: Command) -> None:

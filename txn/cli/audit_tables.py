@@ -15,7 +15,7 @@ from txn.audit.verdict import BROKEN, Verdict
 SHOWN = 10
 
 _MEANINGS = {
-    Verdict.ONCE: "completed, and there once",
+    Verdict.ONCE: "completed, and there",
     Verdict.MISSING: "completed, and not there",
     Verdict.DOUBLED: "there more than once",
     Verdict.DIFFERENT: "there with other content",
@@ -48,6 +48,8 @@ def _counts(report: Report) -> Table:
     for verdict, meaning in _MEANINGS.items():
         count = report.counts[verdict]
         style = _style(verdict) if count else "dim"
+        if verdict is Verdict.ONCE and report.whole and not report.only_by_get:
+            meaning += " exactly once"  # which a list shows, and a GET does not
         table.add_row(_title(verdict), f"{count:,}", meaning, style=style)
     table.add_section()
     table.add_row("accepted", f"{report.accepted:,}", _evidence(report), style="bold")
