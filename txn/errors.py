@@ -13,6 +13,7 @@ TxnError
 │   ├── NotDurable           Redis would acknowledge what it can lose
 │   ├── PostingUnavailable   the posting service's list cannot be read to its end (txn/posting/listing.py)
 │   └── ApiAway              `txn submit` got no answer from the API (txn/cli/api.py)
+│       └── NotSent          ... and nothing was sent
 ├── NoList                   the posting service has no list (txn/posting/listing.py)
 ├── DeliveryFailedError      what Dramatiq's get_result says of a failed transaction (txn/queue/results.py)
 └── BadSettings              the process must not start

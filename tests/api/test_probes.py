@@ -45,3 +45,25 @@ def test_with_the_posting_service_away_it_is_ready(api: TestClient, parts: Parts
     parts.clock.forward(60_000)
     assert parts.read_statistics().posting_away
     assert api.simulate_get("/readyz").status_code == 200
+
+
+@pytest.mark.parametrize(
+    "path", ["/livez", "/readyz", "/api/health", "/metrics", "/api/transactions/a", "/api/nowhere"]
+)
+def test_a_head_is_answered_as_a_get_without_its_body(api: TestClient, parts: Parts, path: str) -> None:
+    parts.accept("a")
+    head, get = api.simulate_head(path), api.simulate_get(path)
+    assert (head.status_code, head.content) == (get.status_code, b"")
+    assert head.headers["Content-Type"] == get.headers["Content-Type"]
+    if path != "/metrics":  # it tells what it measures
+        assert head.headers == get.headers
+    assert int(head.headers["Content-Length"]) > 0
+
+
+def test_a_head_of_what_cannot_be_read_fails_as_a_get_does(remote: Connected, proxy: CuttingProxy) -> None:
+    proxy.refuse()
+    assert [remote.api.simulate_head(path).status_code for path in ("/livez", "/readyz", "/api/health")] == [
+        200,
+        503,
+        503,
+    ]

@@ -1,3 +1,4 @@
+import gzip
 import io
 import json
 from typing import Any
@@ -10,6 +11,7 @@ from falcon.testing import TestClient
 
 from tests.api.client import problem, status, submit, with_id
 from tests.parts import BODY, Parts
+from txn.errors import Unavailable
 
 LIMIT = 64 * 1024
 JSON = "application/json"
@@ -48,12 +50,13 @@ def test_an_unknown_path_is_404(api: TestClient, method: str, path: str) -> None
     ("path", "allowed"),
     [
         ("/api/transactions", {"POST", "OPTIONS"}),
-        ("/api/transactions/a", {"GET", "OPTIONS"}),
-        ("/api/health", {"GET", "OPTIONS"}),
+        ("/api/transactions/a", {"GET", "HEAD", "OPTIONS"}),
+        ("/api/health", {"GET", "HEAD", "OPTIONS"}),
+        ("/livez", {"GET", "HEAD", "OPTIONS"}),
         ("/api/cleanup", {"POST", "OPTIONS"}),
     ],
 )
-@pytest.mark.parametrize("method", ["GET", "POST", "PUT", "PATCH", "DELETE"])
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"])
 def test_a_method_that_a_path_does_not_have_is_405_with_what_it_has(
     api: TestClient, path: str, allowed: set[str], method: str
 ) -> None:
@@ -61,7 +64,9 @@ def test_a_method_that_a_path_does_not_have_is_405_with_what_it_has(
     if method in allowed:
         assert result.status_code != 405
     else:
-        problem(result, 405, "method_not_allowed")
+        assert result.status_code == 405
+        if method != "HEAD":
+            problem(result, 405, "method_not_allowed")
         assert set(result.headers["Allow"].split(", ")) == allowed
 
 
@@ -131,11 +136,36 @@ def test_no_media_type_is_415(api: TestClient) -> None:
 
 
 @pytest.mark.parametrize(
-    "media_type", [JSON, "application/json; charset=utf-8", "Application/JSON", "application/json ;v=1"]
+    "media_type",
+    [
+        JSON,
+        "application/json; charset=utf-8",
+        "Application/JSON",
+        "application/json ;v=1",
+        'application/json; charset="UTF-8"',
+    ],
 )
 def test_json_may_be_named_with_parameters(api: TestClient, media_type: str) -> None:
     result = api.simulate_post("/api/transactions", body=BODY, headers={"Content-Type": media_type})
     assert result.status_code == 202
+
+
+@pytest.mark.parametrize("charset", ["utf-16", "UTF-16LE", "iso-8859-1", '"utf-16"', "latin1", "utf-7"])
+def test_json_in_another_charset_is_415(api: TestClient, charset: str) -> None:
+    headers = {"Content-Type": f"application/json; charset={charset}"}
+    result = api.simulate_post("/api/transactions", body=BODY, headers=headers)
+    assert "UTF-8" in problem(result, 415, "unsupported_media_type", "Content-Type")["detail"]
+
+
+@pytest.mark.parametrize("coding", ["gzip", "GZIP", "deflate", "br", "identity, gzip", "aws-chunked", "x"])
+def test_a_compressed_body_is_415_and_its_header_is_named(api: TestClient, coding: str) -> None:
+    result = submit(api, gzip.compress(BODY), **{"Content-Encoding": coding})
+    problem(result, 415, "unsupported_media_type", "Content-Encoding")
+
+
+@pytest.mark.parametrize("coding", ["identity", "Identity", "", "identity, identity"])
+def test_a_body_that_is_said_to_be_as_it_is_is_taken(api: TestClient, coding: str) -> None:
+    assert submit(api, **{"Content-Encoding": coding}).status_code == 202
 
 
 @pytest.mark.parametrize(
@@ -180,3 +210,18 @@ def test_a_damaged_record_is_a_problem_and_not_an_answer(api: TestClient, parts:
     raw.set(parts.keys.record("a"), "text")
     problem(status(api, "a"), 503, "redis_unavailable")
     problem(submit(api, with_id("a")), 503, "redis_unavailable")
+
+
+def test_whatever_is_unavailable_is_503_with_its_own_code(api: TestClient) -> None:
+    class Unreadable(Unavailable):
+        code = "record_unreadable"
+
+    class Resource:
+        def on_get(self, _request: falcon.Request, _response: falcon.Response) -> None:
+            raise Unreadable("the record of a has a status that this version does not know")
+
+    application: Any = api.app
+    application.add_route("/unreadable", Resource())
+    result = api.simulate_get("/unreadable")
+    problem(result, 503, "record_unreadable")
+    assert result.headers["Retry-After"] == "1"

@@ -217,7 +217,7 @@ def test_without_a_list_each_is_asked_about_and_doubles_cannot_be_seen(
     report = rig.audit(stub.url)
     assert counted(report) == {"once": 1, "missing": 1, "different": 1, "posted_though_failed": 1, "in_flight": 1}
     assert (ids(report, "missing"), ids(report, "different")) == ({missing}, {altered})
-    assert (report.listed, report.asked) == (None, 4)
+    assert (report.listed, report.asked, report.only_by_get, report.whole) == (None, 4, 3, None)
 
 
 def test_without_a_list_what_settles_meanwhile_stays_in_flight(rig: Rig, stub: StubPosting) -> None:

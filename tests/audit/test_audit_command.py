@@ -87,12 +87,14 @@ def test_the_tables_fit_80_columns_and_carry_no_escape_codes(rig: Rig, command: 
     assert max(map(len, done.stdout.splitlines())) <= 80
     assert "\x1b" not in done.stdout
     assert "Nothing is missing, doubled or different." in done.stdout
+    assert "completed, and there exactly once" in done.stdout
     assert done.returncode == 0
 
 
 def test_without_a_list_it_says_that_doubles_could_not_be_seen(rig: Rig, command: Command, stub: StubPosting) -> None:
     done = command("--posting-url", stub.url)
     assert "Doubles could not be seen" in done.stdout
+    assert "exactly once" not in done.stdout
     certificate = simplejson.loads(command("--json", "--posting-url", stub.url).stdout)
     assert (certificate["posting"]["list"], certificate["posting"]["rows"]) == (False, None)
 
@@ -170,3 +172,40 @@ def test_an_audit_that_breaks_down_has_found_nothing(rig: Rig, command: Command)
     )
     assert (done.returncode, done.stdout) == (2, "")
     assert "RuntimeError: burst" in done.stderr
+
+
+def test_an_incomplete_list_is_said_in_one_sentence_and_ends_with_2(
+    rig: Rig, command: Command, stub: StubPosting
+) -> None:
+    rig.done("a")
+    stub.answers["/transactions"] = lambda: (200, [b"[]"])
+    row = (
+        b'{"id": "a", "amount": 100.5, "currency": "USD", "description": "Payment", "metadata": {"order_id": "12345"}}'
+    )
+    stub.answers["/transactions/a"] = lambda: (200, [row])
+    certificate, tables = command("--json", "--posting-url", stub.url), command("--posting-url", stub.url)
+    assert [done.returncode for done in (certificate, tables)] == [2, 2]
+    found = simplejson.loads(certificate.stdout)
+    assert found["conclusion"].startswith("The list is incomplete: 1 of 1 were completed before it was read")
+    assert (found["posting"]["whole"], found["posting"]["left_out"]) == (False, 1)
+    assert found["conclusion"] in " ".join(tables.stdout.split())
+    assert "Nothing is" not in tables.stdout
+    assert "exactly once" not in tables.stdout
+
+
+def test_the_certificate_says_what_the_tables_say(rig: Rig, command: Command) -> None:
+    rig.once()
+    found = simplejson.loads(command("--json").stdout)
+    assert (found["conclusion"], found["notes"]) == ("Nothing is missing, doubled or different.", [])
+    assert found["posting"]["whole"] is True
+
+
+def test_a_status_of_a_newer_version_is_shown_by_name(rig: Rig, command: Command) -> None:
+    name = rig.once()
+    rig.parts.client.hset(rig.parts.keys.record(name), "status", "expired")
+    done = command(COLUMNS="80")
+    assert done.returncode == 0
+    assert "unreadable (1)" in done.stdout
+    assert name in done.stdout
+    assert "expired" in done.stdout
+    assert max(map(len, done.stdout.splitlines())) <= 80

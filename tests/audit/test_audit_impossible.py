@@ -31,7 +31,7 @@ def test_half_a_list_or_something_else_is_no_list(stub: StubPosting, pieces: Ite
         list(PostingList(stub.url).rows())
 
 
-@pytest.mark.parametrize("status", [301, 401, 500, 503])
+@pytest.mark.parametrize("status", [204, 206, 301, 401, 500, 503])
 def test_another_status_is_no_list(stub: StubPosting, status: int) -> None:
     stub.answers["/transactions"] = lambda: (status, [b"[]"])
     with pytest.raises(PostingUnavailable, match=str(status)):
@@ -72,9 +72,10 @@ def test_a_posting_service_that_goes_away_while_it_is_asked_cannot_be_audited(ri
         rig.audit()
 
 
-def test_a_damaged_record_is_named(rig: Rig) -> None:
+@pytest.mark.parametrize("field", ["status", "fingerprint"])
+def test_a_damaged_record_is_named(rig: Rig, field: str) -> None:
     name = rig.once()
-    rig.parts.client.hset(rig.parts.keys.record(name), "status", "nonsense")
+    rig.parts.client.hdel(rig.parts.keys.record(name), field)
     with pytest.raises(StoreUnavailable, match=f"{name} is damaged"):
         rig.audit()
 

@@ -32,9 +32,13 @@ PENDING, PROCESSING, COMPLETED, FAILED = Status
         (FAILED, "undecided", False, 1, 0, Verdict.TO_DECIDE),
         (FAILED, "conflict", True, 1, 1, Verdict.DISCARDED),
         (FAILED, "undecided", False, 2, 0, Verdict.DOUBLED),
+        ("expired", "", False, 0, 0, Verdict.UNREADABLE),
+        ("expired", "", False, 1, 1, Verdict.UNREADABLE),
+        ("expired", "rejected", True, None, 0, Verdict.UNREADABLE),
+        ("expired", "", False, 2, 0, Verdict.DOUBLED),
     ],
 )
 def test_each_pair_of_states_has_its_verdict(
-    status: Status, code: str, discarded: bool, rows: int | None, differing: int, verdict: Verdict
+    status: str, code: str, discarded: bool, rows: int | None, differing: int, verdict: Verdict
 ) -> None:
     assert judge(status, code, discarded=discarded, rows=rows, differing=differing) is verdict

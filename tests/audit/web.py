@@ -19,6 +19,7 @@ class StubPosting:
         self.answers: dict[str, Callable[[], Answer]] = {}
         self.default: Callable[[str], Answer] = lambda _path: (404, [b'{"detail": "not found"}'])
         self.headers: dict[str, str] = {}
+        self.sent_headers: dict[str, str] = {}
         self.asked: list[str] = []
         self._server = _Server(("127.0.0.1", 0), self._handler())
         self.url = f"http://127.0.0.1:{self._server.server_port}"
@@ -49,6 +50,8 @@ class StubPosting:
                 self.send_response(status)
                 self.send_header("Content-Type", "application/json")
                 self.send_header("Transfer-Encoding", "chunked")
+                for name, value in stub.sent_headers.items():
+                    self.send_header(name, value)
                 self.end_headers()
                 for piece in pieces:
                     if piece is None:

@@ -9,13 +9,16 @@ BROKEN_PROXY = (502, "<html>Bad Gateway</html>")
 
 
 class StubApi:
-    """Every POST gets one answer, every GET another."""
+    """Every POST gets one answer, every GET another; `posts` counts."""
 
     def __init__(self, post: tuple[int, str], get: tuple[int, str] = BROKEN_PROXY) -> None:
         answers = {"POST": post, "GET": get}
+        self.posts = 0
+        stub = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
+                stub.posts += 1
                 self.rfile.read(int(self.headers["Content-Length"]))
                 self.do_GET()
 

@@ -107,9 +107,40 @@ def test_what_is_no_json_number_is_refused_as_json_and_the_amount_is_named(writt
     assert field_and_code(form(amount=written)) == ("amount", "invalid_json")
 
 
-@pytest.mark.parametrize("written", ["1e-9999999999999999999", "1e99999999999999999999999", "1" * 5_000], ids=short)
-def test_a_number_that_no_decimal_can_hold_is_refused_and_the_amount_is_named(written: str) -> None:
-    assert refused(form(amount=written)).field == "amount"
+@pytest.mark.parametrize(
+    "written",
+    [
+        *("1e99999999999999999999", "-1e99999999999999999999", "1e-99999999999999999999", "0e99999999999999999999"),
+        *("1" * 5_000, "1" * 60_000, "-" + "1" * 60_000, "1e999999999999", "-0", "1" * 5_000 + ".5"),
+    ],
+    ids=short,
+)
+def test_of_a_number_that_is_no_amount_however_it_is_written_the_limit_is_said(written: str) -> None:
+    error = refused(form(amount=written))
+    assert (error.field, error.code) == ("amount", "invalid")
+    assert str(error) == "must be more than 0 and at most 99999999.99"
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        (form(metadata='{"amount":1e99999999999999999999}'), "metadata"),
+        (form(metadata='{"x":[1e99999999999999999999]}'), "metadata"),
+        (form(description="1e99999999999999999999"), "description"),
+        (form(id="1" * 5_000), "id"),
+        (b"1e99999999999999999999", "body"),
+    ],
+    ids=short,
+)
+def test_a_number_that_no_decimal_can_hold_is_refused_where_it_stands(body: bytes, field: str) -> None:
+    assert field_and_code(body) == (field, "invalid")
+
+
+@pytest.mark.parametrize("second", ["1", "1e99999999999999999999"])
+def test_no_number_that_was_refused_is_covered_by_a_second_one(second: str) -> None:
+    error = refused(b'{"amount":1e99999999999999999999,' + form(amount=second)[1:])
+    assert error.field == "amount"
+    assert "Internal" not in str(error)
 
 
 # --- currency
@@ -240,6 +271,12 @@ def test_metadata_are_optional() -> None:
     assert accepted(metadata="{}")["metadata"] == {}
 
 
+def test_null_is_as_left_out() -> None:
+    plain, nulls = parse_submission(form()), parse_submission(form(metadata="null", id="null"))
+    assert (nulls.payload, nulls.fingerprint, nulls.named_by) == (plain.payload, plain.fingerprint, "random")
+    assert parse_submission(form(id="null"), "k").named_by == "key"
+
+
 def test_metadata_of_50_entries_are_accepted() -> None:
     metadata = {f"key{number}": number for number in range(50)}
     assert accepted(metadata=json.dumps(metadata))["metadata"] == metadata
@@ -267,7 +304,7 @@ def test_white_space_does_not_count_against_the_size_of_metadata() -> None:
 @pytest.mark.parametrize(
     "written",
     [
-        *("null", "[]", '""', '"{}"', "1", "true", "[{}]"),
+        *("[]", '""', '"{}"', "1", "true", "[{}]"),
         json.dumps({str(number): number for number in range(51)}),
         *('{"a":"' + "x" * 8185 + '"}', '{"a":[' + "1," * 5_000 + "1]}", '{"' + "k" * 8192 + '":1}'),
     ],
@@ -277,9 +314,26 @@ def test_metadata_that_are_no_object_or_too_many_or_too_large_are_refused(writte
     assert field_and_code(form(metadata=written)) == ("metadata", "invalid")
 
 
-@pytest.mark.parametrize("key", ["", "\u0000", "a.b", "é", "<b>", "__proto__", "amount", "x" * 1_000], ids=short)
+@pytest.mark.parametrize(
+    "key", ["", "\u0001", "\\u0000", "\uffff", "a.b", "é", "<b>", "__proto__", "amount", "x" * 1_000], ids=short
+)
 def test_a_key_of_metadata_can_be_any_text(key: str) -> None:
     assert accepted(metadata=json.dumps({key: 1}))["metadata"] == {key: 1}
+
+
+@pytest.mark.parametrize(
+    "written", ['{"a":"\\u0000"}', '{"a":"x\\u0000y"}', '{"\\u0000":1}', '{"a":[{"b":{"c\\u0000":1}}]}'], ids=short
+)
+def test_u_0000_is_refused_anywhere_in_metadata(written: str) -> None:
+    error = refused(form(metadata=written))
+    assert (error.field, error.code, str(error)) == ("metadata", "invalid", "must not hold the character U+0000")
+
+
+@pytest.mark.parametrize(
+    "text", ["\ufffe\uffff\U0001ffff", "\u0001\u001f\u007f\u0085", "\\u0000", "\u2028\ufeff"], ids=short
+)
+def test_all_other_characters_are_kept(text: str) -> None:
+    assert accepted(metadata=json.dumps({"a": text}))["metadata"] == {"a": text}
 
 
 @pytest.mark.parametrize("value", ["NaN", "Infinity", "-Infinity", '"\\ud800"', "1" * 5_000, "01", "1."], ids=short)
@@ -445,7 +499,7 @@ def test_an_id_that_could_change_a_path_or_a_page_is_refused(own_id: str) -> Non
     assert caught.value.field == "id"
 
 
-@pytest.mark.parametrize("written", ["null", "1", "1.5", "true", "[]", '["a"]', "{}"], ids=short)
+@pytest.mark.parametrize("written", ["1", "1.5", "true", "[]", '["a"]', "{}"], ids=short)
 def test_an_id_that_is_no_string_is_refused(written: str) -> None:
     assert field_and_code(form(id=written)) == ("id", "invalid")
 
@@ -509,22 +563,25 @@ def test_an_id_and_another_key_are_refused() -> None:
 # --- properties
 
 
+NOT_NUL = st.characters(codec="utf-8", exclude_characters="\0")
+
+
 def _leaves() -> st.SearchStrategy[Any]:
     numbers = st.integers() | st.decimals(allow_nan=False, allow_infinity=False)
-    return st.none() | st.booleans() | numbers | st.text(max_size=20)
+    return st.none() | st.booleans() | numbers | st.text(NOT_NUL, max_size=20)
 
 
 def _json_values(leaves: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     return st.recursive(
         leaves,
-        lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=10), inner, max_size=4),
+        lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(NOT_NUL, max_size=10), inner, max_size=4),
         max_leaves=10,
     )
 
 
 AMOUNTS = st.integers(1, 9_999_999_999).map(lambda cents: Decimal(cents).scaleb(-2))
-DESCRIPTIONS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=255)
-METADATA = st.dictionaries(st.text(max_size=20), _json_values(_leaves()), max_size=5)
+DESCRIPTIONS = st.text(NOT_NUL, min_size=1, max_size=255)
+METADATA = st.dictionaries(st.text(NOT_NUL, max_size=20), _json_values(_leaves()), max_size=5)
 
 
 def _tagged(value: Any) -> Any:

@@ -7,6 +7,7 @@ import falcon
 from txn.api import problems
 from txn.api.cleanup import Cleanup
 from txn.api.collector import SystemCollector
+from txn.api.head import HeadAsGet
 from txn.api.health import Health
 from txn.api.metrics import Metrics
 from txn.api.probes import Live, Ready
@@ -27,7 +28,7 @@ def create_app(
     metrics_token: str = "",
 ) -> falcon.App[Any, Any]:
     """Routes and error handling. Opens nothing and reads no environment."""
-    app: falcon.App[Any, Any] = falcon.App(middleware=[_StrictHeaders()])
+    app: falcon.App[Any, Any] = falcon.App(middleware=[HeadAsGet(), _StrictHeaders()])
     problems.install(app)
     app.add_route("/api/transactions", Transactions(store, durability, timings.note))
     app.add_route("/api/transactions/{transaction_id:path}", TransactionStatus(store))

@@ -1,10 +1,12 @@
 """Submit a transaction, and ask how it is doing."""
 
 from collections.abc import Callable
+from functools import lru_cache
 from time import perf_counter
 
 import falcon
 
+from txn.api.key_header import key_of
 from txn.errors import Invalid
 from txn.model.content import dumps
 from txn.model.submission import checked_id, parse_submission
@@ -13,6 +15,9 @@ from txn.store.durability import DurabilityMonitor
 from txn.store.store import Store
 
 MAX_BODY_BYTES = 64 * 1024
+
+#: Names of UTF-8 and of a part of it; JSON between systems is in no other (RFC 8259).
+_CHARSETS = frozenset({"utf-8", "utf8", "us-ascii", "ascii"})
 
 
 class Transactions:
@@ -27,7 +32,7 @@ class Transactions:
         Raises: Invalid, ContentConflict, StoreUnavailable, NotDurable.
         """
         body, began = _body(request), perf_counter()
-        submission = parse_submission(body, request.get_header("Idempotency-Key"))
+        submission = parse_submission(body, key_of(request))
         self._durability.require()
         transaction, new = self._store.accept(submission)
         # Accepting may have opened a connection, and that may have shown a Redis that forgets.
@@ -61,9 +66,7 @@ def _write(response: falcon.Response, transaction: Transaction) -> None:
 
 
 def _body(request: falcon.Request) -> bytes:
-    media_type = (request.content_type or "").partition(";")[0].strip().lower()
-    if media_type != falcon.MEDIA_JSON:
-        raise Invalid("Content-Type", "must be application/json", code="unsupported_media_type")
+    _check_media_type(request)
     length = request.content_length
     if length is not None and length > MAX_BODY_BYTES:
         raise _too_large()
@@ -75,6 +78,26 @@ def _body(request: falcon.Request) -> bytes:
     if len(body) > MAX_BODY_BYTES:
         raise _too_large()
     return body
+
+
+@lru_cache(maxsize=64)
+def _parsed(content_type: str) -> tuple[str, dict[str, str]]:
+    return falcon.parse_header(content_type)
+
+
+def _check_media_type(request: falcon.Request) -> None:
+    media_type, parameters = _parsed(request.content_type or "")
+    if media_type.lower() != falcon.MEDIA_JSON:
+        raise _unsupported("Content-Type", "must be application/json")
+    if parameters.get("charset", "utf-8").lower() not in _CHARSETS:
+        raise _unsupported("Content-Type", "must name no charset but UTF-8, which JSON is in")
+    codings = {coding.strip().lower() for coding in request.get_header("Content-Encoding", default="").split(",")}
+    if codings - {"", "identity"}:
+        raise _unsupported("Content-Encoding", "must be left out: send the JSON as it is, not compressed")
+
+
+def _unsupported(header: str, message: str) -> Invalid:
+    return Invalid(header, message, code="unsupported_media_type")
 
 
 def _too_large() -> Invalid:

@@ -2,7 +2,8 @@
 
 The records are read first and the list after them, so that whatever was completed then must be in the list. What could
 have changed since is read again: records that were unfinished, ids in the list that were not known, and, with a GET for
-each, what was completed and is not in the list.
+each, what was completed and is not in the list. If a GET finds what a list left out, the list is read once more: it may
+only have lagged. If it leaves it out again, it is not the whole list, and proves nothing about doubles.
 """
 
 import hashlib
@@ -13,10 +14,14 @@ from contextlib import contextmanager
 from itertools import islice
 from typing import Any, Protocol
 
+from txn.audit.ids import kept_id
 from txn.audit.join import (
     COMPLETED_NOT_LISTED,
     FAILED_BUT_THERE,
+    FAILED_NOT_LISTED,
+    LEFT_OUT,
     LISTED_DIFFERENT,
+    ONLY_BY_GET,
     SETTLED_NOT_ASKED,
     UNSETTLED,
     Join,
@@ -27,12 +32,15 @@ from txn.audit.report import LISTED, Report
 from txn.audit.verdict import BROKEN, Verdict
 from txn.errors import StoreUnavailable
 from txn.model.content import fingerprint, loads
-from txn.posting.listing import NoList
+from txn.posting.listing import NoList, PostingUnavailable
 from txn.store.records import CHUNK, RecordReader
 
 Row = Mapping[str, Any]
+Entry = tuple[str, bytes]
 
-_SHOWN = (*BROKEN, Verdict.UNANSWERED, Verdict.TO_DECIDE)
+_SHOWN = (*BROKEN, Verdict.UNANSWERED, Verdict.TO_DECIDE, Verdict.UNREADABLE)
+#: Before a list that left something out is read again.
+LAG_S = 2.0
 
 
 class Progress(Protocol):
@@ -55,9 +63,10 @@ class Audit:
         lookups: Lookups,
         progress: Progress,
         wall_s: Callable[[], float] = time.time,
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._records, self._rows, self._lookups = records, rows, lookups
-        self._progress, self._wall_s = progress, wall_s
+        self._progress, self._wall_s, self._sleep = progress, wall_s, sleep
 
     def run(self) -> Report:
         """Compare everything.
@@ -72,6 +81,8 @@ class Audit:
             join.index()
             self._read_again(join, listed=listed)
             asked = self._ask(join, COMPLETED_NOT_LISTED if listed else SETTLED_NOT_ASKED)
+            if listed and join.count(LEFT_OUT):
+                asked += self._read_list_again(join)
             if not listed:
                 # What was failed when we read it may have been sent on its way again. What was in flight stays that:
                 # had it settled meanwhile, nobody has asked about it.
@@ -89,18 +100,33 @@ class Audit:
         """Whether there is one."""
         self._progress.stage("list", self._records.accepted())
         try:
-            for rows in _chunks(self._rows()):
-                join.load_rows([(_id(row), bytes.fromhex(fingerprint(row))) for row in rows])
+            for rows in _chunks(map(_entry, self._rows())):
+                join.load_rows(rows)
                 self._progress.advance(len(rows))
         except NoList:
             return False
         return True
 
+    def _read_list_again(self, join: Join) -> int:
+        """Once more, after a moment; how many had to be asked about."""
+        self._sleep(LAG_S)
+        join.forget_list()
+        if not self._read_list(join):
+            raise PostingUnavailable("the posting service had a list and has none any more: audit again")
+        join.index_list()
+        self._read_again(join, listed=True)
+        asked = self._ask(join, COMPLETED_NOT_LISTED)
+        if join.count(LEFT_OUT):
+            # It is not whole: what it does not hold may be there all the same.
+            asked += self._ask(join, FAILED_NOT_LISTED)
+        return asked
+
     def _read_again(self, join: Join, *, listed: bool) -> None:
         """Whatever may have changed since the records were read."""
         for ids in join.unknown_chunks():
-            join.update(ids, self._records.read(ids))
+            join.update(ids, self._records.read(list(dict.fromkeys([*ids, *map(str.lower, ids)]))))
         if listed:
+            join.spell()
             join.match()
         self._reread(join, UNSETTLED)
         for ids in join.chunks(LISTED_DIFFERENT):
@@ -125,7 +151,8 @@ class Audit:
                 join.update(ids, self._records.read([name for name, _ in contents]))
                 join.answer(lookups.ask(contents))
                 self._progress.advance(len(ids))
-            lookups.check()
+            if not join.rows_listed():  # a list with rows has shown that the URL is right
+                lookups.check()
         return total
 
     def _contents(self, ids: list[str]) -> list[tuple[str, bytes]]:
@@ -149,7 +176,8 @@ class Audit:
             evidence=join.evidence(),
             listed=join.rows_listed() if listed else None,
             asked=asked,
-            only_by_get=join.count("asked = 1 AND rows = 1") if listed else 0,
+            only_by_get=join.count(ONLY_BY_GET),
+            left_out=join.count(LEFT_OUT) if listed else 0,
             unknown_ids=unknown_ids,
             unknown_rows=unknown_rows,
             digest=_digest(join.ids()),
@@ -168,15 +196,18 @@ def _disk() -> Iterator[None]:
         raise room(error) from error
 
 
-def _chunks(rows: Iterator[Row]) -> Iterator[list[Row]]:
-    while chunk := list(islice(rows, CHUNK)):
+def _entry(row: Row) -> Entry:
+    """(id, digest of the content). Whatever others have written there is not ours, and must not end the audit."""
+    try:
+        digest = bytes.fromhex(fingerprint(row))
+    except (ValueError, TypeError, ArithmeticError, RecursionError):
+        digest = b""  # no content of ours
+    return kept_id(row.get("id")), digest
+
+
+def _chunks(entries: Iterator[Entry]) -> Iterator[list[Entry]]:
+    while chunk := list(islice(entries, CHUNK)):
         yield chunk
-
-
-def _id(row: Row) -> str:
-    """A row whose id is no text is nobody's; it is shown as what it is."""
-    found = row.get("id")
-    return found if isinstance(found, str) else f"({found!r:.80})"
 
 
 def _digest(ids: Iterable[str]) -> str:

@@ -7,7 +7,6 @@ from typing import Any, Self
 
 from txn.audit.verdict import Verdict, judge
 from txn.errors import Unavailable
-from txn.model.transaction import Status
 from txn.store.records import CHUNK, Record
 
 #: What SQLite may keep in memory, in KiB.
@@ -17,22 +16,41 @@ _COLUMNS = "id, status, code, evidence, discarded, digest"
 _TABLES = """
 CREATE TABLE loaded (id TEXT, status TEXT, code TEXT, evidence TEXT, discarded INTEGER, digest BLOB);
 CREATE TABLE record (id TEXT PRIMARY KEY, status TEXT, code TEXT, evidence TEXT, discarded INTEGER, digest BLOB,
-                     rows INTEGER, differing INTEGER DEFAULT 0, asked INTEGER DEFAULT 0, verdict TEXT) WITHOUT ROWID;
+                     early INTEGER DEFAULT 0, rows INTEGER, differing INTEGER DEFAULT 0, asked INTEGER DEFAULT 0,
+                     verdict TEXT) WITHOUT ROWID;
 CREATE TABLE listed (id TEXT, digest BLOB);
+CREATE TABLE spelt (lower TEXT PRIMARY KEY, id TEXT) WITHOUT ROWID;
 """
-_MATCH = """
-UPDATE record SET
-    rows = (SELECT count(*) FROM listed WHERE listed.id = record.id),
-    differing = (SELECT count(*) FROM listed WHERE listed.id = record.id AND listed.digest <> record.digest)
-"""
+_ROWS = "(SELECT count(*) FROM listed WHERE listed.id = record.id)"
+_DIFFERING = "(SELECT count(*) FROM listed WHERE listed.id = record.id AND listed.digest <> record.digest)"
+#: A list that is read again may hold more: never less counts, and what a GET has said stands where it is silent.
+_MATCH = f"""
+UPDATE record SET rows = {_ROWS}, differing = {_DIFFERING}, asked = 0
+WHERE (rows IS NULL AND asked = 0) OR {_ROWS} > CASE WHEN asked THEN 0 ELSE coalesce(rows, 0) END
+"""  # noqa: S608 - our own names
+_UUID = "'" + "-".join("[0-9A-Fa-f]" * digits for digits in (8, 4, 4, 4, 12)) + "'"
+_SPELT = f"""
+DELETE FROM spelt;
+INSERT OR IGNORE INTO spelt SELECT lower(id), id FROM record WHERE id <> lower(id) AND id GLOB {_UUID};
+UPDATE listed SET id = coalesce(
+    (SELECT record.id FROM record WHERE record.id = lower(listed.id)),
+    (SELECT spelt.id FROM spelt WHERE spelt.lower = lower(listed.id)),
+    id
+) WHERE (id <> lower(id) OR EXISTS (SELECT 1 FROM spelt)) AND id GLOB {_UUID}
+    AND NOT EXISTS (SELECT 1 FROM record WHERE record.id = listed.id);
+"""  # noqa: S608
 _UNKNOWN = "FROM listed WHERE NOT EXISTS (SELECT 1 FROM record WHERE record.id = listed.id)"
 
 #: Conditions for `Join.chunks`.
 FAILED_BUT_THERE = "status = 'failed' AND rows > 0"
-UNSETTLED = f"status IN ('pending', 'processing') OR ({FAILED_BUT_THERE})"
+UNSETTLED = f"status NOT IN ('completed', 'failed') OR ({FAILED_BUT_THERE})"
 COMPLETED_NOT_LISTED = "status = 'completed' AND rows = 0"
 SETTLED_NOT_ASKED = "status IN ('completed', 'failed') AND rows IS NULL AND asked = 0"
-LISTED_DIFFERENT = "differing > 0 AND asked = 0"
+FAILED_NOT_LISTED = "status = 'failed' AND rows = 0 AND asked = 0"
+LISTED_DIFFERENT = "differing > 0 AND asked = 0 AND status IN ('pending', 'processing', 'completed', 'failed')"
+ONLY_BY_GET = "asked = 1 AND rows > 0"
+#: Completed before the list was read, and not in it, although a GET finds them.
+LEFT_OUT = f"early = 1 AND {ONLY_BY_GET}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +98,25 @@ class Join:
     def index(self) -> None:
         """Sort what was loaded: much faster than to keep it sorted while it comes in no order."""
         self._database.execute(
-            f"INSERT INTO record ({_COLUMNS}) SELECT {_COLUMNS} FROM "  # noqa: S608 - our own names
+            f"INSERT INTO record ({_COLUMNS}, early) SELECT {_COLUMNS}, status = 'completed' FROM "  # noqa: S608
             f"(SELECT {_COLUMNS}, max(rowid) FROM loaded GROUP BY id)"
         )
         self._database.execute("DROP TABLE loaded")
+        self.index_list()
+
+    def index_list(self) -> None:
+        """Sort the list alone: after it was read again."""
+        self.spell()  # or a list all in capitals would be taken for a list of unknown ids, and read again one by one
         self._database.execute("CREATE INDEX listed_by_id ON listed (id, digest)")
+
+    def forget_list(self) -> None:
+        """Before the list is read again."""
+        self._database.execute("DROP INDEX listed_by_id")
+        self._database.execute("DELETE FROM listed")
+
+    def spell(self) -> None:
+        """UUIDs in the list as our records have them: only their case may differ, and of nothing else."""
+        self._database.executescript(_SPELT)
 
     def update(self, ids: Sequence[str], now: Sequence[Record]) -> None:
         """What was read again: `now` replaces or adds; of `ids`, those that are not in it are gone."""
@@ -98,14 +130,15 @@ class Join:
         self._database.executemany("DELETE FROM record WHERE id = ?", [(name,) for name in gone])
 
     def match(self) -> None:
-        """Count every record's rows in the list."""
+        """Count every record's rows in the list; of a list that was read again, those that are more than before."""
         self._database.execute(_MATCH)
 
     def rematch(self, digests: Iterable[tuple[bytes, str]]) -> None:
         """Compare again with other digests, given as (digest, id)."""
         digests = list(digests)
         self._database.executemany("UPDATE record SET digest = ? WHERE id = ?", digests)
-        self._database.executemany(f"{_MATCH} WHERE id = ?", [(name,) for _, name in digests])
+        ids = [(name,) for _, name in digests]
+        self._database.executemany(f"UPDATE record SET differing = {_DIFFERING} WHERE id = ?", ids)  # noqa: S608
 
     def answer(self, answers: Iterable[tuple[int | None, int, str]]) -> None:
         """What GETs said: (rows or None if there was no answer, differing, id)."""
@@ -182,8 +215,8 @@ def room(error: sqlite3.Error) -> Unavailable:
 
 
 def _values(record: Record) -> tuple[Any, ...]:
-    return (record.id, record.status.value, record.code, record.evidence, int(record.discarded), record.digest)
+    return (record.id, record.status, record.code, record.evidence, int(record.discarded), record.digest)
 
 
 def _judge(status: str, code: str, discarded: int, rows: int | None, differing: int) -> str:
-    return judge(Status(status), code, discarded=bool(discarded), rows=rows, differing=differing).value
+    return judge(status, code, discarded=bool(discarded), rows=rows, differing=differing).value

@@ -24,7 +24,8 @@ class Report:
     """One audit.
 
     `listed`: rows in the posting service's list, or None if it has none: then only one row of an id can be seen.
-    `asked`, `only_by_get`: ids that were asked about one by one, and those of them that were there and not in the list.
+    `asked`, `only_by_get`: ids that were asked about one by one, and those of them that were there and not in the list:
+    of these a second row could not be seen. `left_out`: those of them that were completed before the list was read.
     `unknown_ids`, `unknown_rows`: in the list, and not ours. `digest`: SHA-256 over every accepted id, sorted, each
     with a line feed behind it. `findings`: by verdict, or `unknown`, the first of each by id.
     """
@@ -36,6 +37,7 @@ class Report:
     listed: int | None
     asked: int
     only_by_get: int
+    left_out: int
     unknown_ids: int
     unknown_rows: int
     digest: str
@@ -56,7 +58,51 @@ class Report:
         """0: nothing is broken · 1: something is · 2: not everything could be looked at."""
         if self.broken:
             return 1
-        return 2 if self.counts[Verdict.UNANSWERED] else 0
+        return 2 if self.left_out or self.counts[Verdict.UNANSWERED] else 0
+
+    @property
+    def whole(self) -> bool | None:
+        """Whether the list held all that it had to; None without a list. It is the only thing that shows doubles."""
+        return None if self.listed is None else self.left_out == 0
+
+
+def conclusion(report: Report) -> str:
+    """What follows, in one sentence."""
+    if report.broken:
+        return f"{report.broken:,} of {report.accepted:,} are not as promised."
+    if report.left_out:
+        return _incomplete(report)
+    if unanswered := report.counts[Verdict.UNANSWERED]:
+        return f"About {unanswered:,} of {report.accepted:,} nothing can be said: audit again."
+    if report.listed is None:
+        return "Nothing is missing or different. Doubles could not be seen."
+    if report.only_by_get:
+        return "Nothing is missing or different, and nothing in the list is doubled."
+    return "Nothing is missing, doubled or different."
+
+
+def notes(report: Report) -> list[str]:
+    """What else must be known to read the figures."""
+    found = []
+    if report.listed is None:
+        found.append("the posting service has no list, so a second row of an id could not be seen.")
+    elif report.broken and report.left_out:
+        found.append(_incomplete(report))
+    elif report.only_by_get and not report.left_out:
+        found.append(
+            f"{report.only_by_get:,} are not in the list, but a GET finds them (settled during the audit?): "
+            "of these a second row could not be seen."
+        )
+    if unreadable := report.counts[Verdict.UNREADABLE]:
+        found.append(f"{unreadable:,} have a status that this version of txn does not know: audit with a newer one.")
+    return found
+
+
+def _incomplete(report: Report) -> str:
+    return (
+        f"The list is incomplete: {report.left_out:,} of {report.accepted:,} were completed before it was read and are "
+        "not in it, although a GET finds them, so doubles could not be seen."
+    )
 
 
 def certificate(report: Report, settings: Settings) -> dict[str, Any]:
@@ -67,16 +113,20 @@ def certificate(report: Report, settings: Settings) -> dict[str, Any]:
         "began_at": rfc3339(report.began_ms),
         "ended_at": rfc3339(report.ended_ms),
         "exit_code": report.exit_code,
+        "conclusion": conclusion(report),
+        "notes": notes(report),
         "accepted": report.accepted,
         "counts": {verdict.value: count for verdict, count in report.counts.items()},
         "evidence": dict(report.evidence),
         "posting": {
             "list": report.listed is not None,
+            "whole": report.whole,
             "rows": report.listed,
             "unknown_ids": report.unknown_ids,
             "unknown_rows": report.unknown_rows,
             "asked": report.asked,
             "only_by_get": report.only_by_get,
+            "left_out": report.left_out,
         },
         "settings": {name: getattr(settings, name) for name in _BOUNDS},
         "digest": {"sha256": report.digest, "over": "every accepted id, sorted, each followed by a line feed"},

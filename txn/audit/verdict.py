@@ -11,7 +11,7 @@ _FOR_A_PERSON = frozenset({ErrorCode.CONFLICT, ErrorCode.UNDECIDED})
 class Verdict(StrEnum):
     """Every accepted transaction has exactly one."""
 
-    ONCE = "once"  #: completed, and there once with our content
+    ONCE = "once"  #: completed, and there with our content: once in the list, or seen by a GET
     MISSING = "missing"  #: completed, and not there
     DOUBLED = "doubled"  #: there twice or more, whatever its status
     DIFFERENT = "different"  #: there once, with other content
@@ -21,26 +21,34 @@ class Verdict(StrEnum):
     FAILED = "failed"  #: failed as provably not posted, and not there
     TO_DECIDE = "to_decide"  #: failed with `conflict` or `undecided`, there or not
     DISCARDED = "discarded"  #: failed, and an operator took it off the list
+    UNREADABLE = "unreadable"  #: its status is one that this version does not know: left alone
 
 
 #: A promise was broken.
 BROKEN = (Verdict.MISSING, Verdict.DOUBLED, Verdict.DIFFERENT, Verdict.POSTED_THOUGH_FAILED)
 
 
-def judge(status: Status, code: str, *, discarded: bool, rows: int | None, differing: int) -> Verdict:
+#: What this version knows. A newer one may have written others.
+_KNOWN = frozenset(status.value for status in Status)
+
+
+def judge(status: str, code: str, *, discarded: bool, rows: int | None, differing: int) -> Verdict:
     """The verdict on one transaction.
 
-    `rows`: how many the posting service holds, or None if it does not say; `differing`: those with other content.
+    `status`: as its record has it. `rows`: how many the posting service holds, or None if it does not say; `differing`:
+    those with other content.
     """
+    if rows is not None and rows > 1:
+        return Verdict.DOUBLED
+    if status not in _KNOWN:
+        return Verdict.UNREADABLE
     if rows is None:
         return Verdict.IN_FLIGHT if status in (Status.PENDING, Status.PROCESSING) else Verdict.UNANSWERED
-    if rows > 1:
-        return Verdict.DOUBLED
-    if status is Status.FAILED:
+    if status == Status.FAILED:
         return _judge_failed(code, discarded=discarded, there=rows > 0)
     if differing:
         return Verdict.DIFFERENT
-    if status is Status.COMPLETED:
+    if status == Status.COMPLETED:
         return Verdict.ONCE if rows else Verdict.MISSING
     return Verdict.IN_FLIGHT
 

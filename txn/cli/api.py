@@ -1,8 +1,8 @@
 """The API as its clients see it: whatever was not answered may have been stored, and is repeated with the same key."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Self
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import requests
 import simplejson
@@ -11,6 +11,8 @@ from urllib3.util import Retry
 
 from txn.cli.connect import without_secrets
 from txn.errors import Invalid, Unavailable
+from txn.model.content import loads
+from txn.url import split_posting_url
 
 TIMEOUT_S = 10
 #: What was not answered is sent again, always with the same key: at most one transaction comes of it.
@@ -21,6 +23,10 @@ _REPEATS = Retry(
 
 class ApiAway(Unavailable):
     """The API gave no answer that can be read, or accepts nothing now. What was sent may have been stored."""
+
+
+class NotSent(ApiAway):
+    """The API was not reached: nothing of what was to be sent has left."""
 
 
 class Api:
@@ -44,9 +50,15 @@ class Api:
         self._session.close()
 
     def submit(self, body: Mapping[str, Any], key: str) -> dict[str, Any]:
-        """The transaction as the API shows it. Raises: Invalid, ApiAway."""
+        """The transaction as the API shows it. Raises: Invalid, ApiAway, NotSent."""
         headers = {"Idempotency-Key": key, "Content-Type": "application/json"}
-        return self._answer("POST", self._url, data=simplejson.dumps(body, use_decimal=True).encode(), headers=headers)
+        sent = _Body(simplejson.dumps(body, use_decimal=True).encode())
+        try:
+            return self._answer("POST", self._url, data=sent, headers=headers)
+        except ApiAway as error:
+            if sent.begun:
+                raise
+            raise NotSent(f"{error}. Nothing was sent") from None
 
     def read(self, transaction_id: str) -> dict[str, Any]:
         """As it is now. Raises: Invalid, ApiAway."""
@@ -55,17 +67,17 @@ class Api:
     def _answer(self, method: str, url: str, **sent: Any) -> dict[str, Any]:
         try:
             answer = self._session.request(method, url, timeout=TIMEOUT_S, allow_redirects=False, **sent)
-            found = simplejson.loads(answer.content, use_decimal=True)
+            found = loads(answer.content)
         except requests.RequestException as error:
             why = type(error).__name__
             raise ApiAway(f"the API does not answer at {self._shown}: {why}. --url says where it is") from None
         except ValueError:
             found = None
-        if not isinstance(found, dict) or not {"transactionId", "code"} & set(found):
+        if _is_transaction(found):
+            return dict(found)
+        if not isinstance(found, dict) or "code" not in found:
             status = answer.status_code
             raise ApiAway(f"what answers at {self._shown} is not txn's API ({status}): --url says where it is")
-        if "transactionId" in found:
-            return found
         field = str(found.get("field") or "")
         said = f"{field}: {found.get('detail')}" if field else str(found.get("detail"))
         if answer.status_code == 503:
@@ -73,11 +85,29 @@ class Api:
         raise Invalid(field, f"refused: {said}")
 
 
+class _Body:
+    """Is asked for its content when a connection stands and the headers have left: so it knows whether it was sent.
+
+    Retries ask again; whatever an earlier one has sent stays sent.
+    """
+
+    def __init__(self, content: bytes) -> None:
+        self._content, self.begun = content, False
+
+    def __len__(self) -> int:
+        return len(self._content)
+
+    def __iter__(self) -> Iterator[bytes]:
+        self.begun = True
+        yield self._content
+
+
+def _is_transaction(found: Any) -> bool:
+    return isinstance(found, dict) and all(isinstance(found.get(name), str) for name in ("transactionId", "status"))
+
+
 def _check(url: str) -> None:
     try:
-        parts = urlsplit(url)
-        valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        split_posting_url(url)
     except ValueError:
-        valid = False
-    if not valid:
-        raise Invalid("--url", "--url must be http:// or https://, a host, and a valid port if any")
+        raise Invalid("--url", "--url must be http:// or https://, a host, and a valid port if any") from None

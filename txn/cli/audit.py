@@ -49,7 +49,7 @@ def audit(
 
     Exit code [bold]1[/bold]: something is.
 
-    Exit code [bold]2[/bold]: Redis or the posting service could not be read to its end.
+    Exit code [bold]2[/bold]: Redis or the posting service could not be read to its end, or its list is incomplete.
 
     [bold]txn audit[/]
 

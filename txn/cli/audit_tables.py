@@ -8,14 +8,14 @@ from rich.markup import escape
 from rich.table import Table
 
 from txn.audit.join import Finding
-from txn.audit.report import LISTED, Report
+from txn.audit.report import LISTED, Report, conclusion, notes
 from txn.audit.verdict import BROKEN, Verdict
 
 #: Findings shown per class.
 SHOWN = 10
 
 _MEANINGS = {
-    Verdict.ONCE: "completed, and there exactly once",
+    Verdict.ONCE: "completed, and there",
     Verdict.MISSING: "completed, and not there",
     Verdict.DOUBLED: "there more than once",
     Verdict.DIFFERENT: "there with other content",
@@ -25,6 +25,7 @@ _MEANINGS = {
     Verdict.FAILED: "failed, and not there",
     Verdict.TO_DECIDE: "conflict or undecided: for a person",
     Verdict.DISCARDED: "taken off the list by an operator",
+    Verdict.UNREADABLE: "a status that this version does not know",
 }
 
 
@@ -34,7 +35,7 @@ def print_report(report: Report, console: Console) -> None:
     for name, findings in report.findings.items():
         total = report.unknown_ids if name == "unknown" else report.counts[Verdict(name)]
         console.print(_findings(name, findings, total))
-    for note in _notes(report):
+    for note in notes(report):
         console.print(f"[yellow]Note:[/] {note}")
     console.print(_conclusion(report), highlight=False)
 
@@ -47,6 +48,8 @@ def _counts(report: Report) -> Table:
     for verdict, meaning in _MEANINGS.items():
         count = report.counts[verdict]
         style = _style(verdict) if count else "dim"
+        if verdict is Verdict.ONCE and report.whole and not report.only_by_get:
+            meaning += " exactly once"  # which a list shows, and a GET does not
         table.add_row(_title(verdict), f"{count:,}", meaning, style=style)
     table.add_section()
     table.add_row("accepted", f"{report.accepted:,}", _evidence(report), style="bold")
@@ -71,29 +74,17 @@ def _findings(name: str, findings: Sequence[Finding], total: int) -> Table:
     return table
 
 
-def _notes(report: Report) -> list[str]:
-    notes = []
-    if report.listed is None:
-        notes.append("the posting service has no list, so a second row of an id could not be seen.")
-    if report.only_by_get:
-        notes.append(f"{report.only_by_get:,} are not in the list, but a GET finds them (settled during the audit?).")
-    return notes
-
-
 def _conclusion(report: Report) -> str:
-    if report.broken:
-        return f"[bold red]{report.broken:,} of {report.accepted:,} are not as promised.[/]"
-    if unanswered := report.counts[Verdict.UNANSWERED]:
-        return f"[bold yellow]About {unanswered:,} of {report.accepted:,} nothing can be said: audit again.[/]"
-    if report.listed is None:
-        return "[bold green]Nothing is missing or different.[/] Doubles could not be seen."
-    return "[bold green]Nothing is missing, doubled or different.[/]"
+    colour = {0: "green", 1: "red", 2: "yellow"}[report.exit_code]
+    return f"[bold {colour}]{conclusion(report)}[/]"
 
 
 def _style(verdict: Verdict) -> str:
     if verdict in BROKEN:
         return "bold red"
-    return {Verdict.ONCE: "green", Verdict.UNANSWERED: "yellow", Verdict.TO_DECIDE: "yellow"}.get(verdict, "")
+    if verdict in (Verdict.UNANSWERED, Verdict.TO_DECIDE, Verdict.UNREADABLE):
+        return "yellow"
+    return "green" if verdict is Verdict.ONCE else ""
 
 
 def _evidence(report: Report) -> str:

@@ -1,16 +1,21 @@
 """`txn submit`: a transaction, through the API."""
 
+import shlex
 import time
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated, Any
 
-import simplejson
 import typer
 from rich.console import Console
 
-from txn.cli.api import Api, ApiAway
+from txn.cli.api import Api, ApiAway, NotSent
 from txn.cli.output import AsJson, console, plain, print_json
 from txn.errors import Invalid
+from txn.model.content import loads
+from txn.model.submission import checked_key
+from txn.model.unheld import loads_marked
 
 DEFAULT_URL = "http://127.0.0.1:8000"
 _POLL_S = 0.1
@@ -20,8 +25,12 @@ def submit(
     amount: Annotated[str, typer.Argument(metavar="AMOUNT", help="100.50, say. It never becomes a float.")],
     currency: Annotated[str, typer.Argument(metavar="CURRENCY", help="USD, say.")],
     description: Annotated[str, typer.Argument(metavar="DESCRIPTION")],
-    metadata: Annotated[str, typer.Option(metavar="JSON", help='An object: \'{"order_id": "12345"}\'.')] = "",
-    key: Annotated[str, typer.Option(metavar="KEY", help="The Idempotency-Key. Default: a new one.")] = "",
+    metadata: Annotated[
+        str | None, typer.Option(metavar="JSON", help='An object: \'{"order_id": "12345"}\'.', show_default=False)
+    ] = None,
+    key: Annotated[
+        str | None, typer.Option(metavar="KEY", help="The Idempotency-Key. Default: a new one.", show_default=False)
+    ] = None,
     url: Annotated[str, typer.Option(metavar="URL", help="Where the API is.")] = DEFAULT_URL,
     wait: Annotated[bool, typer.Option("--wait", "-w", metavar="", help="Until it is completed or failed.")] = False,
     as_json: AsJson = False,
@@ -32,9 +41,12 @@ def submit(
 
     [bold]txn submit 100.50 USD 'Payment' --key order-12345 --wait[/]
     """
-    body = {"amount": amount, "currency": currency, "description": description} | _metadata(metadata)
+    texts = {"amount": amount, "currency": currency, "description": description}
+    with _nothing_sent():
+        body = {name: _utf8(name, text) for name, text in texts.items()} | _metadata(metadata)
+        key = _key(key)
     with Api(url) as api:
-        found = _submitted(api, body, key or str(uuid.uuid4()))
+        found = _submitted(api, body, key)
         if wait:
             found = _wait(api, found)
     if as_json:
@@ -44,22 +56,69 @@ def submit(
     raise typer.Exit(1 if found["status"] == "failed" else 0)
 
 
-def _metadata(text: str) -> dict[str, Any]:
-    if not text:
-        return {}
+@contextmanager
+def _nothing_sent() -> Iterator[None]:
+    """Whoever is refused here need not ask what has become of it."""
     try:
-        found = simplejson.loads(text, use_decimal=True)
+        yield
+    except Invalid as error:
+        raise Invalid(error.field, f"{error}. Nothing was sent") from None
+
+
+def _utf8(name: str, text: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise Invalid(name, f"{name} holds bytes that are not UTF-8") from None
+    return text
+
+
+def _key(text: str | None) -> str:
+    if text is None:
+        return str(uuid.uuid4())
+    if not text:
+        raise Invalid("--key", "--key is empty (a variable that is not set?): leave it out for a new key")
+    try:
+        return checked_key(text)
+    except Invalid as error:
+        raise Invalid("--key", f"--key {error}") from None
+
+
+def _metadata(text: str | None) -> dict[str, Any]:
+    if text is None:
+        return {}
+    if not text:
+        raise Invalid("--metadata", "--metadata is empty (a variable that is not set?): leave it out for none")
+    written = _utf8("--metadata", text).encode()
+    try:
+        return {"metadata": loads(written)}
     except ValueError as error:
-        raise Invalid("--metadata", f"--metadata is not JSON: {error}") from None
-    return {"metadata": found}
+        raise Invalid("--metadata", f"--metadata {_fault(written, error)}") from None
+
+
+def _fault(written: bytes, error: ValueError) -> str:
+    """A number that cannot be held is JSON all the same, but then nothing else is wrong."""
+    try:
+        loads_marked(written)
+    except ValueError:
+        return f"is not JSON: {error}"
+    if "Internal error" in str(error) or "out of range" in str(error):
+        return "holds a number that is too large to be carried"
+    return f"is not JSON: {error}"
 
 
 def _submitted(api: Api, body: dict[str, Any], key: str) -> dict[str, Any]:
-    """Whoever is not answered must know the key, or submits twice."""
+    """Whoever is not answered must know the key, or submits twice; unless nothing was sent."""
+    repeat = f"It may have been stored: repeat it with --key {shlex.quote(key)}, and it is stored once"
     try:
         return api.submit(body, key)
+    except NotSent:
+        raise
     except ApiAway as error:
-        raise ApiAway(f"{error}. It may have been stored: repeat it with --key {key}, and it is stored once") from None
+        raise ApiAway(f"{error}. {repeat}") from None
+    except KeyboardInterrupt:
+        typer.echo(f"\n{repeat}", err=True)
+        raise
 
 
 def _wait(api: Api, found: dict[str, Any]) -> dict[str, Any]:
@@ -79,7 +138,7 @@ def _wait(api: Api, found: dict[str, Any]) -> dict[str, Any]:
 
 
 def _told(found: dict[str, Any]) -> str:
-    line = f"{found['transactionId']}  {found['status']}"
-    if error := found.get("error"):
-        line += f"  {error['code']}: {plain(str(error['detail']))}"
+    line = f"{plain(found['transactionId'])}  {plain(found['status'])}"
+    if isinstance(error := found.get("error"), dict):
+        line += f"  {plain(str(error.get('code')))}: {plain(str(error.get('detail')))}"
     return line

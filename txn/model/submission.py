@@ -4,7 +4,7 @@ import re
 import uuid
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated, Any, LiteralString
 
 import iso4217
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StrictStr, ValidationError
@@ -12,6 +12,7 @@ from pydantic_core import PydanticCustomError
 
 from txn.errors import Invalid
 from txn.model.content import dumps, fingerprint, loads
+from txn.model.unheld import Unheld, loads_marked
 
 MAX_AMOUNT = Decimal("99999999.99")
 MAX_METADATA_ENTRIES = 50
@@ -26,9 +27,18 @@ _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 _DECIMAL_STRING = re.compile(r"[0-9]{1,20}(\.[0-9]{1,20})?", re.ASCII)
 #: Where jiter stopped, and what a key of ours looks like.
 _PLACE = re.compile(r"line (\d+) column (\d+)")
+#: What jiter says of an exponent that Python's decimals cannot hold.
+_INTERNAL = re.compile(r'Internal error: "InvalidOperation.*?"')
+#: Numbers at which parsing can fail although they are JSON.
+_TOO_LONG = re.compile(rb"[0-9]{4000}|[eE][+-]?[0-9]{10}")
 _JSON_KEY = re.compile(rb'"([a-z]{1,20})"\s*:')
 #: More digits than this cannot be an amount, and Decimal arithmetic would begin to round.
 _MAX_DIGITS = 28
+
+#: PostgreSQL, for one, has no text and no JSON with it: the posting service could only fail, again and again. All other
+#: characters that UTF-8 can hold can be stored.
+_NO_NUL: LiteralString = "must not hold the character U+0000"
+_AMOUNT_LIMIT: LiteralString = "must be more than 0 and at most 99999999.99"
 
 #: Currency code -> digits after the point that both the currency and the posting service allow.
 DECIMALS = {
@@ -59,8 +69,8 @@ def parse_submission(body: bytes, idempotency_key: str | None = None, client: st
     `client` is whom the key belongs to: equal keys of two clients are two transactions.
     Raises: Invalid, naming the first field that is wrong.
     """
-    if idempotency_key is not None and not _KEY.fullmatch(idempotency_key):
-        raise Invalid("Idempotency-Key", "must be 1 to 255 visible ASCII characters")
+    if idempotency_key is not None:
+        checked_key(idempotency_key)
     form = _check(_parse(body))
     content = {
         "amount": _rounded(form.amount, form.currency),
@@ -79,6 +89,16 @@ def checked_id(text: str) -> str:
     """
     if not _ID.fullmatch(text):
         raise Invalid("id", "must be 1 to 64 of the characters A-Z a-z 0-9 . _ : - and neither . nor ..")
+    return text
+
+
+def checked_key(text: str) -> str:
+    """`text`, if it can be an idempotency key.
+
+    Raises: Invalid.
+    """
+    if not _KEY.fullmatch(text):
+        raise Invalid("Idempotency-Key", "must be 1 to 255 visible ASCII characters")
     return text
 
 
@@ -101,7 +121,19 @@ def _parse(body: bytes) -> Any:
     try:
         return loads(body)
     except ValueError as error:
-        raise Invalid(_field_near(body, str(error)), f"is not valid JSON: {error}", code="invalid_json") from None
+        if _TOO_LONG.search(body):
+            _check_numbers(body)
+        why = _INTERNAL.sub("number too large", str(error))
+        raise Invalid(_field_near(body, str(error)), f"is not valid JSON: {why}", code="invalid_json") from None
+
+
+def _check_numbers(body: bytes) -> None:
+    """Where only a number is too large to be parsed, say of its field what is wrong with it. Raises: Invalid."""
+    try:
+        value = loads_marked(body)
+    except ValueError:
+        return
+    _check(value)
 
 
 def _field_near(body: bytes, message: str) -> str:
@@ -136,13 +168,15 @@ def _rounded(amount: Decimal, currency: str) -> Decimal:
 
 
 def _amount(value: Any) -> Decimal:
+    if isinstance(value, Unheld):
+        raise PydanticCustomError("amount", _AMOUNT_LIMIT)
     if isinstance(value, bool) or not isinstance(value, (int, Decimal, str)):
         raise PydanticCustomError("amount", "must be a JSON number or a decimal string such as 100.50")
     if isinstance(value, str) and not _DECIMAL_STRING.fullmatch(value):
         raise PydanticCustomError("amount", "must be a decimal string such as 100.50")
     amount = Decimal(value)
     if not 0 < amount <= MAX_AMOUNT:
-        raise PydanticCustomError("amount", "must be more than 0 and at most 99999999.99")
+        raise PydanticCustomError("amount", _AMOUNT_LIMIT)
     if len(amount.as_tuple().digits) > _MAX_DIGITS or int(amount.as_tuple().exponent) < -_MAX_DIGITS:
         raise PydanticCustomError("amount", "has too many digits")
     return amount
@@ -155,26 +189,41 @@ def _currency(value: Any) -> str:
 
 
 def _metadata(value: Any) -> dict[str, Any]:
+    if value is None:
+        return {}
     if not isinstance(value, dict):
         raise PydanticCustomError("metadata", "must be a JSON object")
     if len(value) > MAX_METADATA_ENTRIES:
         raise PydanticCustomError("metadata", "must have at most 50 entries")
     try:
-        size = len(dumps(value))
-    except ValueError:
+        written = dumps(value)
+    except (ValueError, TypeError):
         raise PydanticCustomError("metadata", "holds a number or text that JSON cannot carry") from None
-    if size > MAX_METADATA_BYTES:
+    if len(written) > MAX_METADATA_BYTES:
         raise PydanticCustomError("metadata", "must be at most 8192 bytes of JSON")
+    if b"\\u0000" in written and _holds_nul(value):
+        raise PydanticCustomError("metadata", _NO_NUL)
     return value
+
+
+def _holds_nul(value: Any) -> bool:
+    match value:
+        case dict():
+            return any("\x00" in key or _holds_nul(item) for key, item in value.items())
+        case list():
+            return any(map(_holds_nul, value))
+    return isinstance(value, str) and "\x00" in value
 
 
 def _description(value: str) -> str:
     if "\x00" in value:
-        raise PydanticCustomError("description", "must not hold the character U+0000")
+        raise PydanticCustomError("description", _NO_NUL)
     return value
 
 
-def _own_id(value: Any) -> str:
+def _own_id(value: Any) -> str | None:
+    if value is None:
+        return None
     if not isinstance(value, str):
         raise PydanticCustomError("id", "must be a string")
     try:

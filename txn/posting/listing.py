@@ -1,4 +1,4 @@
-"""The posting service's whole list, row by row: however long it is, one row is held at a time.
+"""The posting service's whole list, row by row: however long it is, a chunk of it is held at a time.
 
 TxnError
 ├── Unavailable
@@ -6,25 +6,31 @@ TxnError
 └── NoList                   this posting service has no list
 """
 
+import re
+import time
 from collections.abc import Iterator, Mapping
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 
-import ijson
 import requests
 import urllib3
 
 from txn.errors import TxnError, Unavailable
 from txn.posting.endpoint import Endpoint
+from txn.posting.rows import NotRows, Splitter, parse
 
-#: How long the list may be silent: the service may have to collect all of it before its first byte.
+#: How long the list may give no row: the service may have to collect all of it before its first byte.
 SILENCE_S = 120.0
 CONNECT_S = 5.0
 
 _CHUNK_BYTES = 64 * 1024
 _NO_LIST = frozenset({404, 405, 501})
-#: Whatever reading can raise: the connection's errors and the parser's, ValueError among them.
-_FOREIGN = (requests.RequestException, urllib3.exceptions.HTTPError, ijson.JSONError, OSError, ValueError)
+#: Whatever reading can raise.
+_FOREIGN = (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError)
+#: Headers in which services say how many rows there are in all.
+_TOTALS = ("X-Total-Count", "X-Total", "Total-Count")
+_RANGE = re.compile(r"\S+ (?:[0-9]+-[0-9]+|\*)/([0-9]{1,18})")
+_NUMBER = re.compile(r"[0-9]{1,18}")
 
 
 class PostingUnavailable(Unavailable):
@@ -46,7 +52,7 @@ class PostingList:
         self._endpoint, self._silence_s = Endpoint.parse(base_url, ca_file), silence_s
 
     def rows(self) -> Iterator[Mapping[str, Any]]:
-        """Every row, in the service's order; numbers with a point or an exponent are Decimals.
+        """Every row, in the service's order; numbers with a point or an exponent are Decimals (see `rows.parse`).
 
         Raises: NoList, PostingUnavailable.
         """
@@ -58,9 +64,29 @@ class PostingList:
                     raise PostingUnavailable(
                         f"the posting service answered GET /transactions with {answer.status_code}"
                     )
-                yield from _rows(_Array(answer.raw))
+                _check_pages(answer)
+                rows = 0
+                for row in self._read(answer.raw):
+                    rows += 1
+                    yield row
+                _check_total(answer, rows)
         except _FOREIGN as error:
             raise PostingUnavailable(_sentence(error)) from None
+
+    def _read(self, raw: Any) -> Iterator[Mapping[str, Any]]:
+        """Chunks as they come: a drip would never fill one of a fixed size, nor be silent."""
+        splitter, waited_s, number = Splitter(), 0.0, 0
+        began = time.monotonic()
+        while chunk := raw.read1(_CHUNK_BYTES, decode_content=True):
+            waited_s += time.monotonic() - began
+            found = splitter.feed(chunk)
+            if not found and waited_s > self._silence_s:
+                raise requests.Timeout
+            for row in found:
+                waited_s, number = 0.0, number + 1
+                yield parse(row, number)
+            began = time.monotonic()
+        splitter.end()
 
     def _session(self) -> requests.Session:
         session = requests.Session()
@@ -75,31 +101,31 @@ class PostingList:
         return session.get(f"{self._endpoint.url}/transactions", stream=True, timeout=timeout, allow_redirects=False)
 
 
-class _Array:
-    """The answer's body for the parser, which by itself would find no rows in anything but an array."""
-
-    def __init__(self, raw: Any) -> None:
-        self._raw, self._begun = raw, False
-
-    def read(self, size: int) -> bytes:
-        chunk: bytes = self._raw.read(size, decode_content=True)
-        if not self._begun and (begin := chunk.lstrip()):
-            if not begin.startswith(b"["):
-                raise PostingUnavailable(
-                    "the posting service answered GET /transactions with something else than a list"
-                )
-            self._begun = True
-        return chunk
+def _check_pages(answer: requests.Response) -> None:
+    """A service that gives its list in pages says where the next one is. Raises: PostingUnavailable."""
+    links = requests.utils.parse_header_links(answer.headers.get("Link", ""))
+    further = any("next" in link.get("rel", "").lower().split() for link in links)
+    if further or answer.headers.get("X-Next-Page", "").strip():
+        raise PostingUnavailable(
+            "the posting service's list is only its first page: it says itself that there is a next one"
+        )
 
 
-def _rows(body: _Array) -> Iterator[Mapping[str, Any]]:
-    for row in ijson.items(body, "item", buf_size=_CHUNK_BYTES):
-        if not isinstance(row, dict):
-            raise PostingUnavailable("the posting service's list holds something else than transactions")
-        yield row
+def _check_total(answer: requests.Response, rows: int) -> None:
+    """More than that may have been written since. Raises: PostingUnavailable."""
+    said = [answer.headers.get(name, "") for name in _TOTALS]
+    if found := _RANGE.fullmatch(answer.headers.get("Content-Range", "").strip()):
+        said.append(found[1])
+    total = max((int(number) for number in said if _NUMBER.fullmatch(number.strip())), default=0)
+    if total > rows:
+        raise PostingUnavailable(
+            f"the posting service's list is not whole: it holds {rows} of {total} rows, by its own account"
+        )
 
 
 def _sentence(error: BaseException) -> str:
+    if isinstance(error, NotRows):
+        return f"the posting service's list {error}"
     if isinstance(error, requests.ConnectionError):
         return "the posting service cannot be reached"
     if isinstance(error, (requests.Timeout, urllib3.exceptions.TimeoutError)):

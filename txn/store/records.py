@@ -7,7 +7,6 @@ from typing import Any
 import redis
 
 from txn.errors import StoreUnavailable
-from txn.model.transaction import Status
 from txn.store.keys import Keys
 from txn.store.scripts import unavailable
 
@@ -21,12 +20,12 @@ _FIELDS = ("status", "fingerprint", "code", "evidence", "discarded")
 class Record:
     """What a record says about the posting service.
 
-    `digest`: 16 bytes, the content's fingerprint. `code`: why it failed, or empty. `evidence`: how we know that it was
-    posted, or empty. `discarded`: an operator took the dead letter off the list.
+    `status`: as it is written, maybe by a newer version. `digest`: 16 bytes, the content's fingerprint. `code`: why it
+    failed, or empty. `evidence`: how we know that it was posted, or empty. `discarded`: no dead letter any more.
     """
 
     id: str
-    status: Status
+    status: str
     digest: bytes
     code: str
     evidence: str
@@ -87,13 +86,9 @@ class RecordReader:
 def _record(transaction_id: str, reply: Sequence[bytes | None]) -> Record:
     status, fingerprint, code, evidence, discarded = (None if field is None else field.decode() for field in reply)
     try:
-        return Record(
-            transaction_id,
-            Status(status or ""),
-            bytes.fromhex(fingerprint or ""),
-            code or "",
-            evidence or "",
-            discarded is not None,
-        )
+        digest = bytes.fromhex(fingerprint or "")
     except ValueError:
-        raise StoreUnavailable(f"the record of {transaction_id} is damaged") from None
+        digest = b""
+    if not status or not digest:
+        raise StoreUnavailable(f"the record of {transaction_id} is damaged")
+    return Record(transaction_id, status, digest, code or "", evidence or "", discarded is not None)

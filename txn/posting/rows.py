@@ -1,0 +1,128 @@
+"""A JSON array of objects as it comes in, cut into its objects: one is held at a time, whatever stands in it.
+
+Only brackets and strings are looked at here; each object is parsed for itself. A parser of streams (ijson) dies of an
+integer of 5,000 digits, and takes all memory for 100,000 brackets.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import jiter
+
+from txn.model.unheld import loads_marked
+
+#: A longer row is somebody else's, and would fill the memory.
+MAX_ROW_BYTES = 8 * 1024 * 1024
+
+_BOM = b"\xef\xbb\xbf"
+_SPACE = b" \t\r\n"
+#: Up to the next bracket outside a string, or (group 2) to the quote of a string whose end is not there yet.
+_NEXT = re.compile(rb'(?:[^"\[\]{}]++|"(?:[^"\\]++|\\.)*+")*+(?:([\[{])|([\]}])|("))', re.DOTALL)
+_FIRST = re.compile(rb"[ \t\r\n]*+(?:\{|(\]))")
+_FURTHER = re.compile(rb"[ \t\r\n]*+(?:,[ \t\r\n]*+\{|(\]))")
+_MORE_TO_COME = re.compile(rb"[ \t\r\n]*+,?[ \t\r\n]*+")
+
+
+class NotRows(ValueError):
+    """What came is no whole array of objects. The message goes on from "the posting service's list"."""
+
+
+def parse(row: bytes, number: int) -> Mapping[str, Any]:
+    """One object. Numbers with a point or an exponent are Decimals; of equal keys the last counts.
+
+    A number that no decimal can hold is an `Unheld`: so is NaN, which some write. Raises: NotRows.
+    """
+    try:
+        found: Mapping[str, Any] = jiter.from_json(row, float_mode="decimal", allow_inf_nan=False)
+    except ValueError:
+        try:
+            found = loads_marked(row)
+        except ValueError:
+            raise NotRows(f"holds something that cannot be read as JSON, in row {number}") from None
+    return found
+
+
+class Splitter:
+    """Is fed with chunks of the array's text, and gives the objects that each completes, as they are written."""
+
+    def __init__(self) -> None:
+        #: What is not cut yet: a row, from its bracket on, or what stands before one.
+        self._text = b""
+        #: How deep in the row, and up to where, the text was looked at.
+        self._depth = self._scanned = 0
+        self._begun = self._ended = False
+        self._gap = _FIRST
+
+    def feed(self, chunk: bytes) -> list[bytes]:
+        """The next chunk. Raises: NotRows."""
+        self._text += chunk
+        if not self._begun:
+            self._begin()
+        rows, at = [], 0
+        while self._begun and not self._ended:
+            if not self._depth:
+                begin = self._enter(at)
+                if begin is None:
+                    break
+                at = begin
+            end = self._row_end()
+            if end is None:
+                break
+            rows.append(self._text[at:end])
+            at = end
+        self._forget(0 if self._ended else at)
+        return rows
+
+    def end(self) -> None:
+        """There are no more chunks. Raises: NotRows."""
+        if not self._ended:
+            raise NotRows("could not be read to its end")
+
+    def _begin(self) -> None:
+        if _BOM.startswith(self._text[:3]) and len(self._text) < len(_BOM):
+            return
+        begin = self._text.removeprefix(_BOM).lstrip(_SPACE)
+        if not begin:
+            self._text = b""
+        elif begin.startswith(b"["):
+            self._begun, self._text = True, begin[1:]
+        else:
+            raise NotRows("is something else than a list")
+
+    def _enter(self, at: int) -> int | None:
+        """Where the next row begins, if there is one in the text. Notes the array's end."""
+        found = self._gap.match(self._text, at)
+        if found is None:
+            if not _MORE_TO_COME.fullmatch(self._text, at):
+                raise NotRows("holds something else than transactions")
+            return None
+        if found[1]:
+            self._ended, self._text = True, self._text[found.end() :]
+            return None
+        self._gap, self._depth, self._scanned = _FURTHER, 1, found.end()
+        return found.end() - 1
+
+    def _row_end(self) -> int | None:
+        """Where the row ends, if that is in the text."""
+        while found := _NEXT.match(self._text, self._scanned):
+            if found[3]:
+                self._scanned = found.start(3)
+                return None
+            self._scanned = found.end()
+            self._depth += 1 if found[1] else -1
+            if self._depth == 0:
+                return self._scanned
+        return None
+
+    def _forget(self, at: int) -> None:
+        self._text = self._text[at:]
+        self._scanned -= at
+        if self._ended:
+            if self._text.strip(_SPACE):
+                raise NotRows("goes on behind its end")
+            self._text = b""
+        elif not self._depth and self._begun:
+            self._text = self._text.strip(_SPACE)
+        elif len(self._text) > MAX_ROW_BYTES:
+            raise NotRows(f"holds a row of more than {MAX_ROW_BYTES // 1024**2} MiB")
