@@ -24,13 +24,14 @@ class RecordBroker(RedisBroker):
         keys: Keys,
         middleware: list[Middleware],
         shift_ms: Callable[[], int] = lambda: 0,
+        about: About | None = None,
     ) -> None:
         super().__init__(  # type: ignore[no-untyped-call]
             client=client, namespace=keys.namespace, maintenance_chance=0, middleware=middleware
         )
         self._messages = Messages(client, keys, self.broker_id, shift_ms)
         #: What the consumer says of this process.
-        self.about = About()
+        self.about = about or About()
 
     def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 5000) -> RecordConsumer:
         """The queue's consumer; `prefetch` is twice the worker's threads."""

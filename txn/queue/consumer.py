@@ -13,7 +13,7 @@ from dramatiq import Message
 from dramatiq.broker import Consumer, MessageProxy
 from dramatiq.errors import DecodeError
 
-from txn.errors import StoreUnavailable
+from txn.errors import StoreRefuses, StoreUnavailable
 from txn.queue.about import About
 from txn.store.messages import Messages
 
@@ -37,7 +37,7 @@ class RecordConsumer(Consumer):
         about: About | None = None,
     ) -> None:
         self._messages, self._prefetch, self._monotonic_s = messages, prefetch, monotonic_s
-        self._about, self._processed = about, 0
+        self._about, self._processed = about or About(), 0
         self._fetched: deque[tuple[str, bytes]] = deque()
         self._lock = threading.Lock()
         self._held: set[str] = set()
@@ -52,6 +52,7 @@ class RecordConsumer(Consumer):
                 self._exchange()
             except StoreUnavailable as error:
                 log.debug("consumer waits", extra={"detail": str(error)})
+                self._about.refused = str(error) if isinstance(error, StoreRefuses) else ""
                 self._in_step = False
                 self._many_acked.wait(UNAVAILABLE_S)
                 return None
@@ -90,7 +91,8 @@ class RecordConsumer(Consumer):
             if returned:
                 log.warning("consumer gave back %d messages that it did not know of", returned)
         if (now_s := self._monotonic_s()) >= self._next_heartbeat:
-            self._messages.heartbeat(self._about.fields(self._processed, now_s) if self._about else None)
+            self._messages.heartbeat(self._about.fields(self._processed, now_s))
+            self._about.refused = ""
             self._next_heartbeat = self._monotonic_s() + HEARTBEAT_S
         acked = self._take_acked()
         room = self._prefetch - len(self._held)
