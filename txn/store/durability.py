@@ -24,9 +24,6 @@ _REQUIRED = {
     "maxmemory-policy": ("noeviction", "records can be evicted"),
 }
 
-#: What was written is on disk, with `appendfsync always`, before it is answered.
-_SYNCED_WITHIN_MS = "20"
-
 
 @dataclass(frozen=True, slots=True)
 class Durability:
@@ -101,9 +98,19 @@ def _is_logged(ask: Ask, server: Mapping[str, str], key: str) -> bool:
         ask("SET", key, "1", "PX", "1")
         if int(server.get("redis_version", "7").partition(".")[0]) < 7:
             return _log_length(ask) > length
-        return bool(ask("WAITAOF", "1", "0", _SYNCED_WITHIN_MS)[0] == 1)
+        return _is_synced(ask)
     except redis.ResponseError:
         return False
+
+
+def _is_synced(ask: Ask) -> bool:
+    """Whether the log is synced as far as the connection has written: with `appendfsync always` at once, or not yet."""
+    ask("MULTI")  # where nothing waits
+    try:
+        ask("WAITAOF", "1", "0", "0")
+    finally:
+        [[local, _replicas]] = ask("EXEC")
+    return bool(local == 1)
 
 
 def _log_length(ask: Ask) -> int:
