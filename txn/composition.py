@@ -18,7 +18,7 @@ from txn.queue.about import About, worker_name
 from txn.queue.actor import declare_actor
 from txn.queue.broker import RecordBroker
 from txn.queue.message import NAME, message_template
-from txn.queue.middleware import AddUpTimings, RunLoops, SettleEscaped, TellThreads
+from txn.queue.middleware import AddUpTimings, RunLoops, SettleEscaped, StopFetching, TellThreads
 from txn.queue.results import RecordResults
 from txn.rescuer import Rescuer
 from txn.settings import Settings
@@ -85,6 +85,7 @@ def worker(settings: Settings) -> tuple[RecordBroker, Actor[Any, Any]]:
         keys,
         [
             CurrentMessage(),
+            StopFetching(),
             Results(backend=RecordResults(store)),
             SettleEscaped(delivery),
             TellThreads(),
