@@ -7,6 +7,7 @@ and after a bounded time in any case. That happens between two calls, never with
 
 import logging
 import re
+import socket
 import time
 from collections.abc import Callable
 from typing import Any
@@ -133,11 +134,26 @@ class _Leaving(AbstractConnection):
         return self._born_s <= self.server.left_s or time.monotonic() - self._born_s > self._max_age_s
 
 
-class _Tcp(_Leaving, Connection):
+class _ByName(_Leaving):
+    """A name may lead to several addresses, and the first be dead: they share the time for connecting."""
+
+    port: int
+
+    def __init__(self, **options: Any) -> None:
+        self._connecting_s = options["socket_connect_timeout"]
+        super().__init__(**options)
+
+    def _connect(self) -> Any:
+        found = socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)
+        self.socket_connect_timeout = self._connecting_s / len(found)
+        return super()._connect()
+
+
+class _Tcp(_ByName, Connection):
     pass
 
 
-class _Tls(_Leaving, SSLConnection):
+class _Tls(_ByName, SSLConnection):
     pass
 
 
