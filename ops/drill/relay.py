@@ -5,11 +5,10 @@ standard input is the next target, and is answered with how many connections sta
 """
 
 import asyncio
-import contextlib
 import subprocess
 import sys
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import uvloop
 
@@ -47,36 +46,68 @@ class Relay:
         return int(line)
 
 
+class _End(asyncio.Protocol):
+    """One end of a connection: what comes here goes out at the other one."""
+
+    def __init__(self, other: asyncio.WriteTransport | None = None) -> None:
+        self.other = other
+
+    def data_received(self, data: bytes) -> None:
+        if self.other is not None:
+            self.other.write(data)
+
+    def connection_lost(self, _error: Exception | None) -> None:
+        if self.other is not None:
+            self.other.close()
+
+
 class _Relaying:
     def __init__(self, target: int) -> None:
-        self.target, self.connections = target, 0
+        self.target = target
+        self.connecting: set[asyncio.Task[None]] = set()
+        self.open = 0
 
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One connection, both ways, until either end closes."""
-        with contextlib.suppress(OSError):
-            other_reader, other_writer = await asyncio.open_connection("127.0.0.1", self.target)
-            self.connections += 1
-            await asyncio.gather(_copy(reader, other_writer), _copy(other_reader, writer))
-            self.connections -= 1
-        writer.close()
+    def serve(self) -> "_Client":
+        return _Client(self)
 
 
-async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    with contextlib.suppress(OSError):
-        while data := await reader.read(65536):
-            writer.write(data)
-            await writer.drain()
-    writer.close()
+class _Client(_End):
+    """The end of who has connected. Nothing is read from it before the other end is there."""
+
+    def __init__(self, relaying: _Relaying) -> None:
+        super().__init__()
+        self._relaying = relaying
+
+    def connection_made(self, transport: Any) -> None:
+        transport.pause_reading()
+        connecting = asyncio.create_task(self._connect(transport))
+        self._relaying.connecting.add(connecting)
+        connecting.add_done_callback(self._relaying.connecting.discard)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        if self.other is not None:
+            self._relaying.open -= 1
+        super().connection_lost(error)
+
+    async def _connect(self, transport: Any) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            other, _ = await loop.create_connection(lambda: _End(transport), "127.0.0.1", self._relaying.target)
+        except OSError:
+            transport.close()
+            return
+        self.other = other
+        self._relaying.open += 1
+        transport.resume_reading()
 
 
 async def _run(port: int, target: int) -> None:
-    relaying = _Relaying(target)
-    server = await asyncio.start_server(relaying.serve, "127.0.0.1", port)
+    relaying, loop = _Relaying(target), asyncio.get_running_loop()
+    server = await loop.create_server(relaying.serve, "127.0.0.1", port)
     print(0, flush=True)
-    loop = asyncio.get_running_loop()
     while line := await loop.run_in_executor(None, sys.stdin.readline):
         relaying.target = int(line)
-        print(relaying.connections, flush=True)
+        print(relaying.open, flush=True)
     server.close()
 
 
