@@ -72,14 +72,20 @@ class _Relaying:
 
 
 class _Client(_End):
-    """The end of who has connected. Nothing is read from it before the other end is there."""
+    """The end of who has connected. What comes before the other end is there waits for it."""
 
     def __init__(self, relaying: _Relaying) -> None:
         super().__init__()
         self._relaying = relaying
+        self._early = b""
+
+    def data_received(self, data: bytes) -> None:
+        if self.other is None:
+            self._early += data
+        else:
+            self.other.write(data)
 
     def connection_made(self, transport: Any) -> None:
-        transport.pause_reading()
         connecting = asyncio.create_task(self._connect(transport))
         self._relaying.connecting.add(connecting)
         connecting.add_done_callback(self._relaying.connecting.discard)
@@ -96,9 +102,12 @@ class _Client(_End):
         except OSError:
             transport.close()
             return
+        if transport.is_closing():
+            other.close()
+            return
+        other.write(self._early)
         self.other = other
         self._relaying.open += 1
-        transport.resume_reading()
 
 
 async def _run(port: int, target: int) -> None:

@@ -90,6 +90,7 @@ class Stand:
         promoted = RedisServer(free_port(), self.folder / f"redis{len(self._servers)}")
         self._servers.append(promoted.start())
         with redis.Redis(port=demoted.port) as old, redis.Redis(port=promoted.port) as new:
+            old.config_set("repl-diskless-sync-delay", 0)
             new.execute_command("REPLICAOF", "127.0.0.1", str(demoted.port))
             self._until(lambda: new.info("replication")["master_link_status"] == "up", "the replica is in step")
             self._until(lambda: not new.info("persistence")["aof_rewrite_in_progress"], "its log is complete")
