@@ -7,6 +7,7 @@ from dramatiq.broker import MessageProxy
 from ops.redis_server import RedisServer
 from tests.parts import Parts
 from tests.proxy import CuttingProxy
+from txn.errors import StoreUnavailable
 from txn.queue.consumer import HEARTBEAT_S, RecordConsumer
 from txn.store.connection import connect
 from txn.store.messages import DEAD_AFTER_MS, Messages
@@ -176,15 +177,31 @@ class StoppedMeanwhile(Messages):
         return returned
 
 
-@pytest.mark.parametrize("moment", ["fetching", "returning"])
-def test_what_is_on_its_way_to_a_consumer_that_stops_goes_back(parts: Parts, moment: str) -> None:
+def test_what_is_on_its_way_to_a_consumer_that_stops_goes_back(parts: Parts) -> None:
     ids = [parts.accept() for _ in range(3)]
     messages = StoppedMeanwhile(parts.client, parts.keys, "tested", parts.clock)
     consumer = RecordConsumer(messages, prefetch=4)
-    setattr(messages, moment, consumer.stop_fetching)
+    messages.fetching = consumer.stop_fetching
     assert take(consumer, 1, tries=5) == []
     assert sorted(parts.queued()) == sorted(ids)
     assert acks(parts) == set()
+
+
+def test_what_a_consumer_said_that_it_holds_when_it_was_told_to_stop_goes_back(parts: Parts) -> None:
+    ids = [parts.accept() for _ in range(3)]
+    messages = StoppedMeanwhile(parts.client, parts.keys, "tested", parts.clock)
+    consumer = RecordConsumer(messages, prefetch=4)
+    take(consumer, 3)
+
+    def lost() -> None:
+        raise StoreUnavailable("the answer was lost")
+
+    messages.fetching = lost
+    assert next(consumer) is None
+    messages.fetching, messages.returning = lambda: None, consumer.stop_fetching
+    for _ in range(3):
+        assert next(consumer) is None
+    assert sorted(parts.queued()) == sorted(ids)
 
 
 def test_a_stopping_consumer_gives_back_when_redis_is_there_again(
