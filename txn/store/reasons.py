@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import redis
 
-_CLOSED = "it closed the connection: see its log, and whether its port wants TLS (rediss://)"
+_CLOSED = "it closed the connection: see its log (too many clients?), and whether its port wants TLS (rediss://)"
 _NO_TLS = "its port does not speak TLS: use redis://, or the port that does"
 _NO_ROUTE = "there is no way to its host: check the host in TXN_REDIS_URL, and the network"
 _TOO_SLOW = "connecting took too long: check host and port in TXN_REDIS_URL, and what filters between"
@@ -56,6 +56,8 @@ def reason(error: redis.RedisError) -> str:
         return "Redis did not answer in time"
     if isinstance(error, redis.ConnectionError | redis.TimeoutError | redis.exceptions.InvalidResponse):
         return f"Redis cannot be reached: {_connection(error)}"
+    if "DB index is out of range" in str(error):
+        return "Redis has no database of that number: check the number at the end of TXN_REDIS_URL"
     return f"Redis answered with an error: {_said(error)}"
 
 
