@@ -1,3 +1,4 @@
+import select
 import socket
 import time
 from typing import Any
@@ -6,7 +7,8 @@ import pytest
 import redis
 
 from ops.redis_server import RedisServer
-from tests.posting.raw_server import free_port, full_backlog
+from tests.posting.raw_server import CERTIFICATE, free_port, full_backlog
+from tests.proxy import TlsProxy
 from txn.store.connection import connect
 
 
@@ -46,3 +48,18 @@ def test_dead_addresses_share_the_time_for_connecting(monkeypatch: pytest.Monkey
             with pytest.raises(redis.TimeoutError):
                 client.ping()
             assert time.monotonic() - began < 1
+
+
+def test_what_tls_says_for_itself_is_no_stray_reply(valkey: RedisServer) -> None:
+    options = f"ssl_ca_certs={CERTIFICATE}"
+    with (
+        TlsProxy(valkey.port, CERTIFICATE) as proxy,
+        connect(f"rediss://127.0.0.1:{proxy.port}/0?{options}", timeout_ms=1_000) as client,
+    ):
+        connection = client.connection_pool.make_connection()
+        connection.connect()
+        assert select.select([connection._sock], [], [], 5)[0], "the session tickets have come"
+        assert not connection.can_read()
+        connection.send_command("PING")
+        assert connection.read_response() == b"PONG"
+        connection.disconnect()

@@ -154,7 +154,11 @@ class _Tcp(_ByName, Connection):
 
 
 class _Tls(_ByName, SSLConnection):
-    pass
+    def can_read(self, timeout: float = 0) -> bool:
+        """Whether there is something to read. Session tickets, which a server sends after the handshake, are not: the
+        client would take the connection for one with a stray reply in it, and close it.
+        """
+        return super().can_read(timeout) and bool(self._parser.read_from_socket(timeout=0, raise_on_timeout=False))
 
 
 class _Unix(_Leaving, UnixDomainSocketConnection):

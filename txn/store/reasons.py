@@ -93,7 +93,8 @@ def _connection(error: redis.RedisError) -> str:
         return "it has too many clients: raise its maxclients"
     if isinstance(error, redis.exceptions.InvalidResponse) or "Protocol error" in text:
         return "what answers there is not Redis, or wants TLS (rediss://): check the port in TXN_REDIS_URL"
-    return _CLOSED if "closed" in text.lower() else "the connection failed"
+    # "not ready", "has data": it has said something that nobody asked for, such as why it closes.
+    return _CLOSED if re.search("closed|not ready|has data", text, re.IGNORECASE) else "the connection failed"
 
 
 def _system(error: OSError, text: str) -> str:
