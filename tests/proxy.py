@@ -2,6 +2,7 @@
 
 import contextlib
 import socket
+import ssl
 import threading
 from typing import Self
 
@@ -38,6 +39,10 @@ class CuttingProxy:
         self.was_cut.clear()
         self._cut_when = to_requests_with
 
+    def lead_to(self, target_port: int) -> None:
+        """From now on new connections go there; those that are there stay where they are."""
+        self._target = target_port
+
     def refuse(self) -> None:
         """Close every connection and every new one."""
         self._refusing = True
@@ -64,7 +69,11 @@ class CuttingProxy:
             threading.Thread(target=self._serve, args=(client,), daemon=True).start()
 
     def _serve(self, client: socket.socket) -> None:
-        server = socket.create_connection(("127.0.0.1", self._target))
+        try:
+            server = socket.create_connection(("127.0.0.1", self._target))
+        except OSError:
+            client.close()
+            return
         self._open |= {client, server}
         cutting = threading.Event()
         threading.Thread(target=self._answers, args=(server, client, cutting), daemon=True).start()
@@ -92,3 +101,16 @@ class CuttingProxy:
             with contextlib.suppress(OSError):
                 one.shutdown(socket.SHUT_RDWR)
             one.close()
+
+
+class TlsProxy(CuttingProxy):
+    """The same for clients that speak TLS. `certificate`: PEM with a certificate and its key."""
+
+    def __init__(self, target_port: int, certificate: str) -> None:
+        self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self._context.load_cert_chain(certificate)
+        super().__init__(target_port)
+
+    def _serve(self, client: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            super()._serve(self._context.wrap_socket(client, server_side=True))

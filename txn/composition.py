@@ -14,11 +14,11 @@ from txn.loop import Loop
 from txn.posting.chosen import open_transport
 from txn.posting.service import PostingService
 from txn.posting.timed import TimedTransport
-from txn.queue.about import worker_name
+from txn.queue.about import About, worker_name
 from txn.queue.actor import declare_actor
 from txn.queue.broker import RecordBroker
 from txn.queue.message import NAME, message_template
-from txn.queue.middleware import AddUpTimings, RunLoops, SettleEscaped, TellThreads
+from txn.queue.middleware import AddUpTimings, RunLoops, SettleEscaped, StopFetching, TellThreads
 from txn.queue.results import RecordResults
 from txn.rescuer import Rescuer
 from txn.settings import Settings
@@ -49,9 +49,10 @@ def api(settings: Settings) -> Wsgi:
     Raises: BadSettings.
     """
     keys = Keys(settings.prefix, NAME)
-    durability = DurabilityMonitor(allow_lossy=settings.allow_lossy_redis)
-    client = connect(settings.redis_url, timeout_ms=ACCEPT_TIMEOUT_MS, on_connect=durability.on_connect)
-    probe = connect(settings.redis_url, timeout_ms=HEALTH_TIMEOUT_MS)
+    durability = DurabilityMonitor(allow_lossy=settings.allow_lossy_redis, prefix=settings.prefix)
+    url, age_ms = settings.redis_url, settings.redis_connection_age_ms
+    client = connect(url, timeout_ms=ACCEPT_TIMEOUT_MS, on_connect=durability.on_connect, max_age_ms=age_ms)
+    probe = connect(url, timeout_ms=HEALTH_TIMEOUT_MS, max_age_ms=age_ms)
     durability.watch(probe)
     timings = Timings(probe, keys)
     Loop("timings", timings.flush).start()
@@ -73,17 +74,20 @@ def api(settings: Settings) -> Wsgi:
 def worker(settings: Settings) -> tuple[RecordBroker, Actor[Any, Any]]:
     """A worker process's broker and its actor."""
     keys = Keys(settings.prefix, NAME)
-    client = connect(settings.redis_url, timeout_ms=WORKER_TIMEOUT_MS)
+    age_ms = settings.redis_connection_age_ms
+    client = connect(settings.redis_url, timeout_ms=WORKER_TIMEOUT_MS, max_age_ms=age_ms)
     store = Store(client, keys, message_template(), settings)
     timings = Timings(client, keys)
     posting = PostingService(TimedTransport(open_transport(settings), timings.note), settings.posting_timeout_ms)
     delivery = Delivery(store, posting, settings, worker=worker_name())
     bulk = BulkRunner(BulkRuns(client, keys), DeadLetters(client, keys), worker_name())
+    about = About()
     broker = RecordBroker(
         client,
         keys,
         [
             CurrentMessage(),
+            StopFetching(),
             Results(backend=RecordResults(store)),
             SettleEscaped(delivery),
             TellThreads(),
@@ -91,9 +95,10 @@ def worker(settings: Settings) -> tuple[RecordBroker, Actor[Any, Any]]:
                 Loop("rescuer", Rescuer(store).beat),
                 Loop("bulk runner", bulk.tick),
                 Loop("sweep", Sweep(Integrity(client, keys, message_template())).beat),
-                Loop("watch", Watch(StatisticsReader(client, keys)).beat),
+                Loop("watch", Watch(StatisticsReader(client, keys), lambda: about.refused).beat),
             ),
             AddUpTimings(timings),
         ],
+        about=about,
     )
     return broker, declare_actor(broker, delivery)

@@ -8,6 +8,7 @@ TxnError
 │   └── CleanupForbidden     TXN_ALLOW_CLEANUP is not set (403)
 ├── Unavailable              nothing is acknowledged now; repeat later with the same key (503)
 │   ├── StoreUnavailable     Redis did not answer, or answered with an error
+│   │   ├── StoreRefuses     ... that it takes no writes
 │   │   ├── SettleLost       ... to what a delivery has found out
 │   │   └── RecordUnreadable ... with a record that this version cannot read: a newer one's, or damaged
 │   ├── NotDurable           Redis would acknowledge what it can lose
@@ -73,6 +74,10 @@ class StoreUnavailable(Unavailable):
     """Redis is away, full, read-only or too slow. What was being written may or may not have been stored."""
 
     code = "redis_unavailable"
+
+
+class StoreRefuses(StoreUnavailable):
+    """Redis answers, and takes no writes: a replica, full, its disk full. Nothing was stored."""
 
 
 class SettleLost(StoreUnavailable):

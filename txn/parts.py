@@ -42,8 +42,9 @@ class Parts:
     def open(cls, settings: Settings, durability: DurabilityMonitor, read_timeout_ms: int) -> "Parts":
         """All of them on the Redis of `settings`. Nothing is sent before it is needed."""
         keys = Keys(settings.prefix, NAME)
-        client = connect(settings.redis_url, timeout_ms=read_timeout_ms)
-        writer = connect(settings.redis_url, timeout_ms=WRITE_TIMEOUT_MS)
+        url, age_ms = settings.redis_url, settings.redis_connection_age_ms
+        client = connect(url, timeout_ms=read_timeout_ms, max_age_ms=age_ms)
+        writer = connect(url, timeout_ms=WRITE_TIMEOUT_MS, max_age_ms=age_ms)
         return cls(
             settings=settings,
             durability=durability,

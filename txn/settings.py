@@ -3,11 +3,11 @@
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from typing import Annotated, Any, Literal, Self
-from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 from txn.errors import BadSettings
+from txn.redis_url import check_redis_url
 from txn.url import split_posting_url
 
 #: Characters of a secret that nobody guesses.
@@ -29,6 +29,8 @@ class Settings(BaseModel):
 
     #: Redis >= 6.2 or Valkey: redis://, rediss:// or unix://
     redis_url: Annotated[str, Field(repr=False)] = "redis://127.0.0.1:6379/0"
+    #: No connection to Redis is used for longer: its name may lead to another server by then.
+    redis_connection_age_ms: Milliseconds = 300_000
     #: Every key starts with this; it ends where no other may go on. `{txn}:` puts all into one cluster slot.
     prefix: Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_.:{}-]*[:}]$")] = "txn:"
 
@@ -36,6 +38,8 @@ class Settings(BaseModel):
     posting_url: Annotated[str, Field(repr=False)] = "http://127.0.0.1:8080"
     #: Total deadline of one call to the posting service, connecting included.
     posting_timeout_ms: Milliseconds = 5_000
+    #: No connection to the posting service is used for longer: its name may lead to another server by then.
+    posting_connection_age_ms: Milliseconds = 60_000
     #: What must be left of the lease beyond a whole POST when the POST begins. Follows from the timeout if not set.
     margin_ms: Milliseconds = 1_000
     #: How long a claim holds a transaction. Follows from the timeout if not set.
@@ -117,7 +121,7 @@ class Settings(BaseModel):
             if 0 < len(secret) < MIN_SECRET:
                 raise ValueError(f"{name} is too short: give at least {MIN_SECRET} random characters")
         split_posting_url(self.posting_url)
-        _check_redis_url(self.redis_url)
+        check_redis_url(self.redis_url)
         return self
 
     @property
@@ -148,19 +152,6 @@ def _follow(timeout: str) -> dict[str, Any]:
     except ValidationError:
         return {}  # said once, by the model
     return {"margin_ms": max(1, timeout_ms // 5), "lease_ms": min(4 * timeout_ms, 86_400_000)}
-
-
-def _check_redis_url(url: str) -> None:
-    """Raises: ValueError, which shows nothing of the URL: it may hold a password."""
-    try:
-        parts = urlsplit(url)
-        place = parts.path if parts.scheme == "unix" else parts.hostname
-        valid = parts.scheme in ("redis", "rediss", "unix") and bool(place)
-        valid = valid and parts.port != 0 and not any(letter.isspace() for letter in url)
-    except ValueError:
-        valid = False
-    if not valid:
-        raise ValueError("TXN_REDIS_URL must be redis:// or rediss:// or unix://, a host, and a valid port if any")
 
 
 def _sentence(details: Any) -> str:

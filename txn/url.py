@@ -5,7 +5,7 @@ from urllib.parse import SplitResult, urlsplit
 
 _LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
 #: [user[:password]@]host[:port]; the host is a name, or an address, that of IPv6 in brackets.
-_AUTHORITY = re.compile(rf"(?:.*@)?(?:{_LABEL}(?:\.{_LABEL})*\.?|\[[0-9A-Fa-f:.]+(?:%25[\w.~-]+)?\])(?::[0-9]*)?")
+AUTHORITY = re.compile(rf"(?:.*@)?(?:{_LABEL}(?:\.{_LABEL})*\.?|\[[0-9A-Fa-f:.]+(?:%25[\w.~-]+)?\])(?::[0-9]*)?")
 #: Visible ASCII but ? and #: there is no query and no fragment.
 _CHARACTERS = re.compile(r"[!\"$->@-~]+")
 
@@ -18,7 +18,7 @@ def split_posting_url(url: str) -> SplitResult:
     try:
         parts = urlsplit(url)
         valid = parts.scheme in ("http", "https") and parts.port != 0
-        valid = valid and bool(_AUTHORITY.fullmatch(parts.netloc) and _CHARACTERS.fullmatch(url))
+        valid = valid and bool(AUTHORITY.fullmatch(parts.netloc) and _CHARACTERS.fullmatch(url))
     except ValueError:
         valid = False
     if not valid:

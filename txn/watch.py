@@ -1,5 +1,7 @@
 """Says in the worker's log when Redis or the posting service goes away, and when it is back."""
 
+from collections.abc import Callable
+
 from txn.errors import StoreUnavailable
 from txn.logs.state import State
 from txn.store.statistics import StatisticsReader
@@ -8,10 +10,10 @@ INTERVAL_S = 1.0
 
 
 class Watch:
-    """One look a second."""
+    """One look a second. It only reads: why writes are refused, if they are, it is told."""
 
-    def __init__(self, statistics: StatisticsReader) -> None:
-        self._statistics = statistics
+    def __init__(self, statistics: StatisticsReader, refused: Callable[[], str]) -> None:
+        self._statistics, self._refused = statistics, refused
         self._redis = State("Redis", frozenset({"there"}))
         self._posting = State("the posting service", frozenset({"answering", "unknown"}))
 
@@ -22,7 +24,8 @@ class Watch:
         except StoreUnavailable as error:
             self._redis.is_now("away", str(error))
         else:
-            self._redis.is_now("there")
+            refused = self._refused()
+            self._redis.is_now("refusing writes" if refused else "there", refused)
             well = found.posting_state in ("answering", "unknown")
             self._posting.is_now(found.posting_state, "" if well else found.outage_reason)
         return INTERVAL_S

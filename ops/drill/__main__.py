@@ -26,7 +26,7 @@ def drill(folder: Path, rate: int, seconds: float, seed: int, quick: bool) -> Re
     draw, blows = random.Random(seed), plan(seed, seconds, QUICK if quick else BLOWS)
     print(f"drill with seed {seed}: {rate}/s for {seconds:g} s, logs in {folder}", flush=True)
     with Stand(folder) as stand:
-        load, recoveries = Load(stand.url, rate, seconds, seed), Recoveries(stand.redis)
+        load, recoveries = Load(stand.url, rate, seconds, seed), Recoveries(lambda: stand.redis)
         began = time.monotonic()
         load.start()
         for blow in blows:

@@ -6,8 +6,10 @@ import time
 from dataclasses import dataclass
 
 import psutil
+import redis
 
 from ops.drill.stand import LATEST_WRITE_MS, LEASE_AND_DOUBT_S, Stand
+from ops.redis_server import RedisServer
 
 #: Name -> how long it lasts, in s.
 BLOWS = {
@@ -15,12 +17,15 @@ BLOWS = {
     "worker process stands still": 0.8 * LEASE_AND_DOUBT_S,
     "API process killed with -9": 0.0,
     "Redis killed with -9": 2.0,
+    "Redis moves": 6.0,
     "posting service down": 10.0,
+    "posting service moves": 4.0,
     "every fault": 10.0,
 }
 #: By then, whoever was killed is back.
 RESTART_WITHIN_S = 15.0
-QUICK = {name: min(lasts, 2.0) for name, lasts in BLOWS.items()}
+#: Long enough to tell who still uses the demoted server from who has left it.
+QUICK = {name: min(lasts, 4.0 if name == "Redis moves" else 2.0) for name, lasts in BLOWS.items()}
 
 FAULTS = {
     "fail_before": 0.2,
@@ -32,6 +37,10 @@ FAULTS = {
     "get_fail": 0.05,
     "latency_ms": 20,
 }
+
+
+class BlowMissed(Exception):
+    """A blow struck nobody, or somebody has not got over it."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +82,15 @@ def strike(stand: Stand, blow: Blow, draw: random.Random) -> None:
             stand.server.kill()
             time.sleep(blow.lasts)
             stand.server.start()
+        case "Redis moves":
+            demoted, stayed = stand.fail_over()
+            _must(stayed, "no connection was at the server that Redis has left")
+            time.sleep(blow.lasts)
+            _must(not (left := _clients(demoted)), f"{left} connections are still in use at the demoted Redis")
+        case "posting service moves":
+            _move_posting(stand)
+            time.sleep(blow.lasts)
+            _must(stand.mock.moved()["answers"], "nobody has asked the server that the posting service has left")
         case "posting service down":
             stand.mock.down()
             time.sleep(blow.lasts)
@@ -81,6 +99,28 @@ def strike(stand: Stand, blow: Blow, draw: random.Random) -> None:
             stand.mock.faults(**FAULTS)
             time.sleep(blow.lasts)
             stand.mock.faults()
+
+
+def _move_posting(stand: Stand) -> None:
+    """Away from somebody: after an outage a while may pass before anybody is connected."""
+    deadline = time.monotonic() + RESTART_WITHIN_S
+    while not stand.mock.moved()["connections"]:
+        _must(time.monotonic() < deadline, "no connection was at the server that the posting service has left")
+        time.sleep(0.05)
+        stand.mock.move()
+
+
+def _must(true: object, otherwise: str) -> None:
+    if not true:
+        raise BlowMissed(otherwise)
+
+
+def _clients(server: RedisServer) -> int:
+    """How many connections there are still used, once a second at the least, but for replicas and this one."""
+    with redis.Redis(port=server.port) as client:
+        own = client.client_id()
+        found = client.client_list(_type="normal")
+    return sum(int(one["idle"]) <= 1 and int(one["id"]) != own for one in found)
 
 
 def _signal(stand: Stand, name: str, number: signal.Signals, draw: random.Random) -> psutil.Process:

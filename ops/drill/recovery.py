@@ -3,7 +3,7 @@
 import contextlib
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import redis
@@ -12,9 +12,12 @@ _FINISHED = (b"completed", b"failed")
 
 
 class Recoveries:
-    """Watches the ids accepted before the end of each blow until all of them are finished."""
+    """Watches the ids accepted before the end of each blow until all of them are finished.
 
-    def __init__(self, client: redis.Redis) -> None:
+    `client`: one of the server that is the primary by now.
+    """
+
+    def __init__(self, client: Callable[[], redis.Redis]) -> None:
         self._client = client
         self.seconds: dict[str, float] = {}
         self._threads: list[threading.Thread] = []
@@ -39,7 +42,7 @@ class Recoveries:
         self.seconds[name] = time.monotonic() - since
 
     def _statuses(self, ids: list[str]) -> list[tuple[str, Any]]:
-        pipeline = self._client.pipeline(transaction=False)
-        for one in ids:
-            pipeline.hget(f"txn:t:{one}", "status")
-        return list(zip(ids, pipeline.execute(), strict=True))
+        with self._client() as client, client.pipeline(transaction=False) as pipeline:
+            for one in ids:
+                pipeline.hget(f"txn:t:{one}", "status")
+            return list(zip(ids, pipeline.execute(), strict=True))

@@ -15,6 +15,7 @@ import psutil
 import redis
 import requests
 
+from ops.drill.relay import Relay
 from ops.mock_posting.client import MockPosting
 from ops.ports import free_port
 from ops.redis_server import RedisServer
@@ -44,7 +45,8 @@ class Stand:
         self.server = RedisServer(free_port(), folder / "redis")
         self.mock = MockPosting()
         self.url = f"http://127.0.0.1:{free_port()}"
-        self.redis = redis.Redis(port=self.server.port, socket_timeout=5)
+        self.name = Relay(free_port(), self.server.port)
+        self._servers = [self.server]
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._commands = self._all_commands()
         self._stopping = threading.Event()
@@ -53,6 +55,7 @@ class Stand:
 
     def __enter__(self) -> Self:
         self.server.start()
+        self.name.start()
         self.mock.start()
         for name in self._commands:
             self._start(name)
@@ -68,7 +71,36 @@ class Stand:
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
         self.mock.stop()
-        self.server.kill()
+        self.name.stop()
+        for server in self._servers:
+            server.kill()
+
+    @property
+    def redis(self) -> redis.Redis:
+        """A client of the primary, without the name."""
+        return redis.Redis(port=self.server.port, socket_timeout=5)
+
+    def fail_over(self) -> tuple[RedisServer, int]:
+        """To a replica that has everything: what is tested is the move, not what a failover can lose.
+
+        Returns the demoted server, which stays up, and how many connections stay there until somebody leaves it.
+        Raises: TimeoutError.
+        """
+        demoted = self.server
+        promoted = RedisServer(free_port(), self.folder / f"redis{len(self._servers)}")
+        self._servers.append(promoted.start())
+        with redis.Redis(port=demoted.port) as old, redis.Redis(port=promoted.port) as new:
+            old.config_set("repl-diskless-sync-delay", 0)
+            new.execute_command("REPLICAOF", "127.0.0.1", str(demoted.port))
+            self._until(lambda: new.info("replication")["master_link_status"] == "up", "the replica is in step")
+            self._until(lambda: not new.info("persistence")["aof_rewrite_in_progress"], "its log is complete")
+            # Lets nobody write until the replica has everything, then swaps the two.
+            old.execute_command("FAILOVER", "TO", "127.0.0.1", str(promoted.port), "TIMEOUT", "10000")
+            self._until(lambda: new.info("replication")["role"] == "master", "the replica is the primary")
+            self.server = promoted
+            stayed = self.name.lead_to(promoted.port)
+            self._until(lambda: old.info("replication")["role"] == "slave", "the primary is the replica")
+            return demoted, stayed
 
     def children(self, name: str) -> list[psutil.Process]:
         """The processes that do the work of `api`, `worker0` or `worker1`."""
@@ -81,7 +113,11 @@ class Stand:
     def environment(self) -> dict[str, str]:
         """What the children are told, and what the audit must be told too."""
         own = {name: value for name, value in os.environ.items() if not name.startswith("TXN_")}
-        return own | SETTINGS | {"TXN_REDIS_URL": self.server.url, "TXN_POSTING_URL": self.mock.url}
+        return (
+            own
+            | SETTINGS
+            | {"TXN_REDIS_URL": f"redis://127.0.0.1:{self.name.port}/0", "TXN_POSTING_URL": self.mock.url}
+        )
 
     def until_quiet(self, seconds: float) -> float:
         """Wait until nothing is unfinished: how long it took, in s. Raises: TimeoutError."""

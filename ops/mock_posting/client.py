@@ -82,6 +82,16 @@ class MockPosting:
         """Open the data port again. Raises: requests.HTTPError, if somebody else has taken it."""
         self._call("POST", "/up")
 
+    def move(self) -> None:
+        """The connections that are there lead to an old server from now on: 404 to each GET, 503 to each POST."""
+        self._session.close()  # ours are not what is meant
+        self._call("POST", "/move")
+
+    def moved(self) -> dict[str, int]:
+        """{connections: that stayed at the old server, answers: of the old server}."""
+        found: dict[str, int] = self._call("GET", "/moved").json()
+        return found
+
     def release(self) -> None:
         """Let what hangs until released be written now."""
         self._call("POST", "/release")

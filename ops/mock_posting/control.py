@@ -16,7 +16,8 @@ from ops.mock_posting.service import PostingService
 
 
 def create_control(service: PostingService, data: Port) -> falcon.asgi.App[Any, Any]:
-    """GET, PUT /faults · PUT /script/{id} · DELETE /script · POST /down, /up, /release, /reset · GET /stats.
+    """GET, PUT /faults · PUT /script/{id} · DELETE /script · POST /down, /up, /move, /release, /reset · GET /stats,
+    /moved.
 
     400: {"detail"} names what is wrong. POST /up and /reset: 409, if somebody else has taken the data port meanwhile.
     """
@@ -36,7 +37,14 @@ def create_control(service: PostingService, data: Port) -> falcon.asgi.App[Any, 
     app.add_route("/script", _Scripts(service))
     app.add_route("/script/{row_id}", _Script(service))
     app.add_route("/stats", _Statistics(service))
-    for name, action in {"down": data.close, "up": data.open, "release": release, "reset": reset}.items():
+    app.add_route("/moved", _Moved(data))
+    for name, action in {
+        "down": data.close,
+        "up": data.open,
+        "move": data.move,
+        "release": release,
+        "reset": reset,
+    }.items():
         app.add_route(f"/{name}", _Action(action))
     return app
 
@@ -77,6 +85,14 @@ class _Statistics:
 
     async def on_get(self, _request: falcon.asgi.Request, response: falcon.asgi.Response) -> None:
         response.media = self._service.statistics()
+
+
+class _Moved:
+    def __init__(self, data: Port) -> None:
+        self._data = data
+
+    async def on_get(self, _request: falcon.asgi.Request, response: falcon.asgi.Response) -> None:
+        response.media = {"connections": self._data.moved.connections, "answers": self._data.moved.answers}
 
 
 class _Action:

@@ -8,6 +8,8 @@ import falcon.asgi
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from ops.mock_posting.moved import Moved
+
 _BACKLOG = 1024
 _TURN_S = 0.001
 
@@ -29,6 +31,7 @@ class Port:
         )
         self._config.load()
         self._state = uvicorn.Server(self._config).server_state
+        self.moved = Moved()
         self._listening: asyncio.Server | None = None
 
     async def open(self) -> None:
@@ -44,6 +47,12 @@ class Port:
             )
         except OSError as error:
             raise CannotListen(f"port {self._port} cannot be used: {os.strerror(error.errno or 0)}") from None
+
+    async def move(self) -> None:
+        """The connections that are there lead to an old server from now on; new ones to the application, as before."""
+        self.moved.connections = len(self._state.connections)
+        for connection in self._state.connections:
+            connection.app = self.moved  # type: ignore[union-attr]
 
     async def close(self) -> None:
         """Returns when new connections are refused and those there were are closed, answered or not."""

@@ -18,7 +18,8 @@ def test_without_redis_it_is_alive_and_not_ready_until_redis_is_back(remote: Con
     proxy.refuse()
     assert remote.api.simulate_get("/livez").status_code == 200
     result = remote.api.simulate_get("/readyz")
-    assert (result.status_code, result.json) == (503, {"status": "unready", "reason": "Redis cannot be reached"})
+    assert (result.status_code, result.json["status"]) == (503, "unready")
+    assert result.json["reason"].startswith("Redis cannot be reached: it closed the connection")
     proxy.mend()
     assert remote.api.simulate_get("/readyz").status_code == 200
 

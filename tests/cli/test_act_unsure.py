@@ -42,9 +42,8 @@ def test_a_replay_whose_answer_was_lost_may_have_been_done(txn: Commands, parts:
     proxy.cut_answers(b"cut-me")
     done = txn("replay", "a", "--yes", "--as", "cut-me")
     assert (done.code, done.out, proxy.cuts) == (2, "", 1)
-    assert done.err == (
-        "txn replay: Redis cannot be reached. It may have been done or not: look with txn show before you repeat it\n"
-    )
+    assert done.err.startswith("txn replay: Redis cannot be reached: it closed the connection")
+    assert done.err.endswith(". It may have been done or not: look with txn show before you repeat it\n")
     assert parts.status("a") == "pending"
 
 
@@ -70,7 +69,7 @@ def test_without_redis_nothing_is_asked(txn: Commands, proxy: CuttingProxy) -> N
     proxy.refuse()
     with txn.at_terminal("replay", "a") as terminal:
         assert terminal.ends() == 2
-    assert terminal.seen.split() == ["txn", "replay:", "Redis", "cannot", "be", "reached"]
+    assert terminal.seen.split()[:6] == ["txn", "replay:", "Redis", "cannot", "be", "reached:"]
 
 
 def test_too_many_ids_are_refused_before_anything_is_asked(txn: Commands) -> None:

@@ -20,7 +20,8 @@ CHANGING = [
 def test_without_redis_a_command_says_so_in_one_sentence(txn: Commands, arguments: tuple[str, ...]) -> None:
     done = txn(*arguments, TXN_REDIS_URL="redis://127.0.0.1:1/0")
     assert (done.code, done.out) == (2, "")
-    assert done.err == f"txn {arguments[0]}: Redis cannot be reached\n"
+    assert done.err.startswith(f"txn {arguments[0]}: Redis cannot be reached: nobody listens there")
+    assert done.err.count("\n") == 1
 
 
 @pytest.mark.parametrize("arguments", READING + CHANGING)
@@ -33,7 +34,8 @@ def test_a_setting_that_is_wrong_is_named(txn: Commands, arguments: tuple[str, .
 
 def test_as_a_process_it_ends_the_same_way(txn: Commands) -> None:
     done = txn.run("status", TXN_REDIS_URL="redis://user:s3cret@127.0.0.1:1/0")
-    assert (done.code, done.out, done.err) == (2, "", "txn status: Redis cannot be reached\n")
+    assert (done.code, done.out) == (2, "")
+    assert done.err.startswith("txn status: Redis cannot be reached: nobody listens there")
 
 
 @pytest.mark.parametrize("name", [*COMMANDS])

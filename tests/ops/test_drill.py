@@ -9,11 +9,15 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import redis
 
-from ops.drill.blows import BLOWS, QUICK, Blow, plan, strike
+from ops.drill.blows import BLOWS, QUICK, Blow, BlowMissed, plan, strike
 from ops.drill.load import Load
+from ops.drill.relay import Relay
 from ops.drill.report import Report, judge
 from ops.mock_posting.client import MockPosting
+from ops.ports import free_port
+from ops.redis_server import RedisServer
 
 ROOT = Path(__file__).parents[2]
 
@@ -31,6 +35,47 @@ def test_every_blow_comes_once_within_the_load_and_none_during_another(seed: int
         assert blow.at >= ends
         ends = blow.at + blow.lasts
     assert ends <= 60
+
+
+@pytest.mark.parametrize("stayed", [0, 1])
+def test_a_redis_that_moves_away_from_nobody_ends_the_drill(stayed: int, valkey: RedisServer) -> None:
+    stand: Any = SimpleNamespace(fail_over=lambda: (valkey, stayed))
+    if stayed:
+        strike(stand, Blow("Redis moves", 1, 0), random.Random(1))
+    else:
+        with pytest.raises(BlowMissed, match="no connection was at the server"):
+            strike(stand, Blow("Redis moves", 1, 0), random.Random(1))
+
+
+def test_a_process_that_stays_at_the_demoted_redis_ends_the_drill(valkey: RedisServer) -> None:
+    stand: Any = SimpleNamespace(fail_over=lambda: (valkey, 1))
+    with redis.Redis(port=valkey.port) as left_behind:
+        left_behind.ping()
+        with pytest.raises(BlowMissed, match="1 connections are still in use at the demoted Redis"):
+            strike(stand, Blow("Redis moves", 1, 0), random.Random(1))
+
+
+@pytest.mark.parametrize("moved", [{"connections": 0, "answers": 0}, {"connections": 9, "answers": 0}])
+def test_a_posting_service_that_moves_away_from_nobody_ends_the_drill(
+    moved: dict[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ops.drill.blows.RESTART_WITHIN_S", 0.1)
+    stand: Any = SimpleNamespace(mock=SimpleNamespace(move=lambda: None, moved=lambda: moved))
+    with pytest.raises(BlowMissed, match="the server that the posting service has left"):
+        strike(stand, Blow("posting service moves", 1, 0), random.Random(1))
+
+
+def test_behind_a_name_that_moves_old_connections_stay_where_they_are(tmp_path: Path, valkey: RedisServer) -> None:
+    other = RedisServer(free_port(), tmp_path).start()
+    relay = Relay(free_port(), valkey.port).start()
+    with redis.Redis(port=relay.port, single_connection_client=True) as old:
+        before = old.info("server")["run_id"]
+        assert relay.lead_to(other.port) == 1
+        with redis.Redis(port=relay.port) as new:
+            assert new.info("server")["run_id"] != before
+        assert old.info("server")["run_id"] == before
+    relay.stop()
+    other.kill()
 
 
 def test_a_lost_and_a_doubled_transaction_are_found() -> None:
@@ -57,7 +102,7 @@ def test_a_blow_that_would_strike_nobody_ends_the_drill(name: str, monkeypatch: 
 
 @pytest.mark.timeout(180)
 def test_a_quick_drill_keeps_every_promise_and_leaves_a_report(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "ops.drill", "--quick", "--rate", "40", "--seconds", "8", "--seed", "1"]
+    command = [sys.executable, "-m", "ops.drill", "--quick", "--rate", "20", "--seconds", "16", "--seed", "1"]
     command += ["--folder", str(tmp_path)]
     drill = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=170, check=False)
     assert drill.returncode == 0, drill.stdout + drill.stderr

@@ -68,4 +68,5 @@ def test_installed_it_is_the_command_txn(wheel: Path, tmp_path: Path) -> None:
     done = subprocess.run(
         [command, "status"], cwd=tmp_path, env=environment, text=True, capture_output=True, timeout=60, check=False
     )
-    assert (done.returncode, done.stdout, done.stderr) == (2, "", "txn status: Redis cannot be reached\n")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("txn status: Redis cannot be reached")

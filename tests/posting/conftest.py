@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 import pytest
 
@@ -18,8 +19,10 @@ Kind = type[CurlTransport] | type[RequestsTransport]
 class Wire:
     """A transport and the server behind it."""
 
-    def __init__(self, kind: Kind, url: str, server: RawServer | None = None, ca_file: str | None = None) -> None:
-        self.transport, self._server = kind(url, ca_file), server
+    def __init__(
+        self, kind: Kind, url: str, server: RawServer | None = None, ca_file: str | None = None, **options: Any
+    ) -> None:
+        self.transport, self._server = kind(url, ca_file, **options), server
         self._warmed = 0
 
     @property

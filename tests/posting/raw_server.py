@@ -40,6 +40,7 @@ class RawServer:
         cut_after: int | None = None,
         receive_buffer: int | None = None,
         reading: threading.Event | None = None,
+        port: int = 0,
     ) -> None:
         self.turns, self.cut_after, self.handshake, self.reading = list(turns), cut_after, handshake, reading
         self.requests: list[bytes] = []
@@ -51,7 +52,9 @@ class RawServer:
         self._listener = socket.socket()
         if receive_buffer is not None:
             self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-        self._listener.bind(("127.0.0.1", 0))
+        # So that another server can take the port over while this one's connections stay.
+        self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._listener.bind(("127.0.0.1", port))
         self._listener.listen(16)
         self.port = self._listener.getsockname()[1]
         self._acceptor = threading.Thread(target=self._accept, daemon=True)
@@ -185,8 +188,8 @@ class Peer(threading.Thread):
 
 
 def echo(request: bytes) -> Turn:
-    """200 with the path of the request as its body."""
-    return saying(answer(200, request.split(b" ")[1]))
+    """200 with the path of the request as its body, which is said to be JSON: the connection is kept."""
+    return saying(answer(200, request.split(b" ")[1], "Content-Type: application/json"))
 
 
 def saying(*pieces: bytes) -> Turn:

@@ -125,15 +125,6 @@ def test_trailers_are_no_headers(wires: Wires) -> None:
     assert wires.connect(saying(said)).get().headers["retry-after"] == "1"
 
 
-def test_calls_share_one_connection_whatever_was_answered(wires: Wires) -> None:
-    wire = wires.connect(*[saying(answer(status)) for status in (200, 404, 302, 503)])
-    for _ in range(3):
-        wire.post()
-        wire.get()
-    assert len(wire.arrived()) == 6
-    assert len(wire.server.peers) == 1 + 1  # one more is how the server stops
-
-
 def test_a_transport_can_be_used_again_after_it_was_closed(wires: Wires) -> None:
     wire = wires.connect()
     wire.get()

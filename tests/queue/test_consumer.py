@@ -1,4 +1,4 @@
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import count
 
 import pytest
@@ -7,6 +7,7 @@ from dramatiq.broker import MessageProxy
 from ops.redis_server import RedisServer
 from tests.parts import Parts
 from tests.proxy import CuttingProxy
+from txn.errors import StoreUnavailable
 from txn.queue.consumer import HEARTBEAT_S, RecordConsumer
 from txn.store.connection import connect
 from txn.store.messages import DEAD_AFTER_MS, Messages
@@ -134,6 +135,86 @@ def test_closing_gives_back_what_was_not_processed(parts: Parts, consumer: Recor
     consumer.close()
     assert sorted(parts.queued()) == sorted(ids[1:])
     assert acks(parts) == set()
+
+
+# --- a worker that stops
+
+
+def test_a_stopping_consumer_gives_back_what_was_not_begun_and_takes_nothing_more(
+    parts: Parts, consumer: RecordConsumer
+) -> None:
+    ids = [parts.accept() for _ in range(6)]
+    first, second, third = take(consumer, 3)
+    assert consumer.begin(first)
+    assert consumer.begin(second)
+    consumer.ack(first)
+    consumer.stop_fetching()
+    assert not consumer.begin(third)
+    consumer.ack(third)  # Dramatiq acknowledges what was skipped
+    assert take(consumer, 1, tries=5) == []
+    assert acks(parts) == {ids[1].encode()}
+    assert sorted(parts.queued()) == sorted(ids[2:])
+    consumer.ack(second)
+    next(consumer)
+    assert acks(parts) == set()
+    assert sorted(parts.queued()) == sorted(ids[2:])
+
+
+class StoppedMeanwhile(Messages):
+    """Calls back when messages were fetched, or given back, and before anybody here knows."""
+
+    fetching: Callable[[], None] = staticmethod(lambda: None)
+    returning: Callable[[], None] = staticmethod(lambda: None)
+
+    def fetch(self, count: int, acknowledge: Iterable[str] = ()) -> list[tuple[str, bytes]]:
+        found = super().fetch(count, acknowledge)
+        self.fetching()
+        return found
+
+    def requeue_all_but(self, held: Iterable[str]) -> int:
+        returned = super().requeue_all_but(held)
+        self.returning()
+        return returned
+
+
+def test_what_is_on_its_way_to_a_consumer_that_stops_goes_back(parts: Parts) -> None:
+    ids = [parts.accept() for _ in range(3)]
+    messages = StoppedMeanwhile(parts.client, parts.keys, "tested", parts.clock)
+    consumer = RecordConsumer(messages, prefetch=4)
+    messages.fetching = consumer.stop_fetching
+    assert take(consumer, 1, tries=5) == []
+    assert sorted(parts.queued()) == sorted(ids)
+    assert acks(parts) == set()
+
+
+def test_what_a_consumer_said_that_it_holds_when_it_was_told_to_stop_goes_back(parts: Parts) -> None:
+    ids = [parts.accept() for _ in range(3)]
+    messages = StoppedMeanwhile(parts.client, parts.keys, "tested", parts.clock)
+    consumer = RecordConsumer(messages, prefetch=4)
+    take(consumer, 3)
+
+    def lost() -> None:
+        raise StoreUnavailable("the answer was lost")
+
+    messages.fetching = lost
+    assert next(consumer) is None
+    messages.fetching, messages.returning = lambda: None, consumer.stop_fetching
+    for _ in range(3):
+        assert next(consumer) is None
+    assert sorted(parts.queued()) == sorted(ids)
+
+
+def test_a_stopping_consumer_gives_back_when_redis_is_there_again(
+    parts: Parts, consumer: RecordConsumer, proxy: CuttingProxy
+) -> None:
+    ids = [parts.accept() for _ in range(3)]
+    take(consumer, 3)
+    proxy.refuse()
+    consumer.stop_fetching()
+    assert next(consumer) is None
+    proxy.mend()
+    assert take(consumer, 1, tries=3) == []
+    assert sorted(parts.queued()) == sorted(ids)
 
 
 def test_what_a_dead_consumer_held_goes_back_without_keys(parts: Parts) -> None:

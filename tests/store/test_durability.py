@@ -1,3 +1,4 @@
+import contextlib
 import re
 import resource
 import time
@@ -197,6 +198,72 @@ def test_nothing_is_acknowledged_while_the_new_log_waits_for_a_snapshot_to_end(
     one.monitor.check(one.client)
     kept = status(one.api, "a").status_code == 200
     assert kept or result.status_code == 503, "an acknowledged transaction was lost"
+
+
+@contextlib.contextmanager
+def rewriting(server: RedisServer, scheduled: bool) -> Iterator[redis.Redis]:
+    """A rewrite of the log that does not end, or one that waits for a snapshot that does not."""
+    with redis.Redis(port=server.port) as admin:
+        admin.mset({f"filler{number}": "" for number in range(100)})
+        admin.config_set("rdb-key-save-delay", 100_000)
+        if scheduled:
+            admin.bgsave()
+        admin.bgrewriteaof()
+        yield admin
+        persistence = admin.info("persistence")
+        wanted = (0, 1) if scheduled else (1, 0)
+        assert (persistence["aof_rewrite_in_progress"], persistence["aof_rewrite_scheduled"]) == wanted
+
+
+@pytest.mark.parametrize("scheduled", [False, True], ids=["in progress", "scheduled"])
+def test_an_api_that_starts_while_a_complete_log_is_rewritten_accepts_and_what_it_accepts_is_kept(
+    start: Start, connected: Callable[..., Connected], scheduled: bool
+) -> None:
+    server = start()
+    one = connected(server.url)
+    with rewriting(server, scheduled):
+        assert submit(one.api, with_id("a")).status_code == 202
+        assert connected(server.url).api.simulate_get("/readyz").status_code == 200
+    server.kill()
+    start(server.port)
+    assert status(one.api, "a").status_code == 200
+
+
+def test_a_log_that_was_complete_and_is_switched_off_and_on_is_not_complete(
+    start: Start, connected: Callable[..., Connected]
+) -> None:
+    server = start()
+    with redis.Redis(port=server.port) as admin:
+        admin.mset({f"filler{number}": "" for number in range(100)})
+        admin.config_set("rdb-key-save-delay", 100_000)
+        admin.config_set("appendonly", "no")
+        admin.config_set("appendonly", "yes")
+        admin.set("another", "x")
+        assert "being written" in not_durable(submit(connected(server.url).api))
+        assert admin.info("persistence")["aof_rewrite_in_progress"] == 1
+
+
+def test_that_another_server_was_durable_does_not_excuse_a_log_that_is_being_written(start: Start) -> None:
+    server = start(appendonly="no")
+    with redis.Redis(port=server.port) as admin, connect(server.url, timeout_ms=1_000) as client:
+        admin.mset({f"filler{number}": "" for number in range(100)})
+        admin.config_set("rdb-key-save-delay", 100_000)
+        admin.config_set("appendonly", "yes")
+        ask = asking(client, lambda _words, reply: reply)
+        assert inspect(ask, Durability("durable", run="another")).level == "lossy"
+        run_id = admin.info("server")["run_id"]
+        assert inspect(ask, Durability("durable", run=run_id)).level == "durable"
+
+
+def test_who_may_not_ask_how_far_the_log_is_waits_for_the_end_of_the_rewrite(
+    start: Start, connected: Callable[..., Connected], flavour: str
+) -> None:
+    barred = "set" if flavour == "redis6" else "waitaof"
+    server = start()
+    command(server, "ACL", "SETUSER", "app", "on", ">hunter2", "~*", "+@all", f"-{barred}")
+    one = connected(f"redis://app:hunter2@127.0.0.1:{server.port}/0")
+    with rewriting(server, scheduled=False):
+        assert "being written" in not_durable(submit(one.api, with_id("a")))
 
 
 # --- replicas

@@ -27,6 +27,7 @@ ERRORS = [
     (errors.CleanupForbidden("not here"), 403, "cleanup_forbidden"),
     (errors.Unavailable("not now"), 503, "unavailable"),
     (errors.StoreUnavailable("Redis is away"), 503, "redis_unavailable"),
+    (errors.StoreRefuses("Redis takes no writes"), 503, "redis_unavailable"),
     (errors.SettleLost("Redis is away"), 503, "redis_unavailable"),
     (errors.RecordUnreadable("a newer version's"), 503, "record_unreadable"),
     (errors.NotDurable("appendonly is 'no'"), 503, "redis_not_durable"),
@@ -151,7 +152,7 @@ def test_the_tree_of_redis_errors_was_found() -> None:
 @pytest.mark.parametrize("kind", redis_errors(), ids=lambda kind: kind.__name__)
 def test_every_error_of_redis_means_that_the_store_is_unavailable(kind: type[redis.RedisError], text: str) -> None:
     ours = unavailable(made(kind, text))
-    assert type(ours) is StoreUnavailable
+    assert isinstance(ours, StoreUnavailable)
     assert str(ours)
     assert "\n" not in str(ours)
     assert len(str(ours)) < 300

@@ -14,7 +14,8 @@ READ_TIMEOUT_MS = 2_000
 def open_parts() -> Parts:
     """Raises: BadSettings."""
     settings = Settings.from_environment(os.environ)
-    return Parts.open(settings, DurabilityMonitor(allow_lossy=settings.allow_lossy_redis), READ_TIMEOUT_MS)
+    durability = DurabilityMonitor(allow_lossy=settings.allow_lossy_redis, prefix=settings.prefix)
+    return Parts.open(settings, durability, READ_TIMEOUT_MS)
 
 
 def look_at_durability(parts: Parts) -> None:

@@ -9,5 +9,5 @@ from txn.settings import Settings
 def open_transport(settings: Settings) -> Transport:
     """To be called after a fork, not before. Raises: BadSettings."""
     if settings.transport == "requests":
-        return RequestsTransport(settings.posting_url)
-    return CurlTransport(settings.posting_url)
+        return RequestsTransport(settings.posting_url, max_age_ms=settings.posting_connection_age_ms)
+    return CurlTransport(settings.posting_url, max_age_ms=settings.posting_connection_age_ms)

@@ -14,6 +14,7 @@ import pycurl
 from txn.posting.curl_callbacks import Decoding, Exchange, reset_on_close
 from txn.posting.endpoint import Endpoint
 from txn.posting.gate import Gate
+from txn.posting.lifetime import MAX_AGE_MS, Lifetime
 from txn.posting.transport import MAX_ANSWER_BYTES, Answer, NotSent, always
 
 #: CURLOPT_QUICK_EXIT, nameless in pycurl: closing a handle does not wait for a name server that never answers.
@@ -25,11 +26,12 @@ class CurlTransport:
     """A `Transport` over libcurl, for GET and POST. Make it after a fork, not before.
 
     `base_url`: http(s)://[user:password@]host[:port][/path]. `ca_file`: PEM; see `Endpoint.parse` for the default.
+    No connection is used for longer than `max_age_ms`.
     Raises: BadSettings.
     """
 
-    def __init__(self, base_url: str, ca_file: str | None = None) -> None:
-        self._endpoint = Endpoint.parse(base_url, ca_file)
+    def __init__(self, base_url: str, ca_file: str | None = None, max_age_ms: int = MAX_AGE_MS) -> None:
+        self._endpoint, self._max_age_ms = Endpoint.parse(base_url, ca_file), max_age_ms
         self._decoding = Decoding()
         self._thread = threading.local()
 
@@ -46,7 +48,9 @@ class CurlTransport:
         """See `Transport.request`."""
         handle = self._handle()
         handle.prepare(method, path, body, headers, timeout_ms)
-        return handle.perform(Gate(may_send, timeout_ms))
+        answer = handle.perform(Gate(may_send, timeout_ms))
+        handle.lifetime.saw(method, answer)
+        return answer
 
     def close(self) -> None:
         """Close the calling thread's connection."""
@@ -56,21 +60,23 @@ class CurlTransport:
 
     def _handle(self) -> "_Handle":
         handle: _Handle | None = getattr(self._thread, "handle", None)
-        if handle is not None and handle.has_lost_its_connection():
+        if handle is not None and (handle.lifetime.is_over() or handle.has_lost_its_connection()):
             self.close()
             handle = None
         if handle is None:
-            handle = self._thread.handle = _Handle(self._endpoint, self._decoding)
+            handle = self._thread.handle = _Handle(self._endpoint, self._decoding, Lifetime(self._max_age_ms))
         return handle
 
 
 class _Handle:
     """One thread's libcurl handle. What never changes is set once.
 
-    It outlives a failure: by then libcurl has closed, and so reset, the connection that failed.
+    It outlives a failure: by then libcurl has closed, and so reset, the connection that failed. It is older than its
+    connection, so that the connection does not outlive its `lifetime`.
     """
 
-    def __init__(self, endpoint: Endpoint, decoding: Decoding) -> None:
+    def __init__(self, endpoint: Endpoint, decoding: Decoding, lifetime: Lifetime) -> None:
+        self.lifetime = lifetime
         self._url, self._decoding = endpoint.url, decoding
         # Without these libcurl adds `Expect: 100-continue`, a form's content type, and asks for every coding it knows.
         self._headers = ["Expect:", "Content-Type:", "Accept-Encoding: identity", *_lines(endpoint.headers)]
@@ -152,6 +158,8 @@ _OPTIONS: tuple[tuple[int, object], ...] = (
     (pycurl.ACCEPT_ENCODING, ""),  # whatever it can decode, once it shall: what is asked for says the header
     (pycurl.HTTP_CONTENT_DECODING, 0),
     (pycurl.MAXCONNECTS, 1),
+    # Whoever connects asks where to: what the name led to a minute ago may be what has just failed.
+    (pycurl.DNS_CACHE_TIMEOUT, 0),
     (pycurl.SOCKOPTFUNCTION, reset_on_close),
     (_QUICK_EXIT, 1),
 )

@@ -16,6 +16,7 @@ from txn.posting.coding import unpacked
 from txn.posting.endpoint import Endpoint
 from txn.posting.gate import Gate
 from txn.posting.guarded_connection import CALL, GuardedConnection, GuardedTLSConnection, TimedTLSSocket
+from txn.posting.lifetime import MAX_AGE_MS, Lifetime
 from txn.posting.transport import MAX_ANSWER_BYTES, Answer, always
 
 #: Everything that requests, urllib3 and http.client raise. None of it says what was sent: the gate does.
@@ -32,11 +33,12 @@ class RequestsTransport:
     """A `Transport` over requests. Make it after a fork, not before.
 
     `base_url`: http(s)://[user:password@]host[:port][/path]. `ca_file`: PEM; see `Endpoint.parse` for the default.
+    No connection is used for longer than `max_age_ms`.
     Raises: BadSettings.
     """
 
-    def __init__(self, base_url: str, ca_file: str | None = None) -> None:
-        self._endpoint = Endpoint.parse(base_url, ca_file)
+    def __init__(self, base_url: str, ca_file: str | None = None, max_age_ms: int = MAX_AGE_MS) -> None:
+        self._endpoint, self._max_age_ms = Endpoint.parse(base_url, ca_file), max_age_ms
         self._thread = threading.local()
 
     def new_session(self) -> requests.Session:
@@ -62,9 +64,12 @@ class RequestsTransport:
     ) -> Answer:
         """See `Transport.request`."""
         gate = Gate(may_send, timeout_ms)
+        session = self._session()
         token = CALL.set(gate)
         try:
-            return self._exchange(requests.Request(method, self._endpoint.url + path, headers, data=body))
+            answer = _exchange(session, requests.Request(method, self._endpoint.url + path, headers, data=body))
+            self._thread.lifetime.saw(method, answer)
+            return answer
         except FOREIGN as error:
             reason = _reason(error)
         finally:
@@ -77,17 +82,26 @@ class RequestsTransport:
         if session is not None:
             session.close()
 
-    def _exchange(self, request: requests.Request) -> Answer:
+    def _session(self) -> requests.Session:
+        """The calling thread's, with a connection that may be used."""
         session: requests.Session | None = getattr(self._thread, "session", None)
+        if session is not None and self._thread.lifetime.is_over():
+            self.close()
+            session = None
         if session is None:
             session = self._thread.session = self.new_session()
-        prepared = session.prepare_request(request)
-        prepared.url = request.url  # as it is: requests resolves dot segments, and an id may be `..`
-        options: dict[str, Any] = {"stream": True, "allow_redirects": False, "verify": session.verify}
-        with session.send(prepared, **options) as response:
-            body = _bounded(response.raw)
-            headers = {name.lower(): value.strip() for name, value in response.raw.headers.items()}
-            return Answer(response.status_code, headers, unpacked(body, headers.get("content-encoding", "")))
+            self._thread.lifetime = Lifetime(self._max_age_ms)
+        return session
+
+
+def _exchange(session: requests.Session, request: requests.Request) -> Answer:
+    prepared = session.prepare_request(request)
+    prepared.url = request.url  # as it is: requests resolves dot segments, and an id may be `..`
+    options: dict[str, Any] = {"stream": True, "allow_redirects": False, "verify": session.verify}
+    with session.send(prepared, **options) as response:
+        body = _bounded(response.raw)
+        headers = {name.lower(): value.strip() for name, value in response.raw.headers.items()}
+        return Answer(response.status_code, headers, unpacked(body, headers.get("content-encoding", "")))
 
 
 class _Pool(HTTPConnectionPool):

@@ -22,6 +22,8 @@ class About:
 
     def __init__(self) -> None:
         self.threads = 0
+        #: Why Redis takes no writes of this process, as far as its consumer has met it; empty: it does.
+        self.refused = ""
         self._started_ms = time.time_ns() // 1_000_000
         self._samples: deque[tuple[float, int]] = deque(maxlen=RATE_BEATS + 1)
 

@@ -1,9 +1,11 @@
 """Dramatiq's RedisBroker with a consumer of ours, no delay queue, and no maintenance lottery."""
 
+import weakref
 from collections.abc import Callable
 
 import redis
 from dramatiq import Message, Middleware
+from dramatiq.broker import MessageProxy
 from dramatiq.brokers.redis import RedisBroker
 
 from txn.queue.about import About
@@ -24,17 +26,34 @@ class RecordBroker(RedisBroker):
         keys: Keys,
         middleware: list[Middleware],
         shift_ms: Callable[[], int] = lambda: 0,
+        about: About | None = None,
     ) -> None:
         super().__init__(  # type: ignore[no-untyped-call]
             client=client, namespace=keys.namespace, maintenance_chance=0, middleware=middleware
         )
         self._messages = Messages(client, keys, self.broker_id, shift_ms)
+        self._consumers: weakref.WeakSet[RecordConsumer] = weakref.WeakSet()
+        self._stopping = False
         #: What the consumer says of this process.
-        self.about = About()
+        self.about = about or About()
 
     def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 5000) -> RecordConsumer:
         """The queue's consumer; `prefetch` is twice the worker's threads."""
-        return RecordConsumer(self._messages, max(prefetch, MIN_PREFETCH), about=self.about)
+        consumer = RecordConsumer(self._messages, max(prefetch, MIN_PREFETCH), about=self.about)
+        self._consumers.add(consumer)
+        if self._stopping:
+            consumer.stop_fetching()
+        return consumer
+
+    def begins(self, message: MessageProxy) -> bool:
+        """Whether a message may be processed, to be asked right before."""
+        return all(consumer.begin(message) for consumer in self._consumers)
+
+    def stop_fetching(self) -> None:
+        """This process stops: it takes no more messages, and gives back those that it has not begun."""
+        self._stopping = True
+        for consumer in self._consumers:
+            consumer.stop_fetching()
 
     def declare_queue(self, queue_name: str) -> None:
         """Declare a queue, without the delay queue that Dramatiq gives each: backoff goes through the due index."""

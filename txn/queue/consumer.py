@@ -13,7 +13,7 @@ from dramatiq import Message
 from dramatiq.broker import Consumer, MessageProxy
 from dramatiq.errors import DecodeError
 
-from txn.errors import StoreUnavailable
+from txn.errors import StoreRefuses, StoreUnavailable
 from txn.queue.about import About
 from txn.store.messages import Messages
 
@@ -37,21 +37,26 @@ class RecordConsumer(Consumer):
         about: About | None = None,
     ) -> None:
         self._messages, self._prefetch, self._monotonic_s = messages, prefetch, monotonic_s
-        self._about, self._processed = about, 0
+        self._about, self._processed = about or About(), 0
         self._fetched: deque[tuple[str, bytes]] = deque()
         self._lock = threading.Lock()
         self._held: set[str] = set()
+        self._begun: set[str] = set()
+        self._stopping = False
         self._acked: list[str] = []
         self._many_acked = threading.Event()
         self._in_step = False
         self._next_heartbeat = 0.0
 
     def __next__(self) -> MessageProxy | None:
+        if self._stopping:
+            self._fetched.clear()
         if not self._fetched:
             try:
                 self._exchange()
             except StoreUnavailable as error:
                 log.debug("consumer waits", extra={"detail": str(error)})
+                self._about.refused = str(error) if isinstance(error, StoreRefuses) else ""
                 self._in_step = False
                 self._many_acked.wait(UNAVAILABLE_S)
                 return None
@@ -59,6 +64,26 @@ class RecordConsumer(Consumer):
             self._many_acked.wait(POLL_S)
             return None
         return self._decoded(*self._fetched.popleft())
+
+    def begin(self, message: MessageProxy) -> bool:
+        """Whether it may be processed: not if this worker stops, which gives back what it has not begun."""
+        with self._lock:
+            if self._stopping:
+                return False
+            self._begun.add(message.options["redis_message_id"])
+            return True
+
+    def stop_fetching(self) -> None:
+        """Take nothing more, and give back what was not begun, with the next poll. From any thread.
+
+        Dramatiq keeps a consumer running until the last delivery of its worker is over, so that it still acknowledges
+        and has a heartbeat; left alone it would go on to take messages that nobody here will process.
+        """
+        with self._lock:
+            self._stopping = True
+            self._held &= self._begun
+            self._in_step = False
+        self._many_acked.set()
 
     def ack(self, message: MessageProxy) -> None:
         """Let the next fetch take the message out of Redis. Until then it stays ours."""
@@ -85,15 +110,18 @@ class RecordConsumer(Consumer):
         if not self._in_step:
             with self._lock:
                 held = [*self._held, *self._acked]
+                self._in_step = True
             returned = self._messages.requeue_all_but(held)
-            self._in_step = True
-            if returned:
+            if returned and self._stopping:
+                log.info("consumer gave back %d messages that were not begun: this worker stops", returned)
+            elif returned:
                 log.warning("consumer gave back %d messages that it did not know of", returned)
         if (now_s := self._monotonic_s()) >= self._next_heartbeat:
-            self._messages.heartbeat(self._about.fields(self._processed, now_s) if self._about else None)
+            self._messages.heartbeat(self._about.fields(self._processed, now_s))
+            self._about.refused = ""
             self._next_heartbeat = self._monotonic_s() + HEARTBEAT_S
         acked = self._take_acked()
-        room = self._prefetch - len(self._held)
+        room = 0 if self._stopping else self._prefetch - len(self._held)
         if room <= 0 and not acked:
             return
         try:
@@ -103,8 +131,10 @@ class RecordConsumer(Consumer):
                 self._acked += acked  # acknowledging twice does no harm
             raise
         with self._lock:
+            if self._stopping:
+                return  # told so while they were on their way: they go back with the next exchange
             self._held.update(name for name, _ in fetched)
-        self._fetched.extend(fetched)
+            self._fetched.extend(fetched)
 
     def _decoded(self, name: str, body: bytes) -> MessageProxy | None:
         try:
@@ -118,7 +148,10 @@ class RecordConsumer(Consumer):
 
     def _done_with(self, name: str) -> None:
         with self._lock:
+            if name not in self._held:
+                return  # given back: it is somebody else's now
             self._held.discard(name)
+            self._begun.discard(name)
             self._acked.append(name)
             self._processed += 1
             if len(self._acked) * 4 >= self._prefetch:

@@ -7,6 +7,7 @@ import threading
 from typing import Any
 
 from dramatiq import Broker, MessageProxy, Middleware, Worker
+from dramatiq.middleware import SkipMessage
 
 from txn.delivery import Delivery
 from txn.errors import SettleLost, StoreUnavailable
@@ -47,6 +48,20 @@ class SettleEscaped(Middleware):
         except StoreUnavailable as error:
             extra = {"transaction": str(message.args[0]), "detail": str(error)}
             log.warning("transaction waits for the end of its lease", extra=extra)
+
+
+class StopFetching(Middleware):
+    """A worker that stops leaves what it has not begun to others, at once."""
+
+    def before_worker_shutdown(self, broker: Broker, worker: Worker) -> None:
+        """Before anything is waited for."""
+        if isinstance(broker, RecordBroker):
+            broker.stop_fetching()
+
+    def before_process_message(self, broker: Broker, message: MessageProxy) -> None:
+        """What a thread has taken in the moment of the stop goes back too."""
+        if isinstance(broker, RecordBroker) and not broker.begins(message):
+            raise SkipMessage("this worker stops")
 
 
 class TellThreads(Middleware):

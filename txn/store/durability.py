@@ -3,13 +3,14 @@
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import redis
 
 from txn.errors import NotDurable, StoreUnavailable
 from txn.logs.state import State
+from txn.store.connection import leave_replica
 from txn.store.scripts import unavailable
 
 #: Asks one command on one connection and gives the raw reply (RESP2).
@@ -28,24 +29,28 @@ _REQUIRED = {
 class Durability:
     """`level`: durable, lossy, or unknown (no right to look). `problem`: what is wrong, a colon, and what mends it.
 
-    `full`: there is no memory for another write. `more`: what else is wrong with the settings.
+    `full`: there is no memory for another write. `more`: what else is wrong with the settings. `replica`: this is not
+    the server to write to. `run`: which start of which server was looked at.
     """
 
     level: Literal["durable", "lossy", "unknown"]
     problem: str = ""
     full: bool = False
     more: tuple[str, ...] = ()
+    replica: bool = False
+    run: str = field(default="", compare=False)
 
 
-def inspect(ask: Ask, before: Durability | None = None) -> Durability:
-    """Look at one server; `before` is what the last look found.
+def inspect(ask: Ask, before: Durability | None = None, prefix: str = "txn:") -> Durability:
+    """Look at one server; `before` is what the last look found. What has to be tried is tried on a key with `prefix`.
 
     Raises: redis.ConnectionError, redis.TimeoutError.
     """
     try:
         settings = _pairs(ask("CONFIG", "GET", "*append*")) | _pairs(ask("CONFIG", "GET", "maxmemory-policy"))
         persistence = _info(ask("INFO", "persistence"))
-        role = _info(ask("INFO", "replication")).get("role")
+        replication = _info(ask("INFO", "replication"))
+        server = _info(ask("INFO", "server"))
         memory = _info(ask("INFO", "memory"))
     except (redis.ConnectionError, redis.TimeoutError):
         raise
@@ -53,9 +58,11 @@ def inspect(ask: Ask, before: Durability | None = None) -> Durability:
         return Durability(
             "unknown", f"CONFIG GET and INFO are not allowed here ({str(error)[:100]}): allow them to this user"
         )
-    if role != "master":
+    if replication.get("role") != "master":
         return Durability(
-            "lossy", "this Redis is a replica: point TXN_REDIS_URL at the primary, or run REPLICAOF NO ONE"
+            "lossy",
+            "this Redis is a replica: point TXN_REDIS_URL at the primary, or run REPLICAOF NO ONE",
+            replica=True,
         )
     for name in _REQUIRED:
         if name not in settings:
@@ -67,10 +74,47 @@ def inspect(ask: Ask, before: Durability | None = None) -> Durability:
             "lossy", "the last write to the append-only file failed: see the server's log and free its disk"
         )
     unfinished = "1" in (persistence.get("aof_rewrite_in_progress"), persistence.get("aof_rewrite_scheduled"))
-    if unfinished and (before is None or before.level != "durable"):
+    run = server.get("run_id", "")
+    known = before is not None and before.level == "durable" and before.run == run
+    if unfinished and not known and not _is_logged(ask, server, f"{prefix}doctor"):
         # Switched on while it runs, the log is first written from memory; until that is done a crash loses everything.
         return Durability("lossy", "the append-only file is being written: wait until it is complete")
-    return Durability("durable", full=0 < int(memory.get("maxmemory", 0)) <= int(memory.get("used_memory", 0)))
+    full = 0 < int(memory.get("maxmemory", 0)) <= int(memory.get("used_memory", 0))
+    return Durability("durable", full=full, run=run)
+
+
+def _is_logged(ask: Ask, server: Mapping[str, str], key: str) -> bool:
+    """Whether, while the log is written anew, what is written now is on disk: a complete log is there, and goes on.
+
+    INFO shows the first writing of a log and a rewrite of a complete one as the same, so a key is written. From 7.2 on
+    the server then says whether its log is synced that far, which it never is before there is a complete one. Before 7
+    the write makes the log longer, and never does before there is a complete one. Of the versions between, and without
+    the right to write and ask (ACL), nothing is known.
+
+    Raises: redis.ConnectionError, redis.TimeoutError.
+    """
+    try:
+        length = _log_length(ask)
+        ask("SET", key, "1", "PX", "1")
+        if int(server.get("redis_version", "7").partition(".")[0]) < 7:
+            return _log_length(ask) > length
+        return _is_synced(ask)
+    except redis.ResponseError:
+        return False
+
+
+def _is_synced(ask: Ask) -> bool:
+    """Whether the log is synced as far as the connection has written: with `appendfsync always` at once, or not yet."""
+    ask("MULTI")  # where nothing waits
+    try:
+        ask("WAITAOF", "1", "0", "0")
+    finally:
+        [[local, _replicas]] = ask("EXEC")
+    return bool(local == 1)
+
+
+def _log_length(ask: Ask) -> int:
+    return int(_info(ask("INFO", "persistence")).get("aof_current_size", 0))
 
 
 def _lossy(settings: Mapping[str, str]) -> Iterator[str]:
@@ -82,8 +126,8 @@ def _lossy(settings: Mapping[str, str]) -> Iterator[str]:
 class DurabilityMonitor:
     """What was last seen, and whether that is enough to acknowledge transactions."""
 
-    def __init__(self, *, allow_lossy: bool) -> None:
-        self._allow_lossy = allow_lossy
+    def __init__(self, *, allow_lossy: bool, prefix: str = "txn:") -> None:
+        self._allow_lossy, self._prefix = allow_lossy, prefix
         self._stop = threading.Event()
         self._said = State("Redis", frozenset({"durable"}))
         self.latest: Durability | None = None
@@ -93,26 +137,38 @@ class DurabilityMonitor:
     def on_connect(self, connection: Any) -> None:
         """For `connect(on_connect=...)`: a new connection may be to a server that was restarted with other settings."""
         connection.on_connect()
-        self.latest = inspect(_asker(connection), self.latest)
+        self._look(connection)
 
     def check(self, client: redis.Redis) -> None:
         """Look again, now. A server that does not answer changes nothing: then nothing is acknowledged anyway."""
-        pool = client.connection_pool
         try:
-            connection = pool.get_connection()
-            try:
-                self.latest = inspect(_asker(connection), self.latest)
-                self.seen_s = time.time()
-            finally:
-                pool.release(connection)
+            latest = self._look_on(client.connection_pool)
+            if latest.replica:
+                latest = self._look_on(client.connection_pool)  # on a new connection: the name may lead elsewhere now
         except (redis.ConnectionError, redis.TimeoutError) as error:
             self._said.is_now("away", str(unavailable(error)))
             return
         except Exception as error:  # noqa: BLE001 - whatever it is, an older verdict must not stand for ever
             why = f"{type(error).__name__}: {str(error)[:100]}"
-            self.latest = Durability("unknown", f"Redis cannot be looked at ({why}): check TXN_REDIS_URL and its user")
-        latest = self.latest
+            self.latest = latest = Durability(
+                "unknown", f"Redis cannot be looked at ({why}): check TXN_REDIS_URL and its user"
+            )
         self._said.is_now("full" if latest.full else latest.level, latest.problem)
+
+    def _look_on(self, pool: redis.ConnectionPool) -> Durability:
+        connection = pool.get_connection()
+        try:
+            found = self._look(connection)
+            self.seen_s = time.time()
+            return found
+        finally:
+            pool.release(connection)
+
+    def _look(self, connection: Any) -> Durability:
+        self.latest = found = inspect(_asker(connection), self.latest, self._prefix)
+        if found.replica:
+            leave_replica(connection)
+        return found
 
     def watch(self, client: redis.Redis, every_s: float = 1.0) -> threading.Thread:
         """Check once a second on a thread of its own, until `stop`."""

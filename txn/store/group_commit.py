@@ -5,12 +5,19 @@ who come meanwhile are the next batch, and the first of them its sender.
 """
 
 import threading
+import time
 import weakref
 from collections.abc import Sequence
 from typing import Any
 
 import hiredis
 import redis
+
+from txn.store.connection import leave_replica
+
+#: How often the server is asked, along with the calls, whether it is the primary: a demoted one may answer them all.
+LOOK_EVERY_S = 1.0
+_LOOK = hiredis.pack_command(("INFO", "replication"))  # type: ignore[arg-type]  # its types know tuples of one length only
 
 
 class _Call:
@@ -38,6 +45,7 @@ class GroupCommit:
     def __init__(self, client: redis.Redis) -> None:
         self._pool = client.connection_pool
         self._connection: Any = None
+        self._next_look_s, self._may_look = 0.0, True
         self._lock = threading.Lock()
         self._waiting: list[_Call] = []
         self._sending = False
@@ -93,12 +101,22 @@ class GroupCommit:
     def _exchange(self, packed: Sequence[bytes]) -> list[Any]:
         """The replies in order, errors of single commands among them. Raises: redis.RedisError, for all of them."""
         connection = self._connected()
+        looks = self._may_look and time.monotonic() >= self._next_look_s
         try:
-            connection.send_packed_command([b"".join(packed)], check_health=False)
+            connection.send_packed_command([b"".join([_LOOK, *packed] if looks else packed)], check_health=False)
+            if looks:
+                self._see(connection, _reply(connection))
             return [_reply(connection) for _ in packed]
         except BaseException:
             connection.disconnect()  # or a late reply would be taken for the next one
             raise
+
+    def _see(self, connection: Any, reply: Any) -> None:
+        """Leave a server that is a replica. Who may not ask (ACL) does not ask again."""
+        self._next_look_s = time.monotonic() + LOOK_EVERY_S
+        self._may_look = not isinstance(reply, redis.exceptions.NoPermissionError)
+        if isinstance(reply, bytes) and b"role:master" not in reply:
+            leave_replica(connection)
 
     def _connected(self) -> Any:
         """The connection, a new one if the server has closed it meanwhile."""

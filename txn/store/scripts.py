@@ -10,8 +10,10 @@ import redis
 from redis.backoff import ExponentialBackoff
 from redis.retry import Retry
 
-from txn.errors import StoreUnavailable
+from txn.errors import StoreRefuses, StoreUnavailable
+from txn.store.connection import takes_no_writes
 from txn.store.group_commit import GroupCommit, group_of
+from txn.store.reasons import reason, refusal
 
 _FOLDER = Path(__file__).with_name("lua")
 _PRELUDE = (_FOLDER / "prelude.lua").read_text()
@@ -78,12 +80,6 @@ def _repeating(repeats: int) -> Retry:
 
 def unavailable(error: redis.RedisError) -> StoreUnavailable:
     """What a failure of the client means to txn, in one line without addresses or credentials."""
-    if isinstance(error, redis.TimeoutError):
-        return StoreUnavailable("Redis did not answer in time")
-    if isinstance(error, redis.AuthenticationError):
-        return StoreUnavailable("Redis refuses the credentials of TXN_REDIS_URL")
-    if isinstance(error, redis.ConnectionError):
-        return StoreUnavailable("Redis cannot be reached")
-    return StoreUnavailable(
-        f"Redis answered with an error: {str(error).splitlines()[0][:200] if str(error) else type(error).__name__}"
-    )
+    if isinstance(error, redis.ResponseError) and takes_no_writes(error):
+        return StoreRefuses(refusal(error))
+    return StoreUnavailable(reason(error))

@@ -1,0 +1,105 @@
+import json
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+
+from ops.ports import free_port
+from ops.redis_server import RedisServer
+from tests.proxy import CuttingProxy
+from tests.system.stack import Stack
+
+pytestmark = pytest.mark.timeout(180)
+RECOVERY_S = 2.0
+
+
+class MovingStack(Stack):
+    """The stack, with its Redis behind a name. `second` is a replica of the first one, until `fail_over`."""
+
+    def __init__(self, folder: Path, replica_read_only: str = "yes") -> None:
+        super().__init__(folder)
+        self.redis_server = RedisServer(
+            self.redis_server.port, folder / "redis", replica_read_only=replica_read_only, repl_diskless_sync_delay="0"
+        )
+        self.second = RedisServer(free_port(), folder / "second")
+        self.name = CuttingProxy(self.redis_server.port)
+        self.worker_redis_port = self.name.port
+
+    def __exit__(self, *exc_info: object) -> None:
+        super().__exit__(*exc_info)
+        self.name.__exit__()
+        self.second.kill()
+
+    def _environment(self, redis_port: int) -> dict[str, str]:
+        return super()._environment(self.name.port)
+
+    def fail_over(self) -> None:
+        """To a replica that has everything: what is tested is the move, not the loss."""
+        self.second.start()
+        promoted = redis.Redis(port=self.second.port)
+        promoted.replicaof("127.0.0.1", str(self.redis_server.port))
+        self.until(lambda: promoted.info("replication")["master_link_status"] == "up", "the replica is in step")
+        self.client.client_pause(5_000, all=False)
+        self.until(lambda: self._behind(promoted) == 0, "the replica has everything")
+        promoted.execute_command("REPLICAOF", "NO", "ONE")
+        self.name.lead_to(self.second.port)
+        self.client.execute_command("REPLICAOF", "127.0.0.1", str(self.second.port))
+        self.client.client_unpause()
+        self.client, self.demoted = promoted, self.client
+
+    def _behind(self, replica: redis.Redis) -> int:
+        ahead, behind = self.client.info("replication"), replica.info("replication")
+        return int(ahead["master_repl_offset"] - behind["slave_repl_offset"])
+
+    def said(self, process: str) -> list[dict[str, Any]]:
+        texts = (self.folder / f"{process}.log").read_text().splitlines()
+        return [json.loads(text) for text in texts if "[dramatiq.MainProcess]" not in text]
+
+
+@pytest.fixture
+def stack(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[MovingStack]:
+    with MovingStack(tmp_path, getattr(request, "param", "yes")) as found:
+        yield found
+
+
+def beats(stack: MovingStack) -> Callable[[], bool]:
+    """Whether every worker process has sent the promoted server a heartbeat since now."""
+    since_ms = time.time() * 1000
+    return lambda: stack.client.zcount("txn:dramatiq:__heartbeats__", since_ms, "inf") == stack.processes
+
+
+def test_when_redis_moves_submits_and_deliveries_go_on_within_two_seconds(stack: MovingStack) -> None:
+    stack.start_worker()
+    before = stack.submit_many(20)
+    stack.until_quiet()
+    stack.fail_over()
+    began = time.monotonic()
+    after = stack.submit("after")
+    stack.until(lambda: stack.status(after)["status"] == "completed", "it is completed")
+    assert time.monotonic() - began < RECOVERY_S
+    stack.check_ledger([*before, after])
+
+
+@pytest.mark.parametrize("stack", ["yes", "no"], ids=["read-only", "writable"], indirect=True)
+def test_an_idle_worker_follows_and_says_what_it_has_met(stack: MovingStack) -> None:
+    stack.start_worker()
+    stack.fail_over()
+    assert stack.until(beats(stack), "every process is at the new server") < RECOVERY_S
+    met = [line for line in stack.said("worker0") if line["event"].startswith("Redis takes no writes")]
+    assert len(met) == stack.processes
+    assert all("replica" in line["detail"] for line in met)
+
+
+def test_while_redis_is_nothing_but_a_replica_the_worker_says_that_writes_are_refused(tmp_path: Path) -> None:
+    with MovingStack(tmp_path) as stack:
+        stack.start_worker(processes=1)
+        stack.client.execute_command("REPLICAOF", "127.0.0.1", str(free_port()))
+        said = "Redis is refusing writes"
+        stack.until(lambda: said in [line["event"] for line in stack.said("worker0")], "it says so")
+        [line] = [line for line in stack.said("worker0") if line["event"] == said]
+        assert "replica" in line["detail"]
+        stack.client.execute_command("REPLICAOF", "NO", "ONE")
+        stack.until(lambda: "Redis is there" in [line["event"] for line in stack.said("worker0")], "it is mended")

@@ -1,0 +1,71 @@
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.system.stack import Process, Stack
+
+pytestmark = pytest.mark.timeout(180)
+
+QUEUE = "deliver"
+THREADS = 8
+#: Long enough for what hangs to hang until it is released.
+PATIENT = {"TXN_POSTING_TIMEOUT_MS": "20000", "TXN_DOUBT_WINDOW_MS": "20000"}
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> Iterator[Stack]:
+    with Stack(tmp_path, PATIENT, processes=1, threads=THREADS) as found:
+        yield found
+
+
+def held(stack: Stack, consumer: bytes) -> int:
+    found: int = stack.client.scard(f"txn:dramatiq:__acks__.{consumer.decode()}.{QUEUE}")
+    return found
+
+
+def stopping(stack: Stack, waiting: int) -> tuple[Process, Process, bytes, list[str]]:
+    """A worker whose threads all hang, which has taken `waiting` more and is told to end; another one; all ids."""
+    stack.mock.faults(hang_until_released=1.0)
+    first = stack.start_worker()
+    [name] = stack._heartbeats()
+    hanging = stack.submit_many(THREADS, "hanging")
+    stack.until(lambda: stack.mock.stats()["in_flight"] == THREADS, "every thread hangs")
+    stack.mock.faults()
+    ids = stack.submit_many(waiting, "waiting")
+    stack.until(lambda: held(stack, name) == THREADS + waiting, "it has taken them all")
+    second = stack.start_worker()
+    assert first.popen is not None
+    first.popen.terminate()
+    return first, second, name, [*hanging, *ids]
+
+
+def test_what_a_stopping_worker_has_not_begun_is_delivered_by_another_at_once(stack: Stack) -> None:
+    first, _, name, ids = stopping(stack, waiting=40)
+    began = time.monotonic()
+    stack.until(lambda: stack.client.hget("txn:count", "completed") == b"40", "another one delivers them")
+    assert time.monotonic() - began < 2
+    assert held(stack, name) == THREADS
+    stack.mock.release()
+    assert first.popen is not None
+    assert first.popen.wait(20) == 0
+    stack.until_quiet()
+    stack.check_ledger(ids)
+
+
+def test_a_stopping_worker_takes_nothing_more(stack: Stack) -> None:
+    first, _, name, ids = stopping(stack, waiting=0)
+    said = stack.folder / "worker0.log"
+    stack.until(lambda: "Shutting down" in said.read_text(), "it has begun to stop")
+    before = held(stack, name)
+    more = stack.submit_many(200, "more")
+    stack.until(lambda: stack.client.hget("txn:count", "completed") == b"200", "another one delivers them", 5)
+    assert before == held(stack, name) == THREADS
+    heartbeat = stack.client.zscore("txn:dramatiq:__heartbeats__", name)
+    stack.until(lambda: stack.client.zscore("txn:dramatiq:__heartbeats__", name) > heartbeat, "it still lives", 3)
+    stack.mock.release()
+    assert first.popen is not None
+    assert first.popen.wait(20) == 0
+    stack.until_quiet()
+    stack.check_ledger([*ids, *more])
