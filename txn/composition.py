@@ -28,6 +28,7 @@ from txn.store.dead_letters import DeadLetters
 from txn.store.durability import DurabilityMonitor
 from txn.store.integrity import Integrity
 from txn.store.keys import Keys
+from txn.store.rights import Rights, RightsMonitor
 from txn.store.statistics import StatisticsReader
 from txn.store.store import Store
 from txn.store.timings import Timings
@@ -49,11 +50,15 @@ def api(settings: Settings) -> Wsgi:
     Raises: BadSettings.
     """
     keys = Keys(settings.prefix, NAME)
-    durability = DurabilityMonitor(allow_lossy=settings.allow_lossy_redis, prefix=settings.prefix)
     url, age_ms = settings.redis_url, settings.redis_connection_age_ms
-    client = connect(url, timeout_ms=ACCEPT_TIMEOUT_MS, on_connect=durability.on_connect, max_age_ms=age_ms)
     probe = connect(url, timeout_ms=HEALTH_TIMEOUT_MS, max_age_ms=age_ms)
+    rights = RightsMonitor(Rights(probe, keys), "api")
+    durability = DurabilityMonitor(
+        allow_lossy=settings.allow_lossy_redis, prefix=settings.prefix, lacking=lambda: rights.problem
+    )
+    client = connect(url, timeout_ms=ACCEPT_TIMEOUT_MS, on_connect=durability.on_connect, max_age_ms=age_ms)
     durability.watch(probe)
+    Loop("rights", rights.beat).start()
     timings = Timings(probe, keys)
     Loop("timings", timings.flush).start()
     app = create_app(
@@ -94,6 +99,7 @@ def worker(settings: Settings) -> tuple[RecordBroker, Actor[Any, Any]]:
             RunLoops(
                 Loop("rescuer", Rescuer(store).beat),
                 Loop("bulk runner", bulk.tick),
+                Loop("rights", RightsMonitor(Rights(client, keys), "worker").beat),
                 Loop("sweep", Sweep(Integrity(client, keys, message_template())).beat),
                 Loop("watch", Watch(StatisticsReader(client, keys), lambda: about.refused).beat),
             ),

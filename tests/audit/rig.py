@@ -15,6 +15,7 @@ from txn.model.transaction import ErrorCode, Evidence
 from txn.posting.curl import CurlTransport
 from txn.posting.listing import PostingList
 from txn.posting.service import PostingService
+from txn.store.integrity import Integrity
 from txn.store.records import RecordReader
 
 
@@ -50,7 +51,8 @@ class Rig:
         transport = CurlTransport(url)
         lookups = Lookups(PostingService(transport, 2_000).find, transport.close, self.pauses.append)
         reader = RecordReader(self.parts.client, self.parts.keys)
-        return Audit(reader, PostingList(url).rows, lookups, self.gate, sleep=self.lags.append).run()
+        integrity = Integrity(self.parts.client, self.parts.keys, "@ID@", self.parts.clock).look_at_all
+        return Audit(reader, PostingList(url).rows, lookups, integrity, self.gate, sleep=self.lags.append).run()
 
     def accept(self, body: bytes = BODY) -> str:
         name = secrets.token_hex(8)

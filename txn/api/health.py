@@ -26,7 +26,8 @@ class Health:
             self._durability.require()
         except StoreUnavailable as error:
             response.status = falcon.HTTP_503
-            response.data = dumps({"status": "unhealthy", "problems": [str(error)]})
+            problem = self._durability.lacking() or str(error)
+            response.data = dumps({"status": "unhealthy", "problems": [problem]})
         except NotDurable as error:
             response.status = falcon.HTTP_503
             response.data = dumps({"status": "unhealthy", "problems": [str(error)]} | self._numbers(statistics))

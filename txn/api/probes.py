@@ -30,8 +30,8 @@ class Ready:
         """200, or 503 with the reason; as quick as the health check's time-out."""
         response.content_type = falcon.MEDIA_JSON
         try:
-            self._statistics.read()
             self._durability.require()
+            self._statistics.read()
         except Unavailable as error:
             response.status = falcon.HTTP_503
             response.data = dumps({"status": "unready", "reason": str(error)})

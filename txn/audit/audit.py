@@ -33,6 +33,7 @@ from txn.audit.verdict import BROKEN, Verdict
 from txn.errors import StoreUnavailable
 from txn.model.content import fingerprint, loads
 from txn.posting.listing import NoList, PostingUnavailable
+from txn.store.integrity import Flaw
 from txn.store.records import CHUNK, RecordReader
 
 Row = Mapping[str, Any]
@@ -47,26 +48,30 @@ class Progress(Protocol):
     """Is told how far the audit is."""
 
     def stage(self, name: str, total: int | None) -> None:
-        """What is done from now on: `records`, `list`, `join`, `again`, `ask`, `judge`; about how many, if known."""
+        """What is done from now on, and about how many, if known.
+
+        `integrity`, `records`, `list`, `join`, `again`, `ask` or `judge`.
+        """
 
     def advance(self, count: int) -> None:
         """So many more."""
 
 
 class Audit:
-    """One run. `rows` reads the list (`PostingList.rows`)."""
+    """One run. `rows` reads the list (`PostingList.rows`); `integrity` compares records with what is said of them."""
 
     def __init__(
         self,
         records: RecordReader,
         rows: Callable[[], Iterator[Row]],
         lookups: Lookups,
+        integrity: Callable[[], list[Flaw]],
         progress: Progress,
         wall_s: Callable[[], float] = time.time,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._records, self._rows, self._lookups = records, rows, lookups
-        self._progress, self._wall_s, self._sleep = progress, wall_s, sleep
+        self._integrity, self._progress, self._wall_s, self._sleep = integrity, progress, wall_s, sleep
 
     def run(self) -> Report:
         """Compare everything.
@@ -74,6 +79,8 @@ class Audit:
         Raises: Unavailable, if one of the two sides, or the temporary file, cannot be read to its end; BadSettings.
         """
         began_ms = self._now_ms()
+        self._progress.stage("integrity", None)
+        flaws = self._integrity()
         with _disk(), Join() as join:
             self._read_records(join)
             listed = self._read_list(join)
@@ -88,7 +95,7 @@ class Audit:
                 # had it settled meanwhile, nobody has asked about it.
                 self._reread(join, FAILED_BUT_THERE)
             self._progress.stage("judge", None)
-            return self._report(join, began_ms, asked, listed=listed)
+            return self._report(join, began_ms, asked, flaws, listed=listed)
 
     def _read_records(self, join: Join) -> None:
         self._progress.stage("records", self._records.accepted())
@@ -163,7 +170,7 @@ class Audit:
             raise StoreUnavailable(f"the content of {damaged[0].id} is lost")
         return [(name, payload) for name, payload in zip(ids, payloads, strict=True) if payload is not None]
 
-    def _report(self, join: Join, began_ms: int, asked: int, *, listed: bool) -> Report:
+    def _report(self, join: Join, began_ms: int, asked: int, flaws: list[Flaw], *, listed: bool) -> Report:
         counts = join.judge()
         findings = {verdict.value: join.findings(verdict, LISTED) for verdict in _SHOWN if counts[verdict]}
         unknown_ids, unknown_rows = join.unknown_counts()
@@ -181,6 +188,7 @@ class Audit:
             unknown_ids=unknown_ids,
             unknown_rows=unknown_rows,
             digest=_digest(join.ids()),
+            flaws=flaws,
             findings=findings,
         )
 

@@ -1,6 +1,6 @@
 """What an audit found, and the certificate that says so."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -9,6 +9,7 @@ from txn.audit.join import Finding
 from txn.audit.verdict import BROKEN, Verdict
 from txn.model.transaction import rfc3339
 from txn.settings import Settings
+from txn.store.integrity import Flaw
 
 #: Raised when a field changes its meaning or goes; new fields may come without.
 FORMAT = 1
@@ -27,7 +28,8 @@ class Report:
     `asked`, `only_by_get`: ids that were asked about one by one, and those of them that were there and not in the list:
     of these a second row could not be seen. `left_out`: those of them that were completed before the list was read.
     `unknown_ids`, `unknown_rows`: in the list, and not ours. `digest`: SHA-256 over every accepted id, sorted, each
-    with a line feed behind it. `findings`: by verdict, or `unknown`, the first of each by id.
+    with a line feed behind it. `flaws`: what the indexes and counters did not say of the records. `findings`: by
+    verdict, or `unknown`, the first of each by id.
     """
 
     began_ms: int
@@ -41,6 +43,7 @@ class Report:
     unknown_ids: int
     unknown_rows: int
     digest: str
+    flaws: Sequence[Flaw]
     findings: Mapping[str, list[Finding]]
 
     @property
@@ -54,9 +57,14 @@ class Report:
         return sum(self.counts[verdict] for verdict in BROKEN)
 
     @property
+    def strayed(self) -> list[Flaw]:
+        """What would not have been delivered or listed, or was counted wrong. Unreadable records are findings."""
+        return [flaw for flaw in self.flaws if flaw.what != "unreadable"]
+
+    @property
     def exit_code(self) -> int:
         """0: nothing is broken · 1: something is · 2: not everything could be looked at."""
-        if self.broken:
+        if self.broken or self.strayed:
             return 1
         return 2 if self.left_out or self.counts[Verdict.UNANSWERED] else 0
 
@@ -70,6 +78,8 @@ def conclusion(report: Report) -> str:
     """What follows, in one sentence."""
     if report.broken:
         return f"{report.broken:,} of {report.accepted:,} are not as promised."
+    if report.strayed:
+        return f"{len(report.strayed):,} times the records and what is said of them differed: see above."
     if report.left_out:
         return _incomplete(report)
     if unanswered := report.counts[Verdict.UNANSWERED]:
@@ -83,7 +93,7 @@ def conclusion(report: Report) -> str:
 
 def notes(report: Report) -> list[str]:
     """What else must be known to read the figures."""
-    found = []
+    found = [f"{flaw.sentence}." for flaw in report.strayed[:LISTED]]
     if report.listed is None:
         found.append("the posting service has no list, so a second row of an id could not be seen.")
     elif report.broken and report.left_out:
@@ -129,6 +139,7 @@ def certificate(report: Report, settings: Settings) -> dict[str, Any]:
             "left_out": report.left_out,
         },
         "settings": {name: getattr(settings, name) for name in _BOUNDS},
+        "flaws": [asdict(flaw) for flaw in report.flaws[:LISTED]],
         "digest": {"sha256": report.digest, "over": "every accepted id, sorted, each followed by a line feed"},
         "findings_listed_per_class": LISTED,
         "findings": {name: [asdict(finding) for finding in found] for name, found in report.findings.items()},

@@ -19,14 +19,17 @@ from txn.cli.output import print_json
 from txn.posting.chosen import open_transport
 from txn.posting.listing import PostingList
 from txn.posting.service import PostingService
+from txn.queue.message import NAME, message_template
 from txn.settings import Settings
 from txn.store.connection import connect
+from txn.store.integrity import Integrity
 from txn.store.keys import Keys
 from txn.store.records import RecordReader
 
 REDIS_TIMEOUT_MS = 10_000
 
 _STAGES = {
+    "integrity": "Comparing records with indexes and counters",
     "records": "Reading our records",
     "list": "Reading the posting service's list",
     "join": "Sorting",
@@ -74,8 +77,10 @@ def _audit(settings: Settings) -> Iterator[tuple[Audit, "_Bar"]]:
     lookups = Lookups(service.find, transport.close)
     bar = _Bar()
     with connect(settings.redis_url, timeout_ms=REDIS_TIMEOUT_MS) as client:
-        records = RecordReader(client, Keys(settings.prefix))
-        yield Audit(records, PostingList(settings.posting_url).rows, lookups, bar), bar
+        keys = Keys(settings.prefix, NAME)
+        integrity = Integrity(client, keys, message_template())
+        rows = PostingList(settings.posting_url).rows
+        yield Audit(RecordReader(client, keys), rows, lookups, integrity.look_at_all, bar), bar
 
 
 def _print(report: Report, settings: Settings, *, as_json: bool) -> None:

@@ -43,9 +43,13 @@ def check(client: redis.Redis, keys: Keys, durability: DurabilityMonitor) -> Ite
 
 def rights(client: redis.Redis, keys: Keys) -> Iterator[Finding]:
     """Raises: StoreUnavailable."""
-    if missing := Rights(client, keys).missing():
+    refused = Rights(client, keys).look()
+    for key, kind in refused.wrong:
+        do = "see who else writes there, and rename it: it stands where txn keeps something of another type"
+        yield Finding("redis keys", Level.BAD, f"{key} is a {kind}", do)
+    if missing := (*refused.commands, *refused.keys):
         do = f"allow them to its user (ACL SETUSER) on keys that begin with {keys.prefix}"
-        yield Finding("redis rights", Level.BAD, f"refused: {' '.join(sorted(set(missing)))}", do)
+        yield Finding("redis rights", Level.BAD, f"refused: {' '.join(missing)}", do)
     else:
         yield Finding("redis rights", Level.OK, "everything that txn runs may be run")
 

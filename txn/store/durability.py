@@ -126,8 +126,10 @@ def _lossy(settings: Mapping[str, str]) -> Iterator[str]:
 class DurabilityMonitor:
     """What was last seen, and whether that is enough to acknowledge transactions."""
 
-    def __init__(self, *, allow_lossy: bool, prefix: str = "txn:") -> None:
+    def __init__(self, *, allow_lossy: bool, prefix: str = "txn:", lacking: Callable[[], str] = lambda: "") -> None:
         self._allow_lossy, self._prefix = allow_lossy, prefix
+        #: What the Redis user may not do and must, or nothing (`RightsMonitor.problem`).
+        self.lacking = lacking
         self._stop = threading.Event()
         self._said = State("Redis", frozenset({"durable"}))
         self.latest: Durability | None = None
@@ -190,8 +192,11 @@ class DurabilityMonitor:
     def require(self) -> None:
         """Return if an acknowledgement given now is kept. Before the first look there is nothing to say against it.
 
-        Raises: NotDurable, naming the setting and the command that mends it; StoreUnavailable if Redis is full.
+        Raises: NotDurable, naming the setting and the command that mends it; StoreUnavailable if Redis is full, or its
+        user may not do what has to be done.
         """
+        if lacking := self.lacking():
+            raise StoreUnavailable(lacking)
         latest = self.latest
         if latest is not None and latest.full:
             raise StoreUnavailable("Redis is full: give it more memory (maxmemory)")

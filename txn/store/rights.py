@@ -1,34 +1,113 @@
-"""What the user of TXN_REDIS_URL may not do (ACL), and txn must. The delivery path does not use it."""
+"""What the user of TXN_REDIS_URL may not do (ACL), and txn must; and keys of ours that hold something else.
 
+Never on the delivery path: a script whose write is refused leaves nothing half-written, but nobody is served either.
+"""
+
+import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import redis
 
+from txn.errors import StoreUnavailable
+from txn.logs.state import State
 from txn.store.keys import Keys
 from txn.store.scripts import Scripts, unavailable
+
+Role = Literal["api", "worker"]
 
 _KINDS = ("string", "hash", "list", "set", "zset", "stream")
 
 
+def _names(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+#: What each kind of process cannot do without: what its scripts call (a test compares), and what it calls beside them.
+NEEDED: Mapping[Role, frozenset[str]] = {
+    "api": _names("EXPIRE HGET HGETALL HINCRBY HMGET HSET LINDEX MULTI RPUSH SET TIME ZADD ZCARD ZCOUNT ZRANGE ZSCORE"),
+    "worker": _names(
+        "EXISTS EXPIRE GET HDEL HEXISTS HGET HGETALL HINCRBY HMGET HSET HSETNX LINDEX LLEN LPOP LPUSH LRANGE MULTI "
+        "PEXPIRE RPUSH SADD SCAN SMEMBERS SMISMEMBER SREM TIME XADD XDEL ZADD ZCARD ZCOUNT ZRANDMEMBER ZRANGE "
+        "ZRANGEBYSCORE ZREM ZREVRANGE ZSCORE"
+    ),
+}
+
+#: Time from one look to the next: while nothing is missing, and while something is.
+INTERVAL_S = 5.0
+MISSING_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """`commands` that may not be run, `keys` that may not be used, and `wrong`: keys with the type that they have."""
+
+    commands: tuple[str, ...] = ()
+    keys: tuple[str, ...] = ()
+    wrong: tuple[tuple[str, str], ...] = ()
+
+    def sentences(self) -> list[str]:
+        """What is wrong, and what mends it; none if all is well."""
+        found = []
+        if self.commands:
+            what = " ".join(sorted(self.commands))
+            found.append(f"the user of TXN_REDIS_URL may not run {what}: allow it (ACL SETUSER ... +<command>)")
+        if self.keys:
+            found.append(
+                f"the user of TXN_REDIS_URL may not use {' '.join(self.keys)}: allow them (ACL SETUSER ... ~<key>)"
+            )
+        for key, kind in self.wrong:
+            found.append(f"{key} is a {kind}, which txn never makes of it: see who else writes there, and rename it")
+        return found
+
+
 class Rights:
-    """Tries things out on keys of its own under the prefix, and removes them."""
+    """Tries things out on keys of its own under the prefix, and removes them; of our keys it changes nothing."""
 
     def __init__(self, client: redis.Redis, keys: Keys) -> None:
-        self._client, self._scripts = client, Scripts(client)
-        self._keys = [f"{keys.prefix}doctor:{kind}" for kind in _KINDS]
+        self._client, self._scripts, self._keys = client, Scripts(client), keys
+        self._own = [f"{keys.prefix}doctor:{kind}" for kind in _KINDS]
 
-    def missing(self) -> list[str]:
-        """Commands that are refused, by name.
+    def look(self, role: Role | None = None) -> Refused:
+        """What is refused, of what a process of this kind needs; without one, of all that txn runs.
 
         Raises: StoreUnavailable, also if no script may be run on these keys at all.
         """
-        refused: list[bytes] = self._scripts.run("rights", self._keys, [])
-        return [name.decode() for name in refused] + [name for name, call in self._direct().items() if self._bars(call)]
+        commands, keys, wrong = self._scripts.run("rights", self._own, self._in_use(role))
+        refused = {name.decode() for name in commands}
+        refused |= {name for name, call in self._direct().items() if self._bars(call)}
+        texts = [item.decode(errors="replace") for item in wrong]
+        return Refused(
+            commands=tuple(sorted(refused if role is None else refused & NEEDED[role])),
+            keys=tuple(key.decode(errors="replace") for key in keys),
+            wrong=tuple(zip(texts[::2], texts[1::2], strict=True)),
+        )
+
+    def _in_use(self, role: Role | None) -> list[str]:
+        keys, some_id = self._keys, "doctor"
+        found = {
+            "string": [keys.payload(some_id)],
+            "hash": [
+                keys.record(some_id),
+                keys.count,
+                f"{keys.minute}0",
+                keys.posting,
+                keys.message_bodies,
+                keys.timings,
+            ],
+            "list": [keys.messages],
+            "zset": [keys.due, keys.heartbeats],
+        }
+        if role != "api":
+            found["hash"] += [keys.epoch, keys.sweep, keys.dead_message_bodies, f"{keys.worker}{some_id}"]
+            found["zset"] += [keys.failed, f"{keys.failed}:rejected", keys.dead_messages, keys.bulk_active]
+            found |= {"set": [f"{keys.acks}{some_id}"], "stream": [keys.journal]}
+        return [item for kind, names in found.items() for name in names for item in (kind, name)]
 
     def _direct(self) -> Mapping[str, Callable[[], Any]]:
         """What is sent beside the scripts."""
-        client, (string, hash_, _, _, zset, stream) = self._client, self._keys
+        client, (string, hash_, _, _, zset, stream) = self._client, self._own
         return {
             "UNLINK": lambda: client.unlink(string),
             "XREVRANGE": lambda: client.xrevrange(stream, count=1),
@@ -51,3 +130,27 @@ class Rights:
         except redis.RedisError as error:
             raise unavailable(error) from error
         return False
+
+
+class RightsMonitor:
+    """What a process of one kind lacks, as it was last seen."""
+
+    def __init__(self, rights: Rights, role: Role, monotonic_s: Callable[[], float] = time.monotonic) -> None:
+        self._rights, self._role, self._monotonic_s = rights, role, monotonic_s
+        self._said = State("what the Redis user may do", frozenset({"enough"}))
+        #: One line, or nothing while all is well.
+        self.problem = ""
+
+    def beat(self) -> float:
+        """Look, say what has changed, and return the seconds to the next look.
+
+        Raises: StoreUnavailable; then what was last seen stands.
+        """
+        try:
+            self.problem = "; ".join(self._rights.look(self._role).sentences())
+        except StoreUnavailable as error:
+            if not isinstance(error.__cause__, redis.exceptions.NoPermissionError):
+                raise
+            self.problem = str(error)  # not even the script that looks may be run
+        self._said.is_now("not enough" if self.problem else "enough", self.problem)
+        return MISSING_S if self.problem else INTERVAL_S
