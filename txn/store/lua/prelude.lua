@@ -137,7 +137,7 @@ end
 -- What follows from a replay, when the record says `pending`. Repeating it changes nothing.
 local function put_back(at, record, id, code)
     unlist_letter(at, id, code)
-    redis.call('HDEL', record, 'code', 'detail', 'completed', 'discarded', unpack(OF_A_DELIVERY, 4))
+    redis.call('HDEL', record, 'code', 'detail', 'completed', 'discarded')
 end
 
 -- What an operator's `replay` or `discard` of one id would come to. Writes nothing.
@@ -147,7 +147,7 @@ local function operable(what, at, record, id)
     if not r[1] then return 'unknown' end
     if what == 'replay' then
         if r[1] == 'failed' then return 'done' end
-        return r[1] == 'pending' and r[2] and 'half' or 'not_failed'
+        return r[2] and 'half' or 'not_failed'
     end
     if r[1] ~= 'failed' or not redis.call('ZSCORE', at.failed, id) then return 'not_failed' end
     return r[3] and 'half' or 'done'
@@ -164,6 +164,8 @@ local function operate(what, half, at, record, id, line, now)
             raise(at.count, 'discarded', 1)
             redis.call('HSET', record, 'history', history, 'discarded', line)
         else
+            -- What its failure could not put away would be taken for the next delivery's.
+            if redis.call('ZSCORE', at.due, id) then redis.call('HDEL', record, unpack(OF_A_DELIVERY)) end
             raise(at.count, 'pending', 1)
             raise(at.count, 'replayed', 1)
             redis.call('ZADD', at.due, int(now), id)
