@@ -6,7 +6,7 @@ import requests
 
 from tests.delivery.rig import Rig
 from txn.model.outcome import Mode
-from txn.model.transaction import Status
+from txn.model.transaction import Status, Transaction
 from txn.posting.service import Uncertain
 
 Build = Callable[..., Rig]
@@ -399,3 +399,77 @@ def test_what_a_second_look_has_found_is_in_the_timeline(rig: Build) -> None:
     one.clock.forward(one.settings.lease_ms)
     assert one.deliver(name).status is Status.COMPLETED
     assert [(line["mode"], line["outcome"]) for line in one.history(name)] == [("confirm", "found")]
+
+
+def alternate(one: Rig, name: str, deliver: Callable[[], Transaction], others_get_in: bool) -> list[str]:
+    """Deliver `name` until it is finished, or twenty times; in between, somebody else's POST is taken, or is not."""
+    for _ in range(20):
+        if deliver().completed_ms is not None:
+            break
+        other = one.accept()
+        if not others_get_in:
+            one.mock.script(other, post=["throttle"] * 100)
+        one.deliver(other)
+        one.until_due(name)
+    return one.outcomes(name)
+
+
+@pytest.mark.parametrize("others_get_in", [True, False])
+def test_who_is_sent_away_uses_attempts_up_only_while_others_get_in(rig: Build, others_get_in: bool) -> None:
+    one = rig(max_attempts=3)
+    name = one.accept()
+    one.mock.script(name, post=["throttle"] * 100)
+    outcomes = alternate(one, name, lambda: one.deliver(name), others_get_in)
+    transaction = one.parts.store.read(name)
+    if others_get_in:
+        assert outcomes == ["sent_away"] * 3 + ["rejected"], "the first came before anybody had got in"
+        assert transaction.failure is not None
+        assert "answered 429" in transaction.failure.detail
+        assert "others" in transaction.failure.detail
+    else:
+        assert (outcomes, transaction.status) == (["sent_away"] * 20, Status.PENDING)
+    assert one.rows(name) == 0
+
+
+def test_while_others_get_in_health_counts_who_is_sent_away(rig: Build) -> None:
+    one = rig(max_attempts=5)
+    name = one.accept()
+    one.mock.script(name, post=["throttle"] * 3)
+    counts = []
+    while one.deliver(name).completed_ms is None:
+        counts.append(one.parts.read_statistics().counts.get("sent_away", 0))
+        one.deliver(one.accept())
+        one.until_due(name)
+    assert counts == [0, 1, 1]
+    assert one.parts.read_statistics().counts["sent_away"] == 0
+    assert one.rows(name) == 1
+
+
+def test_who_was_sent_away_for_the_last_time_and_is_there_all_the_same_is_completed(rig: Build) -> None:
+    one = rig(max_attempts=1)
+    name = one.accept()
+    one.mock.script(name, post=["throttle"])
+    assert one.deliver(name).status is Status.PENDING
+    one.deliver(one.accept())
+    one.until_due(name)
+    one.mock.script(name, post=["ok", "throttle"], get=["missing", "ok"])
+    write_row(one, name)
+    assert one.deliver(name).status is Status.COMPLETED
+    assert (evidence(one, name), one.rows(name)) == ("verified", 1)
+
+
+def test_a_transaction_that_kills_its_workers_is_left_to_a_person_without_another_call(rig: Build) -> None:
+    one = rig()
+    name = one.accept()
+    for _ in range(3):
+        assert one.parts.claim(name) is not None  # and its worker is never heard of again
+        one.clock.forward(one.settings.patience_ms + 1)
+    before = one.mock.stats()
+    transaction = one.deliver(name)
+    assert transaction.failure is not None
+    assert transaction.failure.code == "crashed_worker"
+    assert one.mock.stats()["posts"] == before["posts"]
+    assert one.mock.stats()["gets"] == before["gets"]
+    one.parts.store.replay(name, "{}")
+    one.clock.forward(one.settings.patience_ms + 1)
+    assert one.deliver(name).status is Status.COMPLETED
