@@ -7,10 +7,12 @@ from typing import NamedTuple
 
 import pytest
 
+import txn.store.scripts
 from ops.mock_posting.client import MockPosting
 from ops.redis_server import RedisServer
 from tests.crash.half_written import SETTINGS, Rig, faulty_text_of
 from tests.crash.world import BrokenPromise
+from tests.doctor.test_rights import LUA
 from tests.parts import submission
 from txn.errors import TxnError
 from txn.model.dead_letter import Action, Filter
@@ -18,6 +20,7 @@ from txn.model.outcome import Cause, Maybe, Released, Retry, Settlement
 from txn.rescuer import LIMIT
 from txn.store.integrity import Integrity
 
+TEXT_OF = txn.store.scripts.text_of
 Step = Callable[[Rig], object]
 IDS = ("a", "b", "c")
 
@@ -311,6 +314,36 @@ def play_all(
     print(f"{scene.name}: {played} cells, {len(failures)} break a promise")
     assert played
     assert not failures, "\n".join(failures[:10])
+
+
+WRITES_THE_RECORD = "redis.call('HSET', record, 'status', 'pending', 'fingerprint', fingerprint, 'submitted', int(now))"
+#: What is taken away, and the scene that shows it.
+PROTECTIONS = {
+    "counters that are lowered": ("redis.call('HINCRBY', one[1], one[2], int(-one[3]))", "", "accept"),
+    "the record as the last that is written": (
+        "raise(KEYS[4], 'pending', 1)",
+        f"{WRITES_THE_RECORD} raise(KEYS[4], 'pending', 1)",
+        "accept",
+    ),
+    "the due index as the last that is left": (
+        "local function put_away(at, record, id, status, code, failed_at, template)",
+        "local function put_away(at, record, id, status, code, failed_at, template) redis.call('ZREM', at.due, id)",
+        "settle, rejected",
+    ),
+}
+
+
+@pytest.mark.parametrize("protection", PROTECTIONS)
+def test_without_it_a_cell_breaks(
+    protection: str, valkey: RedisServer, crash_mock: MockPosting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old, new, name = PROTECTIONS[protection]
+    texts = [(LUA / f"{script}.lua").read_text() for script in ("prelude", "accept")]
+    assert sum(old in text for text in texts) == 1, "this takes nothing away"
+    monkeypatch.setattr("tests.crash.half_written._text_of", lambda body: TEXT_OF(body).replace(old, new))
+    [scene] = [scene for scene in SCENES if scene.name == name]
+    with pytest.raises((AssertionError, BrokenPromise), match=r"write \d+ fails|stored whole|never"):
+        play_all(scene, valkey, crash_mock, lambda cells, _: cells)
 
 
 def test_a_submission_that_was_half_stored_is_completed_by_its_repeat(

@@ -74,6 +74,7 @@ _MEANINGS = {
     "exhausted": "every attempt failed. It is not posted.",
     "conflict": "the posting service holds this id with other content. A person must decide.",
     "undecided": "the posting service does not answer for this id. A person must decide.",
+    "crashed_worker": "three workers did not come back from delivering it. A person must decide.",
     "posted": "the POST was answered with 200 or 201, and the id",
     "verified": "the POST's answer proved nothing, the GET after it found the transaction",
     "found": "the GET before a POST found it",

@@ -2,10 +2,7 @@
 
 from enum import StrEnum
 
-from txn.model.transaction import ErrorCode, Status
-
-#: A person must decide about these: the posting service may well hold them.
-_FOR_A_PERSON = frozenset({ErrorCode.CONFLICT, ErrorCode.UNDECIDED})
+from txn.model.transaction import FOR_A_PERSON, Status
 
 
 class Verdict(StrEnum):
@@ -19,7 +16,7 @@ class Verdict(StrEnum):
     UNANSWERED = "unanswered"  #: the posting service gives no answer about it
     IN_FLIGHT = "in_flight"  #: pending or processing
     FAILED = "failed"  #: failed as provably not posted, and not there
-    TO_DECIDE = "to_decide"  #: failed with `conflict` or `undecided`, there or not
+    TO_DECIDE = "to_decide"  #: failed in a way that a person must decide about, there or not
     DISCARDED = "discarded"  #: failed, and an operator took it off the list
     UNREADABLE = "unreadable"  #: its status is one that this version does not know: left alone
 
@@ -54,8 +51,8 @@ def judge(status: str, code: str, *, discarded: bool, rows: int | None, differin
 
 
 def _judge_failed(code: str, *, discarded: bool, there: bool) -> Verdict:
-    if there and code not in _FOR_A_PERSON:
+    if there and code not in FOR_A_PERSON:
         return Verdict.POSTED_THOUGH_FAILED
     if discarded:
         return Verdict.DISCARDED
-    return Verdict.TO_DECIDE if code in _FOR_A_PERSON else Verdict.FAILED
+    return Verdict.TO_DECIDE if code in FOR_A_PERSON else Verdict.FAILED

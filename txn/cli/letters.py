@@ -19,7 +19,10 @@ from txn.model.transaction import rfc3339
 from txn.store.dead_letters import Letter
 
 Code = Annotated[
-    str, typer.Option("--code", metavar="CODE", help="Why they failed: rejected, conflict, exhausted, undecided.")
+    str,
+    typer.Option(
+        "--code", metavar="CODE", help="Why they failed: rejected, exhausted, conflict, undecided, crashed_worker."
+    ),
 ]
 Since = Annotated[
     str, typer.Option("--since", metavar="TIME", help="Failed since then: 2026-11-23T18:15 (UTC), or 30m, 2h, 7d ago.")

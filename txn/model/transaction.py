@@ -33,6 +33,10 @@ class ErrorCode(StrEnum):
     CRASHED_WORKER = "crashed_worker"  #: no worker came back from delivering it: a person must decide
 
 
+#: Of these nobody knows whether they are posted: a person must decide.
+FOR_A_PERSON = frozenset({ErrorCode.CONFLICT, ErrorCode.UNDECIDED, ErrorCode.CRASHED_WORKER})
+
+
 @dataclass(frozen=True, slots=True)
 class Failure:
     """Why a transaction failed: a stable code and one line for people."""
