@@ -83,7 +83,8 @@ class Delivery:
         Raises: StoreUnavailable; then the end of the lease brings the transaction back.
         """
         wait = backoff_ms(1, self._settings.min_backoff_ms, self._settings.max_backoff_ms, self._random)
-        outcome = Retry(Cause.INTERNAL, f"delivery ended with {type(error).__name__}", Keep(), wait)
+        cause = Cause.STORE if isinstance(error, StoreUnavailable) else Cause.INTERNAL
+        outcome = Retry(cause, f"delivery ended with {type(error).__name__}", Keep(), wait)
         verdict = self._store.settle(transaction_id, owner, Settlement(outcome))
         if verdict in ("taken", "unknown") and not isinstance(error, StoreUnavailable):
             fields = {"transaction": transaction_id, "outcome": _named(outcome), "detail": outcome.detail}

@@ -319,7 +319,7 @@ def play_all(
 WRITES_THE_RECORD = "redis.call('HSET', record, 'status', 'pending', 'fingerprint', fingerprint, 'submitted', int(now))"
 #: What is taken away, and the scene that shows it.
 PROTECTIONS = {
-    "counters that are lowered": ("redis.call('HINCRBY', one[1], one[2], int(-one[3]))", "", "accept"),
+    "counters that are lowered": ("redis.call('HINCRBY', raised[i], raised[i + 1], int(-raised[i + 2]))", "", "accept"),
     "the record as the last that is written": (
         "raise(KEYS[4], 'pending', 1)",
         f"{WRITES_THE_RECORD} raise(KEYS[4], 'pending', 1)",

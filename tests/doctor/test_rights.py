@@ -51,7 +51,7 @@ def test_whatever_a_script_calls_is_tried() -> None:
 @pytest.mark.parametrize("role", ["api", "worker"])
 def test_whatever_the_scripts_of_a_process_call_it_needs(role: Role) -> None:
     needed = set().union(*(called_in_all((LUA / f"{name}.lua").read_text()) for name in SCRIPTS[role]))
-    beside = {"api": {"MULTI", "HGETALL", "HINCRBY"}, "worker": {"MULTI", "HGETALL", "EXISTS", "ZRANGE"}}[role]
+    beside = {"api": {"DEL", "MULTI", "HGETALL", "HINCRBY"}, "worker": {"MULTI", "HGETALL", "EXISTS", "ZRANGE"}}[role]
     assert NEEDED[role] - beside <= needed <= NEEDED[role]
 
 

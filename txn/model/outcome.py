@@ -61,6 +61,7 @@ class Cause(StrEnum):
     NOT_WRITTEN = "not_written"  #: the POST failed and the GET after it shows that it was not written
     IN_DOUBT = "in_doubt"  #: an earlier POST may still turn up
     INTERNAL = "internal"  #: a fault of our own
+    STORE = "store"  #: Redis did not answer a claim in time: uses no attempt up
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +72,15 @@ class Retry:
     detail: str
     doubt: Doubt
     wait_ms: int
-    #: Whether others were let in since this transaction's last attempt.
+    #: Whether others were let in since this transaction was last sent away.
     others: bool = False
 
     @property
     def counts(self) -> bool:
         """Whether the attempt stays counted against the maximum."""
-        return self.others if self.cause is Cause.SENT_AWAY else self.cause not in (Cause.OUTAGE, Cause.UNANSWERED)
+        if self.cause is Cause.SENT_AWAY:
+            return self.others
+        return self.cause not in (Cause.OUTAGE, Cause.UNANSWERED, Cause.STORE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,20 +76,20 @@ def inspect(ask: Ask, before: Durability | None = None, prefix: str = "txn:") ->
     unfinished = "1" in (persistence.get("aof_rewrite_in_progress"), persistence.get("aof_rewrite_scheduled"))
     run = server.get("run_id", "")
     known = before is not None and before.level == "durable" and before.run == run
-    if unfinished and not known and not _is_logged(ask, server, f"{prefix}doctor"):
+    if unfinished and not _is_logged(ask, server, f"{prefix}doctor", otherwise=known):
         # Switched on while it runs, the log is first written from memory; until that is done a crash loses everything.
         return Durability("lossy", "the append-only file is being written: wait until it is complete")
     full = 0 < int(memory.get("maxmemory", 0)) <= int(memory.get("used_memory", 0))
     return Durability("durable", full=full, run=run)
 
 
-def _is_logged(ask: Ask, server: Mapping[str, str], key: str) -> bool:
+def _is_logged(ask: Ask, server: Mapping[str, str], key: str, *, otherwise: bool) -> bool:
     """Whether, while the log is written anew, what is written now is on disk: a complete log is there, and goes on.
 
     INFO shows the first writing of a log and a rewrite of a complete one as the same, so a key is written. From 7.2 on
     the server then says whether its log is synced that far, which it never is before there is a complete one. Before 7
     the write makes the log longer, and never does before there is a complete one. Of the versions between, and without
-    the right to write and ask (ACL), nothing is known.
+    the right to write and ask (ACL), nothing is known: then it is as it was before the log was begun, `otherwise`.
 
     Raises: redis.ConnectionError, redis.TimeoutError.
     """
@@ -100,7 +100,7 @@ def _is_logged(ask: Ask, server: Mapping[str, str], key: str) -> bool:
             return _log_length(ask) > length
         return _is_synced(ask)
     except redis.ResponseError:
-        return False
+        return otherwise
 
 
 def _is_synced(ask: Ask) -> bool:

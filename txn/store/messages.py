@@ -9,6 +9,8 @@ from txn.store.scripts import Argument, Scripts
 
 #: A consumer without a heartbeat (one a second) for so long is dead: what it held goes back to the queue.
 DEAD_AFTER_MS = 10_000
+#: Messages acknowledged with one call.
+MOST_ACKNOWLEDGED = 1_000
 #: What it said of itself can be read for so long after its last heartbeat.
 ABOUT_KEPT_MS = 30_000
 
@@ -27,6 +29,10 @@ class Messages:
     def fetch(self, count: int, acknowledge: Iterable[str] = ()) -> list[tuple[str, bytes]]:
         """Acknowledge messages by id and take up to `count` new ones: (id, body), oldest first."""
         keys = [self._keys.messages, self._keys.message_bodies, self._acks]
+        acknowledge = list(acknowledge)
+        while len(acknowledge) > MOST_ACKNOWLEDGED:
+            self._scripts.run("fetch", keys, [0, *acknowledge[:MOST_ACKNOWLEDGED]])
+            acknowledge = acknowledge[MOST_ACKNOWLEDGED:]
         reply = self._scripts.run("fetch", keys, [count, *acknowledge])
         return [(name.decode(), body) for name, body in zip(reply[::2], reply[1::2], strict=True)]
 

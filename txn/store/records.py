@@ -59,7 +59,7 @@ class RecordReader:
                 raise unavailable(error) from error
             cursor, found = reply
             if found:
-                yield self.read([name.decode()[len(stem) :] for name in found])
+                yield self.read([name.decode(errors="replace")[len(stem) :] for name in found])
             if cursor == 0:
                 return
 
@@ -67,7 +67,8 @@ class RecordReader:
         """The records of these ids, as they are now; an id without a record is left out."""
         keys = [self._keys.record(name) for name in ids]
         replies = self._pipelined(lambda pipeline: [pipeline.hmget(key, list(_FIELDS)) for key in keys])
-        return [_record(name, reply) for name, reply in zip(ids, replies, strict=True) if any(reply)]
+        found = zip(ids, replies, strict=True)
+        return [_record(name, reply) for name, reply in found if isinstance(reply, Exception) or any(reply)]
 
     def payloads(self, ids: Sequence[str]) -> list[bytes | None]:
         """The content of each id as JSON; None where there is no such transaction."""
@@ -78,13 +79,19 @@ class RecordReader:
         try:
             with self._client.pipeline(transaction=False) as pipeline:
                 queue(pipeline)
-                return list(pipeline.execute())
+                return list(pipeline.execute(raise_on_error=False))
         except redis.RedisError as error:
             raise unavailable(error) from error
 
 
-def _record(transaction_id: str, reply: Sequence[bytes | None]) -> Record:
-    status, fingerprint, code, evidence, discarded = (None if field is None else field.decode() for field in reply)
+def _record(transaction_id: str, reply: Sequence[bytes | None] | redis.RedisError) -> Record:
+    if isinstance(reply, redis.DataError | redis.ResponseError):  # something else stands under this key
+        return Record(transaction_id, "no record", bytes(16), "", "", discarded=False)
+    if isinstance(reply, redis.RedisError):
+        raise unavailable(reply) from reply
+    status, fingerprint, code, evidence, discarded = (
+        None if field is None else field.decode(errors="replace") for field in reply
+    )
     try:
         digest = bytes.fromhex(fingerprint or "")
     except ValueError:

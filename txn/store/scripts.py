@@ -2,6 +2,7 @@
 
 import functools
 import hashlib
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,9 @@ from txn.store.group_commit import GroupCommit, group_of
 from txn.store.reasons import reason, refusal
 
 _FOLDER = Path(__file__).with_name("lua")
-_PRELUDE = (_FOLDER / "prelude.lua").read_text()
+#: The prelude's definitions, in its order: each may use those before it.
+_DEFINITIONS = (_FOLDER / "prelude.lua").read_text().split("\n\n")
+_NAME = re.compile(r"^local (?:function )?(\w+)", re.MULTILINE)
 
 #: Pauses between the repeats of one call.
 FIRST_PAUSE_S = 0.05
@@ -41,8 +44,15 @@ class Script:
 
 
 def text_of(body: str) -> str:
-    """A script as it is sent: behind the prelude, and run by it."""
-    return f"{_PRELUDE}\nreturn whole(function()\n{body}\nend)"
+    """A script as it is sent: run by the prelude's `whole`, behind what it uses of the prelude.
+
+    Redis makes the definitions anew with every call, which costs more than some scripts.
+    """
+    text = f"return whole(function()\n{body}\nend)"
+    for definition in reversed(_DEFINITIONS):
+        if any(re.search(rf"\b{name}\b", text) for name in _NAME.findall(definition)):
+            text = f"{definition}\n{text}"
+    return text
 
 
 class Scripts:

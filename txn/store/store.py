@@ -35,8 +35,8 @@ class Claim:
 
     `attempts`: deliveries that were allowed to post, this one included; `counted`: those that count against the
     maximum; `tries`: failures since it was accepted or replayed; `unanswered_ms`: how long GETs of this id have brought
-    nothing while others were answered; `others`: whether the posting service has taken somebody else's POST since our
-    last attempt; `last_error`: how the last delivery that failed did, or empty.
+    nothing while others were answered; `others`: whether the posting service has let others in since it sent us away;
+    `last_error`: how the last delivery that failed did, or empty.
     """
 
     id: str
@@ -221,7 +221,7 @@ class Store:
             "due",
             [
                 *(keys.due, keys.record(""), keys.count, keys.epoch, keys.messages, keys.message_bodies),
-                *(keys.failed, f"{keys.failed}:", keys.dead_messages, keys.dead_message_bodies),
+                *(keys.failed, f"{keys.failed}:", keys.dead_messages, keys.dead_message_bodies, keys.payload("")),
             ],
             [
                 limit,

@@ -19,7 +19,12 @@ local known = redis.call('HMGET', record, 'fingerprint', 'status', 'submitted', 
 if known[1] then
     if known[1] ~= fingerprint then return { 'other', unpack(known, 2, 6) } end
     local unfinished = known[2] == 'pending' or known[2] == 'processing'
-    if unfinished and not redis.call('ZSCORE', KEYS[3], id) then make_deliverable() end
+    local lost = (unfinished or known[2] == 'failed') and redis.call('EXISTS', KEYS[2]) == 0
+    if unfinished and (lost or not redis.call('ZSCORE', KEYS[3], id)) then
+        make_deliverable()
+    elseif lost then
+        redis.call('SET', KEYS[2], ARGV[3])
+    end
     return { 'replayed', unpack(known, 2, 6) }
 end
 

@@ -7,12 +7,13 @@
 -- ARGV   1 id   2 owner   3 lease ms   4 doubt window ms   5 max attempts   6 claims seen   7 shift
 -- reply  { 'claimed', mode, payload, submitted ms, attempts, counted, tries, unanswered ms, others, last error, claims }
 --          unanswered ms: how long the posting service has not answered GETs of this id while it answered others
---          others: 1 if it has taken a POST of somebody else's since our last attempt
+--          others: 1 if, since we were sent away, it has let others in, and as many as it has sent away
 --          mode: post | confirm (GET only) | final (GET only, and its 404 decides) | crashed (nothing: see below)
 --        { 'refused', 'unknown' | 'finished' | 'leased' | 'early' | 'unreadable' (its status) | 'no_content', claims }
 
 -- So many workers may leave a transaction without a word before a person must look at it.
 local MAX_CRASHES = 3
+local APART_MS = 5000
 
 local record, id, owner = KEYS[1], ARGV[1], ARGV[2]
 local lease, doubt_window, max_attempts = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
@@ -20,7 +21,7 @@ local now = clock(ARGV[7])
 
 local quarantined, claims = quarantine(KEYS[6], tonumber(ARGV[6]), now, lease, doubt_window)
 local r = redis.call('HMGET', record, 'status', 'owner', 'lease', 'doubt', 'next', 'attempts', 'counted', 'tried',
-    'mode', 'submitted', 'tries', 'unanswered', 'uncertain', 'silent', 'crashes', 'error')
+    'mode', 'submitted', 'tries', 'unanswered', 'uncertain', 'silent', 'crashes', 'error', 'let_in', 'kept_out')
 local status, mode = r[1], r[9]
 local attempts, counted, crashes = tonumber(r[6]) or 0, tonumber(r[7]) or 0, tonumber(r[15]) or 0
 
@@ -29,7 +30,7 @@ if status == 'completed' or status == 'failed' then return { 'refused', 'finishe
 if status ~= 'pending' and status ~= 'processing' then return { 'refused', 'unreadable', claims } end
 local repeated = status == 'processing' and r[2] == owner
 if not repeated then
-    if status == 'processing' and tonumber(r[3]) > now then return { 'refused', 'leased', claims } end
+    if status == 'processing' and (tonumber(r[3]) or 0) > now then return { 'refused', 'leased', claims } end
     if status == 'pending' and (tonumber(r[5]) or 0) > now then return { 'refused', 'early', claims } end
 end
 
@@ -39,17 +40,31 @@ if not payload then
     return { 'refused', 'no_content', claims }
 end
 
-local posting = redis.call('HMGET', KEYS[7], 'answered', 'taken')
-local answered, tried = tonumber(posting[1]) or 0, tonumber(r[8])
-local others = tried and (tonumber(posting[2]) or 0) >= tried and 1 or 0
+local answered, tried = tonumber(redis.call('HGET', KEYS[7], 'answered')) or 0, tonumber(r[8])
+-- From before the clock was set back: it says nothing.
+if answered > now then answered = 0 end
+
+local others = 0
+if tonumber(r[17]) then
+    local let_in, kept_out = let_in_and_kept_out(KEYS[4])
+    let_in, kept_out = let_in - r[17], kept_out - r[18]
+    if let_in > 0 and let_in >= kept_out then others = 1 end
+end
 
 local function claimed()
     local since = tonumber(r[12]) or now
     local unanswered = answered > (tonumber(r[14]) or now) and now - since or 0
-    return { 'claimed', mode, payload, r[10], attempts, counted, tonumber(r[11]) or 0, unanswered, others, r[16] or '', claims }
+    return { 'claimed', mode, payload, r[10] or int(now), attempts, counted, tonumber(r[11]) or 0, unanswered, others, r[16] or '', claims }
 end
 
 if repeated then return claimed() end
+
+-- What was in flight together when a worker died does not come back together again and again: one of them may be what
+-- kills.
+local apart = 0
+if crashes > 0 then
+    for i = 1, #id do apart = (apart * 31 + id:byte(i)) % APART_MS end
+end
 
 local written = { 'status', 'processing', 'owner', owner, 'lease', int(now + lease) }
 local function write(field, value)
@@ -91,7 +106,7 @@ end
 write('mode', mode)
 
 claims = redis.call('HINCRBY', KEYS[6], 'claims', 1)
-redis.call('ZADD', KEYS[3], int(now + lease), id)
+redis.call('ZADD', KEYS[3], int(now + lease + apart), id)
 redis.call('HSET', record, unpack(written))
 committed()
 return claimed()

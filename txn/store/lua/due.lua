@@ -8,7 +8,7 @@
 -- never accepted.
 --
 -- KEYS   1 due   2 t: stem   3 count   4 epoch   5 queue (list)   6 queue's messages (hash)   7 failed
---        8 failed:<code> stem   9 the queue's dead letters   10 their messages
+--        8 failed:<code> stem   9 the queue's dead letters   10 their messages   11 p: stem
 -- ARGV   1 how many   2 grace ms   3 patience ms   4 lease ms   5 doubt window ms   6 claims seen   7 message template
 --        8 longest wait ms: no backoff, lease or doubt is longer   9 shift
 -- reply  { looked at, queued, claims }
@@ -39,7 +39,9 @@ local function bring_near(id)
 end
 if is_beyond(redis.call('ZREVRANGE', due, 0, 0, 'WITHSCORES')[2]) then
     local beyond = int(now + longest + pause())
-    for _, id in ipairs(redis.call('ZRANGEBYSCORE', due, '(' .. beyond, '+inf', 'LIMIT', 0, ARGV[1])) do bring_near(id) end
+    for _, id in ipairs(redis.call('ZRANGEBYSCORE', due, '(' .. beyond, '+inf', 'LIMIT', 0, ARGV[1])) do
+        if not try(bring_near, id) then redis.call('ZADD', due, int(now), id) end
+    end
 end
 
 local ids = redis.call('ZRANGEBYSCORE', due, '-inf', int(now), 'LIMIT', 0, ARGV[1])
@@ -49,7 +51,7 @@ local next_round = now + pause()
 local head = redis.call('LINDEX', queue, 0)
 local head_pushed = math.huge
 if head then
-    local r = redis.call('HMGET', t_stem .. head:match('^[^~]+'), 'queued', 'submitted')
+    local r = redis.pcall('HMGET', t_stem .. (head:match('^[^~]+') or ''), 'queued', 'submitted')
     head_pushed = tonumber(r[1]) or tonumber(r[2]) or 0
 end
 
@@ -71,7 +73,10 @@ local function look_at(id)
     local r = redis.call('HMGET', record, 'status', 'next', 'lease', 'message', 'queued', 'submitted', 'code',
         'completed', 'discarded')
     local status, message_id = r[1], r[4] or id
-    if status == 'pending' or status == 'processing' then
+    if status == 'processing' and (tonumber(r[3]) or 0) > now then
+        -- A settle was cut short when it had set the time of the next look.
+        redis.call('ZADD', due, r[3], id)
+    elseif status == 'pending' or status == 'processing' then
         local pushed = tonumber(r[5]) or tonumber(r[6]) or 0
         local due_since = tonumber(status == 'processing' and r[3] or r[2]) or 0
         local age = now - math.max(pushed, due_since)
@@ -86,7 +91,11 @@ local function look_at(id)
         redis.call('ZADD', due, int(math.max(next_round, now + math.min(age, longest))), id)
     elseif status == 'completed' or (status == 'failed' and not r[9]) then
         put_away(at, record, id, status, r[7], tonumber(r[8]), template)
-    elseif not status or status == 'failed' then
+    elseif status == 'failed' then
+        redis.call('ZREM', due, id)
+    elseif not status then
+        redis.call('DEL', KEYS[11] .. id)
+        redis.call('HDEL', bodies, id)
         redis.call('ZREM', due, id)
     else
         -- A newer version's, left alone.

@@ -5,6 +5,8 @@
 -- reply  { id, body, id, body, ... }, oldest first
 
 local queue, bodies, acks = KEYS[1], KEYS[2], KEYS[3]
+-- Lua hands a few thousand values on at a time, and Redis is never busy with us for long.
+local MOST = 1000
 
 if #ARGV > 1 then
     local processed, ours = { unpack(ARGV, 2) }, {}
@@ -19,7 +21,7 @@ if #ARGV > 1 then
 end
 
 -- Redis 6.2 logs an LPOP that found nothing as an empty transaction, so look before.
-local wanted = math.min(tonumber(ARGV[1]), redis.call('LLEN', queue))
+local wanted = math.min(tonumber(ARGV[1]), redis.call('LLEN', queue), MOST)
 if wanted < 1 then return {} end
 
 local reply, taken = {}, {}

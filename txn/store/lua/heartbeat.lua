@@ -17,7 +17,7 @@ for _, ahead in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], int(now + ARGV[3]), 
     redis.call('ZADD', KEYS[1], int(now), ahead)
 end
 
-for _, dead in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', int(now - ARGV[3]), 'LIMIT', 0, 10)) do
+local function reap(dead)
     local acks = KEYS[4] .. dead .. '.' .. ARGV[2]
     for _, id in ipairs(redis.call('SMEMBERS', acks)) do
         if redis.call('HEXISTS', KEYS[3], id) == 1 then raise(KEYS[5], 'reaped', 1) end
@@ -25,5 +25,10 @@ for _, dead in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', int(now - ARG
         committed()
     end
     redis.call('ZREM', KEYS[1], dead)
+end
+
+-- Whoever cannot be reaped now has his turn again, and holds up neither the others nor who is alive.
+for _, dead in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', int(now - ARGV[3]), 'LIMIT', 0, 10)) do
+    if not try(reap, dead) then redis.call('ZADD', KEYS[1], int(now - ARGV[3] / 2), dead) end
 end
 return returned

@@ -11,11 +11,11 @@ local at = { due = KEYS[2], count = KEYS[3], failed = KEYS[4], codes = KEYS[5], 
 local reply, wanted, fresh, half = {}, {}, {}, {}
 for i = 6, #ARGV do
     local id = ARGV[i]
-    local verdict = operable(what, at, KEYS[1] .. id, id)
-    half[id] = verdict == 'half'
+    local verdict = half[id] == nil and operable(what, at, KEYS[1] .. id, id) or 'not_failed'
+    half[id] = half[id] or verdict == 'half'
     if verdict == 'half' or verdict == 'done' then wanted[#wanted + 1] = id end
     if verdict == 'done' then fresh[#fresh + 1] = id end
-    reply[#reply + 1] = half[id] and 'done' or verdict
+    reply[#reply + 1] = verdict == 'half' and 'done' or verdict
 end
 
 local function entry(ids)

@@ -1,4 +1,4 @@
--- Put before every script of this folder by txn/store/scripts.py. Scripts are for Redis 6.2 and newer.
+-- What the scripts of this folder share: txn/store/scripts.py puts what a script uses before it. For Redis 6.2 and newer.
 --
 -- Times are milliseconds since the epoch on this server's clock; `shift` moves it in tests and is 0 everywhere else.
 -- A stem is a key without its last part; the script adds that part, in the same slot if the prefix has a hash tag.
@@ -20,12 +20,14 @@ local function int(number)
     return string.format('%.0f', number)
 end
 
+-- Key, field and number of each counter that was raised, one after the other.
 local raised = {}
 
 -- Adds to a counter that tells how many records are in some state. Returns its new value.
 local function raise(key, field, by)
     local value = redis.call('HINCRBY', key, field, by)
-    raised[#raised + 1] = { key, field, by }
+    local n = #raised
+    raised[n + 1], raised[n + 2], raised[n + 3] = key, field, by
     return value
 end
 
@@ -39,7 +41,7 @@ end
 local function try(work, ...)
     local ok, reply = pcall(work, ...)
     if not ok then
-        for _, one in ipairs(raised) do redis.call('HINCRBY', one[1], one[2], int(-one[3])) end
+        for i = 1, #raised, 3 do redis.call('HINCRBY', raised[i], raised[i + 1], int(-raised[i + 2])) end
         committed()
     end
     return ok, reply
@@ -92,6 +94,12 @@ local function give_back(queue, bodies, acks, ids)
     return returned
 end
 
+-- How many POSTs the posting service has let in so far, whatever it then did with them, and how many it has sent away.
+local function let_in_and_kept_out(count)
+    local n = redis.call('HMGET', count, 'completed:posted', 'completed:verified', 'failed:rejected', 'retried:sent_away')
+    return (tonumber(n[1]) or 0) + (tonumber(n[2]) or 0) + (tonumber(n[3]) or 0), tonumber(n[4]) or 0
+end
+
 -- Whether claims may post, or Redis has lost what it had acknowledged: a counter lower than a worker remembers.
 -- Then nobody posts until every request of the lost time has shown itself. Returns the end of that time and the counter.
 local function quarantine(epoch, seen, now, lease, doubt_window)
@@ -123,7 +131,7 @@ end
 
 -- What follows from a record that says `completed` or `failed`. Repeating it changes nothing. A failed one keeps its doubt.
 local OF_A_DELIVERY = { 'mode', 'lease', 'next', 'counted', 'counts', 'tries', 'tried', 'unanswered', 'silent',
-    'uncertain', 'failing', 'sent_away', 'crashes', 'message', 'queued', 'error' }
+    'uncertain', 'failing', 'sent_away', 'let_in', 'kept_out', 'crashes', 'message', 'queued', 'error' }
 local function put_away(at, record, id, status, code, failed_at, template)
     if status == 'completed' then
         redis.call('HDEL', record, 'doubt', unpack(OF_A_DELIVERY))
@@ -143,7 +151,8 @@ end
 -- What an operator's `replay` or `discard` of one id would come to. Writes nothing.
 -- 'done' | 'half' (the record says so already, the rest is missing) | 'unknown' | 'not_failed'
 local function operable(what, at, record, id)
-    local r = redis.call('HMGET', record, 'status', 'code', 'discarded')
+    local r = redis.pcall('HMGET', record, 'status', 'code', 'discarded')
+    if r.err then return 'not_failed' end
     if not r[1] then return 'unknown' end
     if what == 'replay' then
         if r[1] == 'failed' then return 'done' end

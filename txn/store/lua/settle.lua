@@ -19,28 +19,13 @@ local at = { due = due, count = count, failed = KEYS[7], codes = KEYS[8], dead =
 local HISTORY_LINES = 20
 local BUCKETS_MS = { 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000, 30000, 60000, 300000, 1800000 }
 
-local function note_posting_service()
-    local seen = {}
-    local function note(field, value)
-        seen[#seen + 1] = field
-        seen[#seen + 1] = value
-    end
-    if answered then note('answered', int(now)) end
-    if taken then note('taken', int(now)) end
-    if ARGV[10] ~= '' then
-        note('outage', int(now))
-        note('reason', ARGV[10])
-    end
-    if #seen > 0 then redis.call('HSET', KEYS[6], unpack(seen)) end
+if answered then redis.call('HSET', KEYS[6], 'answered', int(now)) end
+if taken then redis.call('HDEL', KEYS[6], 'refused') end
+if ARGV[10] ~= '' then
+    redis.call('HSET', KEYS[6], 'outage', int(now), 'reason', ARGV[10])
     -- The service may answer GETs and refuse every POST: then it answers, and nothing goes through.
-    if taken then
-        redis.call('HDEL', KEYS[6], 'refused')
-    elseif answered and ARGV[10] ~= '' then
-        redis.call('HSETNX', KEYS[6], 'refused', int(now))
-    end
+    if answered and not taken then redis.call('HSETNX', KEYS[6], 'refused', int(now)) end
 end
-
-note_posting_service()
 local r = redis.call('HMGET', record, 'status', 'owner', 'mode', 'doubt', 'attempts', 'counted', 'counts', 'tries',
     'uncertain', 'failing', 'history', 'submitted', 'unanswered', 'silent', 'crashes', 'sent_away', 'code', 'completed')
 local status, settled_by, mode = r[1], r[2], r[3]
@@ -55,10 +40,10 @@ if status ~= 'processing' or settled_by ~= owner then
         return { 'refused', 'repeated' }
     end
     -- Whoever gives up after an error may never have claimed.
-    if code ~= 'internal' then
+    if code ~= 'internal' and code ~= 'store' then
         redis.call('HINCRBY', count, 'late_settles', 1)
         -- The worker that was taken for crashed is late.
-        if status == 'processing' and (tonumber(r[15]) or 0) > 0 then redis.call('HINCRBY', record, 'crashes', -1) end
+        if (status == 'processing' or status == 'pending') and (tonumber(r[15]) or 0) > 0 then redis.call('HINCRBY', record, 'crashes', -1) end
     end
     if outcome == 'complete' and code == 'posted' then redis.call('HINCRBY', count, 'late_posted', 1) end
     return { 'refused', status and 'taken' or 'unknown' }
@@ -91,7 +76,7 @@ end
 local function complete()
     finish('completed')
     write('evidence', code)
-    local spent, bucket = now - tonumber(r[12]), 'inf'
+    local spent, bucket = math.max(0, now - (tonumber(r[12]) or now)), 'inf'
     for _, limit in ipairs(BUCKETS_MS) do
         if spent <= limit then bucket = limit; break end
     end
@@ -116,7 +101,7 @@ local function come_back(doubt_until)
     -- Not before the worker has acknowledged its message, which would excuse the transaction for a grace period.
     redis.call('ZADD', due, int(math.max(next_look, now + 100)), id)
     if may_have_posted and ARGV[7] == '0' then
-        write('counted', tonumber(r[6]) - tonumber(r[7]))
+        write('counted', (tonumber(r[6]) or 0) - (tonumber(r[7]) or 0))
         write('counts', 0)
     end
     if mode ~= 'confirm' and r[15] then write('crashes', 0) end
@@ -137,6 +122,11 @@ local function retry(doubt_until)
     end
     -- Sent away while others get through: it is about this transaction.
     stands('sent_away', 'sent_away', r[16], code == 'sent_away' and ARGV[7] == '1')
+    if code == 'sent_away' then
+        local let_in, kept_out = let_in_and_kept_out(count)
+        write('let_in', int(let_in))
+        write('kept_out', int(kept_out))
+    end
     if code == 'unanswered' then
         -- Only time in which others were answered counts: while the service was silent to everybody, it begins anew.
         local others = tonumber(redis.call('HGET', KEYS[6], 'answered')) or 0
@@ -175,8 +165,15 @@ if may_have_posted and (outcome == 'fail' or outcome == 'retry') then
 end
 
 raise(count, 'processing', -1)
-local ends = { complete = complete, fail = fail, retry = retry, release = release }
-ends[outcome](doubt_until)
+if outcome == 'complete' then
+    complete()
+elseif outcome == 'fail' then
+    fail()
+elseif outcome == 'retry' then
+    retry(doubt_until)
+else
+    release(doubt_until)
+end
 redis.call('HSET', record, unpack(written))
 committed()
 if outcome == 'complete' then put_away(at, record, id, 'completed') end

@@ -20,7 +20,7 @@ end
 
 -- The queue is first in, first out, so its head has waited longest; the due index knows those that are in no queue.
 local head = redis.call('LINDEX', KEYS[3], 0)
-if head then consider(head:match('^[^~]+')) end
+if head then consider(head:match('^[^~]+') or '') end
 for _, id in ipairs(redis.call('ZRANGE', KEYS[2], 0, SAMPLE - 1)) do consider(id) end
 
 local first_look = tonumber(redis.call('ZRANGE', KEYS[2], 0, 0, 'WITHSCORES')[2])

@@ -42,8 +42,12 @@ local function look_at(id)
             found('not_due', id)
         end
     elseif status == 'failed' then
-        if not r[4] and not redis.call('ZSCORE', failed, id) then
-            list_letter(at, id, r[2] or '', tonumber(r[3]) or now, template)
+        local code, listed = r[2] or '', redis.call('ZSCORE', failed, id)
+        if r[4] and listed then
+            unlist_letter(at, id, code)
+            found('not_a_letter', id)
+        elseif not r[4] and not (listed and redis.call('ZSCORE', at.codes .. code, id)) then
+            list_letter(at, id, code, tonumber(listed) or tonumber(r[3]) or now, template)
             found('not_listed', id)
         end
     elseif status ~= 'completed' then
@@ -67,7 +71,8 @@ end
 -- How many are in each state, counted anew: from the due index, in which all unfinished ones are, while they are few.
 local function count_anew()
     if redis.call('ZCARD', due) > few then return end
-    local is = { pending = 0, processing = 0, retrying = 0, in_doubt = 0, sent_away = 0, dead = redis.call('ZCARD', failed) }
+    local is = { pending = 0, processing = 0, retrying = 0, in_doubt = 0, sent_away = 0 }
+    if redis.call('ZCARD', failed) <= few then is.dead = redis.call('ZCARD', failed) end
     for _, id in ipairs(redis.call('ZRANGE', due, 0, -1)) do
         local r = read(id, 'status', 'failing', 'uncertain', 'sent_away', 'code')
         if r[5] or not is[r[1]] then return end  -- cut short, or none of ours: somebody else's next look mends that
@@ -77,7 +82,7 @@ local function count_anew()
         end
     end
     for name, number in pairs(is) do
-        if (tonumber(redis.call('HGET', count, name)) or 0) ~= number then
+        if (redis.call('HGET', count, name) or '0') ~= int(number) then
             redis.call('HSET', count, name, number)
             found('counter', name)
         end
@@ -85,7 +90,11 @@ local function count_anew()
 end
 
 local step = redis.call('SCAN', cursor, 'MATCH', t_stem .. '*', 'COUNT', ARGV[3])
-for _, record in ipairs(step[2]) do look_at(record:sub(#t_stem + 1)) end
+for _, record in ipairs(step[2]) do
+    local id = record:sub(#t_stem + 1)
+    -- One that cannot be mended must not hold the others up.
+    if not try(look_at, id) then found('unreadable', id) end
+end
 if step[1] == '0' then
     look_at_letters()
     count_anew()
