@@ -248,3 +248,171 @@ def test_a_replay_begins_the_count_of_crashes_anew(parts: Parts) -> None:
     parts.store.replay("a", "{}")
     parts.clock.forward(parts.settings.patience_ms + 1)
     assert parts.claimed("a").mode is Mode.POST
+
+
+def test_a_consumer_whose_ack_set_cannot_be_read_stops_nobody(parts: Parts) -> None:
+    parts.accept("a")
+    dead = parts.messages("dead")
+    dead.heartbeat()
+    dead.fetch(1)
+    parts.client.set(f"{parts.keys.acks}broken.{parts.keys.queue}", "text")
+    parts.client.zadd(parts.keys.heartbeats, {"broken": 1})
+    parts.clock.forward(11_000)
+    assert parts.messages("alive").heartbeat() == 1
+    assert parts.queued() == ["a"]
+
+
+def test_a_counter_that_is_no_number_stops_no_heartbeat_and_is_set_right(parts: Parts) -> None:
+    parts.client.hset(parts.keys.count, mapping={"reaped": "text", "pending": "text"})
+    parts.messages("dead").heartbeat()
+    parts.clock.forward(11_000)
+    parts.messages("alive").heartbeat()
+    with pytest.raises(StoreUnavailable):
+        parts.accept("a")
+    assert sweep(parts) == [Flaw("counter", "pending")]
+    parts.accept("a")
+    assert parts.read_statistics().counts["pending"] == 1
+
+
+@pytest.mark.parametrize("finish", [False, True])
+def test_a_repeated_submission_brings_its_content_back(parts: Parts, finish: bool) -> None:
+    parts.accept("a")
+    if finish:
+        parts.settle(parts.claimed("a"), Failed(ErrorCode.REJECTED, "no", Clear()))
+    parts.client.delete(parts.keys.payload("a"))
+    _, new = parts.store.accept(submission("a"))
+    assert not new
+    if finish:
+        parts.store.replay("a", "{}")
+    assert parts.claimed("a").payload == submission("a").payload
+
+
+def test_a_bad_record_holds_nobody_up_though_the_clock_is_set_back(parts: Parts) -> None:
+    parts.accept("a")
+    parts.accept("b")
+    parts.client.delete(parts.keys.record("a"), parts.keys.messages, parts.keys.message_bodies)
+    parts.client.set(parts.keys.record("a"), "text")
+    parts.clock.forward(-HOUR_MS)
+    with pytest.raises(StoreUnavailable):
+        parts.store.due(100)
+    assert parts.queued() == ["b"]
+
+
+@pytest.mark.parametrize("head", ["", "~", "bad"])
+def test_a_queue_with_a_strange_head_is_gone_on_with(parts: Parts, head: str) -> None:
+    parts.accept("a")
+    parts.client.lpush(parts.keys.messages, head)
+    parts.client.set(parts.keys.record("bad"), "text")
+    parts.client.hdel(parts.keys.message_bodies, "a")
+    parts.clock.forward(parts.settings.grace_ms + 1)
+    assert parts.store.due(100) == (1, 1)
+    assert parts.read_statistics().unfinished == 1
+
+
+def test_what_was_never_accepted_leaves_nothing(parts: Parts) -> None:
+    parts.accept("a")
+    parts.client.delete(parts.keys.record("a"))
+    parts.clock.forward(parts.settings.grace_ms + 1)
+    parts.store.due(100)
+    assert parts.client.exists(parts.keys.payload("a"), parts.keys.due) == 0
+    assert parts.messages().fetch(10) == []
+
+
+def test_the_round_goes_on_behind_a_letter_that_cannot_be_listed(parts: Parts) -> None:
+    parts.fail("a")
+    parts.accept("b")
+    parts.client.zrem(parts.keys.failed, "a")
+    parts.client.zrem(parts.keys.due, "b")
+    parts.client.delete(f"{parts.keys.failed}:rejected")
+    parts.client.set(f"{parts.keys.failed}:rejected", "text")
+    assert {Flaw("unreadable", "a"), Flaw("not_due", "b")} <= set(sweep(parts))
+
+
+def test_an_index_of_one_error_code_is_written_anew(parts: Parts) -> None:
+    parts.fail("a")
+    score = parts.client.zscore(parts.keys.failed, "a")
+    parts.client.delete(f"{parts.keys.failed}:rejected")
+    assert sweep(parts) == [Flaw("not_listed", "a")]
+    assert parts.client.zscore(f"{parts.keys.failed}:rejected", "a") == score
+    assert parts.read_statistics().counts["dead"] == 1
+
+
+def test_a_discarded_letter_that_is_still_listed_is_taken_off_and_leaves_the_counter_as_it_is(parts: Parts) -> None:
+    for name in ("a", "b"):
+        parts.fail(name)
+    parts.store.discard("a", "{}")
+    parts.client.zadd(parts.keys.failed, {"a": 1})
+    assert sweep(parts) == [Flaw("not_a_letter", "a")]
+    assert parts.read_statistics().counts["dead"] == 1
+
+
+def test_an_id_that_is_given_twice_is_done_once(parts: Parts) -> None:
+    parts.fail("a")
+    assert parts.store.operate("replay", ["a", "a"], "{}", "ann", "") == ["done", "not_failed"]
+    counts = parts.read_statistics().counts
+    assert (counts["replayed"], counts["pending"], counts["dead"]) == (1, 1, 0)
+
+
+@pytest.mark.parametrize("field", ["lease", "submitted"])
+def test_a_record_without_a_time_is_delivered_all_the_same(parts: Parts, field: str) -> None:
+    parts.accept("a")
+    parts.claimed("a")
+    parts.client.hdel(parts.keys.record("a"), field)
+    parts.clock.forward(parts.settings.patience_ms + 1)
+    assert parts.settle(parts.claimed("a"), Completed(Evidence.FOUND)) == "settled"
+    assert int(parts.client.hget(parts.keys.count, "end_to_end_ms") or 0) >= 0
+
+
+def test_what_took_less_than_no_time_is_counted_as_nothing(parts: Parts) -> None:
+    parts.accept("a")
+    parts.clock.forward(-HOUR_MS)
+    parts.settle(parts.claimed("a"), Completed(Evidence.POSTED))
+    assert parts.read_statistics().counts["end_to_end_ms"] == 0
+
+
+def test_thousands_of_messages_are_fetched_and_acknowledged_in_bounded_calls(parts: Parts) -> None:
+    consumer = parts.messages()
+    for number in range(10_000):
+        parts.client.rpush(parts.keys.messages, str(number))
+        parts.client.hset(parts.keys.message_bodies, str(number), "body")
+    held: list[str] = []
+    while fetched := consumer.fetch(9_000):
+        assert len(fetched) <= 1_000
+        held += [name for name, _ in fetched]
+    assert len(held) == 10_000
+    assert consumer.fetch(0, held) == []
+    assert parts.client.exists(parts.keys.message_bodies) == 0
+
+
+def test_what_was_in_flight_together_when_a_worker_died_comes_back_apart(parts: Parts) -> None:
+    names = [parts.accept() for _ in range(20)]
+    for _ in range(2):
+        for name in names:
+            parts.claimed(name)
+        parts.clock.forward(parts.settings.patience_ms + 1)
+    scores = {parts.due_score(name) for name in names}
+    assert max(scores) - min(scores) > 1_000  # type: ignore[operator, type-var]
+
+
+def test_a_limiter_that_keeps_more_out_than_it_lets_in_uses_nobodys_attempts_up(parts: Parts) -> None:
+    parts.accept("a")
+    claims = []
+    for number in range(10):
+        claim = parts.claimed("a")
+        claims.append((claim.others, claim.counted))
+        parts.settle(claim, Retry(Cause.SENT_AWAY, "429", Clear(), 0, claim.others), answered=True, outage="429")
+        for other in range(3):
+            name = parts.accept(f"{number}-{other}")
+            outcome = Completed(Evidence.POSTED) if other == 0 else Retry(Cause.SENT_AWAY, "429", Clear(), 60_000)
+            parts.settle(parts.claimed(name), outcome, answered=True, taken=other == 0)
+        parts.clock.forward(10)
+    assert claims == [(False, 1)] * 10
+
+
+def test_a_claim_whose_answer_was_lost_uses_no_attempt_up(parts: Parts) -> None:
+    parts.accept("a")
+    for _ in range(3 * parts.settings.max_attempts):
+        claim = parts.claimed("a")
+        parts.settle(claim, Retry(Cause.STORE, "Redis did not answer in time", Keep(), 0))
+        parts.clock.forward(parts.settings.patience_ms + 1)
+    assert parts.claimed("a").mode is Mode.POST

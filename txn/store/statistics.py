@@ -90,7 +90,7 @@ class StatisticsReader:
         counts, unfinished, oldest, due_lag, workers, attempts, failed, *reply = reply
         answered, outage, reason, refused, left_alone, now = reply
         return Statistics(
-            counts={name.decode(): int(value) for name, value in zip(counts[::2], counts[1::2], strict=True)},
+            counts={name.decode(): _number(value) for name, value in zip(counts[::2], counts[1::2], strict=True)},
             unfinished=unfinished,
             oldest_waiting_ms=oldest,
             due_lag_ms=due_lag,
@@ -104,3 +104,11 @@ class StatisticsReader:
             left_alone=left_alone,
             now_ms=int(now),
         )
+
+
+def _number(value: bytes) -> int:
+    """0 for what is none: somebody's hand was there, and health must not end for it."""
+    try:
+        return int(value)
+    except ValueError:
+        return 0

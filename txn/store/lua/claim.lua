@@ -59,13 +59,6 @@ end
 
 if repeated then return claimed() end
 
--- What was in flight together when a worker died does not come back together again and again: one of them may be what
--- kills.
-local apart = 0
-if crashes > 0 then
-    for i = 1, #id do apart = (apart * 31 + id:byte(i)) % APART_MS end
-end
-
 local written = { 'status', 'processing', 'owner', owner, 'lease', int(now + lease) }
 local function write(field, value)
     written[#written + 1] = field
@@ -83,6 +76,13 @@ if status == 'processing' then
 else
     raise(KEYS[4], 'pending', -1)
     raise(KEYS[4], 'processing', 1)
+end
+
+-- What was in flight together when a worker died does not come back together again and again: one of them may be what
+-- kills.
+local apart = 0
+if crashes > 0 then
+    for i = 1, #id do apart = (apart * 31 + id:byte(i)) % APART_MS end
 end
 
 if crashes >= MAX_CRASHES then
