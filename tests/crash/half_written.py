@@ -119,7 +119,7 @@ class Rig:
     def stored_whole(self, transaction_id: str) -> None:
         parts = self.parts
         due = parts.due_score(transaction_id) is not None
-        if not (due and parts.client.exists(parts.keys.payload(transaction_id)) and parts.record(transaction_id)):
+        if not (due and parts.client.strlen(parts.keys.payload(transaction_id)) and parts.record(transaction_id)):
             raise BrokenPromise(f"{transaction_id} is acknowledged and not stored whole")
 
     def deliver(self, transaction_id: str) -> None:
