@@ -11,6 +11,8 @@ import secrets
 from collections import Counter
 from typing import Any, Self
 
+import redis
+
 from ops.mock_posting.client import MockPosting
 from tests.crash.world import BrokenPromise
 from tests.parts import Clock, Parts, submission
@@ -79,9 +81,11 @@ SETTINGS = Settings(
 class Rig:
     """Parts, a posting service and a worker that are stepped by hand."""
 
-    def __init__(self, url: str, prefix: str, mock: MockPosting) -> None:
+    def __init__(self, url: str, prefix: str, mock: MockPosting, witness: redis.Redis | None = None) -> None:
+        """`witness` sees everything, whatever txn may do."""
         self.clock, self.mock = Clock(), mock
         self.parts = Parts(url, SETTINGS.model_copy(update={"prefix": prefix}), self.clock)
+        self.witness = witness or self.parts.client
         self.transport = CurlTransport(mock.url)
         posting = PostingService(self.transport, SETTINGS.posting_timeout_ms)
         self.rules = Delivery(
@@ -117,9 +121,9 @@ class Rig:
         self.stored_whole(transaction_id)
 
     def stored_whole(self, transaction_id: str) -> None:
-        parts = self.parts
-        due = parts.due_score(transaction_id) is not None
-        if not (due and parts.client.strlen(parts.keys.payload(transaction_id)) and parts.record(transaction_id)):
+        keys, client = self.parts.keys, self.witness
+        due = client.zscore(keys.due, transaction_id) is not None
+        if not (due and client.exists(keys.payload(transaction_id)) and client.exists(keys.record(transaction_id))):
             raise BrokenPromise(f"{transaction_id} is acknowledged and not stored whole")
 
     def deliver(self, transaction_id: str) -> None:

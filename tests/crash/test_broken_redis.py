@@ -121,7 +121,7 @@ def play(found: Redis, mock: MockPosting, scene: Scene, breakage: Breakage, *, a
     mock.reset()
     prefix = f"{uuid.uuid4().hex[:8]}:"
     found.admin.execute_command("ACL", "SETUSER", USER, "reset", "on", ">s3cret", f"~{prefix}*", "~half:*", "+@all")
-    with Rig(found.url, prefix, mock) as rig:
+    with Rig(found.url, prefix, mock, found.admin) as rig:
         scene.prepare(rig)
         breakage.strike(found, rig.parts.keys)
         try:
