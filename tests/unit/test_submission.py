@@ -277,6 +277,24 @@ def test_null_is_as_left_out() -> None:
     assert parse_submission(form(id="null"), "k").named_by == "key"
 
 
+@pytest.mark.parametrize(
+    "written",
+    [
+        *("null", '""', '"2025-11-28T12:00:00Z"', '"2025-11-28T12:00:00.123456+01:00"', '"yesterday"', '"\\u0000"'),
+        *("1764331200", "1764331200.123", "-1e400", "true", "[2025,11,28,12,0]", '{"seconds":1,"nanos":2}'),
+    ],
+    ids=short,
+)
+def test_a_timestamp_of_the_clients_is_taken_and_ignored(written: str) -> None:
+    plain, timed = parse_submission(form(), "k"), parse_submission(form(timestamp=written), "k")
+    assert timed == plain
+
+
+def test_a_timestamp_that_is_no_json_or_is_there_twice_is_refused() -> None:
+    assert field_and_code(form(timestamp="12:00")) == ("timestamp", "invalid_json")
+    assert field_and_code(form(timestamp="1").removesuffix(b"}") + b',"timestamp":1}') == ("timestamp", "invalid_json")
+
+
 def test_metadata_of_50_entries_are_accepted() -> None:
     metadata = {f"key{number}": number for number in range(50)}
     assert accepted(metadata=json.dumps(metadata))["metadata"] == metadata
@@ -423,7 +441,21 @@ def test_a_field_that_is_missing_is_named(name: str) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["Amount", "amount ", "timestamp", "status", "transactionId", "_id", "a.b", "é", "<b>", "\u0000", "k" * 100],
+    [
+        "Amount",
+        "amount ",
+        "Timestamp",
+        "timestamp ",
+        "timeStamp",
+        "status",
+        "transactionId",
+        "_id",
+        "a.b",
+        "é",
+        "<b>",
+        "\u0000",
+        "k" * 100,
+    ],
     ids=short,
 )
 def test_a_field_that_is_unknown_is_refused_and_named(name: str) -> None:

@@ -240,3 +240,5 @@ class _Form(BaseModel):
     currency: Annotated[str, BeforeValidator(_currency)]
     description: Annotated[StrictStr, Field(min_length=1, max_length=255), AfterValidator(_description)]
     metadata: Annotated[dict[str, Any], BeforeValidator(_metadata)] = Field(default_factory=dict)
+    #: Many clients send one, in many forms. It is no content: `submittedAt` is what the posting service gets.
+    timestamp: Any = None
