@@ -70,6 +70,20 @@ def test_a_method_that_a_path_does_not_have_is_405_with_what_it_has(
         assert set(result.headers["Allow"].split(", ")) == allowed
 
 
+def test_all_fields_that_are_wrong_are_named_and_the_first_stands_where_it_stood(api: TestClient) -> None:
+    document = problem(
+        submit(api, b'{"amount": 1.005, "currency": "USD", "memo": "x"}', key="k"), 400, "invalid", "amount"
+    )
+    assert document["detail"] == "must have at most 2 decimals in USD"
+    assert document["errors"][0] == {"field": "amount", "detail": document["detail"]}
+    assert [one["field"] for one in document["errors"]] == ["amount", "description", "memo"]
+
+
+def test_a_single_fault_is_a_list_of_one(api: TestClient) -> None:
+    document = problem(submit(api, b"{", key="k"), 400, "invalid_json", "body")
+    assert document["errors"] == [{"field": "body", "detail": document["detail"]}]
+
+
 def test_a_body_of_exactly_the_limit_is_accepted(api: TestClient) -> None:
     assert submit(api, padded(LIMIT)).status_code == 202
 

@@ -482,6 +482,43 @@ def test_of_several_faults_the_first_is_named(wrong: dict[str, str], first: str)
     assert refused(form(**wrong)).field == first
 
 
+@pytest.mark.parametrize(
+    ("wrong", "fields"),
+    [
+        ({"amount": "0", "currency": '"usd"', "description": "1"}, ["amount", "currency", "description"]),
+        ({"amount": "-", "currency": "-", "description": "-"}, ["amount", "currency", "description"]),
+        ({"amount": "1.005", "description": '""', "metadata": "[]"}, ["amount", "description", "metadata"]),
+        ({"id": '"a/b"', "metadata": '{"a":"\\u0000"}', "x": "1", "y": "1"}, ["id", "metadata", "x", "y"]),
+        ({"id": '"other"', "amount": "true", "sum": "1"}, [KEY_HEADER, "amount", "sum"]),
+        ({"amount": "1e99999999999999999999", "currency": "1"}, ["amount", "currency"]),
+        ({"currency": '"JPY"'}, ["amount"]),
+    ],
+    ids=short,
+)
+def test_of_several_faults_all_are_named(wrong: dict[str, str], fields: list[str]) -> None:
+    error = refused(form(**wrong), "k")
+    assert [field for field, _ in error.errors] == fields
+    assert error.errors[0] == (error.field, str(error))
+
+
+@pytest.mark.parametrize(
+    ("body", "fields"),
+    [
+        (form(amount="0", id='"b"'), [KEY_HEADER, "amount"]),
+        (form(), [KEY_HEADER]),
+        (b"[]", [KEY_HEADER, "body"]),
+        (form(amount="x"), [KEY_HEADER, "amount"]),
+    ],
+    ids=short,
+)
+def test_a_wrong_key_is_named_beside_what_is_wrong_in_the_body(body: bytes, fields: list[str]) -> None:
+    assert [field for field, _ in refused(body, "a b").errors] == fields
+
+
+def test_the_list_of_faults_has_an_end() -> None:
+    assert len(refused(form(**{f"x{number}": "1" for number in range(1_000)})).errors) == 20
+
+
 @pytest.mark.parametrize("secret", ["4929123412341234"], ids=short)
 def test_a_refusal_does_not_repeat_what_the_client_sent(secret: str) -> None:
     for name in ("amount", "currency", "metadata", "id"):
