@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError,
 from txn.errors import BadSettings
 from txn.redis_url import check_redis_url
 from txn.setting_names import misspelt, without_prefix
-from txn.url import split_posting_url
+from txn.url import split_origins, split_posting_url
 
 #: Characters of a secret that nobody guesses.
 MIN_SECRET = 16
@@ -67,6 +67,8 @@ class Settings(BaseModel):
 
     #: Who brings it may read /metrics; without one, only this machine may.
     metrics_token: Annotated[str, Field(repr=False)] = ""
+    #: Web pages of which origins may read the API's answers: `https://a.example,http://b`, or `*`. None: of no other.
+    cors_origins: str = ""
     #: What is logged: from this level on.
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     #: A line of JSON an event, or text for people; auto: text on a terminal.
@@ -118,6 +120,7 @@ class Settings(BaseModel):
             if 0 < len(secret) < MIN_SECRET:
                 raise ValueError(f"{name} is too short: give at least {MIN_SECRET} random characters")
         split_posting_url(self.posting_url)
+        split_origins(self.cors_origins)
         check_redis_url(self.redis_url)
         return self
 

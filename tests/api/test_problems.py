@@ -40,7 +40,9 @@ def chunked(api: TestClient, body: bytes) -> Answer:
     return served(api, body, HTTP_TRANSFER_ENCODING="chunked")
 
 
-@pytest.mark.parametrize("path", ["/", "/api", "/api/", "/api/nowhere", "/api/transactionsx", "/api/health/x"])
+@pytest.mark.parametrize(
+    "path", ["/docs", "/index.html", "/api", "/api/", "/api/nowhere", "/api/transactionsx", "/api/health/x"]
+)
 @pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
 def test_an_unknown_path_is_404(api: TestClient, method: str, path: str) -> None:
     problem(api.simulate_request(method, path), 404, "not_found")
@@ -52,6 +54,7 @@ def test_an_unknown_path_is_404(api: TestClient, method: str, path: str) -> None
         ("/api/transactions", {"POST", "OPTIONS"}),
         ("/api/transactions/a", {"GET", "HEAD", "OPTIONS"}),
         ("/api/health", {"GET", "HEAD", "OPTIONS"}),
+        ("/", {"GET", "HEAD", "OPTIONS"}),
         ("/livez", {"GET", "HEAD", "OPTIONS"}),
         ("/api/cleanup", {"POST", "OPTIONS"}),
     ],

@@ -282,6 +282,58 @@ def test_a_setting_misspelt_is_not_a_setting_ignored(name: str, meant: str) -> N
     assert str(caught.value) == f"{name} is no setting: {meant} is"
 
 
+@pytest.mark.parametrize(
+    "origins",
+    [
+        *("", "*", " * ", "https://a.example", "https://a.example,http://b.example:8080", " http://localhost:3000 , "),
+        *(
+            "http://[::1]:3000",
+            "capacitor://localhost",
+            "https://xn--bcher-kva.example",
+            "http://127.0.0.1",
+            "https://my_host",
+        ),
+    ],
+)
+def test_origins_as_browsers_send_them_are_accepted(origins: str) -> None:
+    assert read(cors_origins=origins).cors_origins == origins
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        *(
+            "https://a.example/",
+            "https://a.example/app",
+            "a.example",
+            "//a.example",
+            "https://",
+            "https://A.example",
+            "null",
+        ),
+        *(
+            "https://*.example",
+            "**",
+            "*,https://a.example",
+            "https://a.example,*",
+            "https://a.example https://b.example",
+        ),
+        *(
+            "http://a.example:80",
+            "https://a.example:443",
+            "https://u:p@a.example",
+            "https://a.example:",
+            "https://bü.example",
+        ),
+        *("https://a.example,nonsense", "HTTPS://a.example", "true", "1", "all", "https://a.example;https://b.example"),
+    ],
+)
+def test_an_origin_that_no_browser_sends_is_refused(origin: str) -> None:
+    message = refused(cors_origins=origin)
+    assert "TXN_CORS_ORIGINS" in message
+    assert "as browsers send it" in message
+
+
 MEANT = {
     "REDIS_URL": (
         "REDIS",
@@ -326,6 +378,7 @@ MEANT = {
     "ALLOW_CLEANUP": ("CLEANUP", "ENABLE_CLEANUP"),
     "ADMIN_USERS": ("ADMIN", "ADMIN_USER", "ADMIN_PASSWORD"),
     "METRICS_TOKEN": ("METRICS_SECRET",),
+    "CORS_ORIGINS": ("CORS", "CORS_ORIGIN", "CORS_ALLOWED_ORIGINS", "ALLOWED_ORIGINS", "CORS_ALLOW_ORIGINS"),
 }
 
 
@@ -374,6 +427,7 @@ def test_no_two_settings_are_the_same_to_whoever_guesses_what_is_meant() -> None
         *((name, "POSTING_URL") for name in ("POSTING_SERVICE_URL", "POSTING_URL", "POSTING_API_URL", "POSTING_HOST")),
         *((name, "MAX_ATTEMPTS") for name in ("MAX_RETRIES", "MAX_ATTEMPTS", "RETRY_LIMIT")),
         ("POSTING_SERVICE_TIMEOUT", "POSTING_TIMEOUT_MS"),
+        ("CORS_ORIGINS", "CORS_ORIGINS"),
     ],
 )
 def test_a_name_without_the_prefix_is_said_unless_the_setting_is_set(name: str, meant: str) -> None:
