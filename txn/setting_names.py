@@ -59,12 +59,12 @@ def misspelt(environment: Mapping[str, str], settings: Collection[str]) -> Itera
             yield name, f"{PREFIX}{meant}"
 
 
-def without_prefix(environment: Mapping[str, str], settings: Collection[str]) -> Iterator[tuple[str, str]]:
+def without_prefix(environment: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     """(the variable, the setting that may be meant), of variables without TXN_, where that setting is not set.
 
     They may be there for other software: a reason to say so, not to refuse them.
     """
-    often = {_words(name): name for name in _OFTEN_WITHOUT if name in settings}
+    often = {_words(name): name for name in _OFTEN_WITHOUT} | {_words("RETRY_DELAY"): "MIN_BACKOFF_MS"}
     for name in environment:
         meant = None if _PORTS.fullmatch(name) else often.get(_words(name))
         if meant and f"{PREFIX}{meant}" not in environment:

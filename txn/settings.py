@@ -137,11 +137,8 @@ class Settings(BaseModel):
 
 def not_read(environment: Mapping[str, str]) -> list[str]:
     """Sentences about variables without TXN_ that may be meant for a setting that is not set."""
-    names = [name.upper() for name in Settings.model_fields]
-    return [
-        f"{name} is set, and not read: {meant} is read, and not set"
-        for name, meant in without_prefix(environment, names)
-    ]
+    found = without_prefix(environment)
+    return [f"{name} is set, and not read: {meant} is read, and not set" for name, meant in found]
 
 
 def _follow(timeout: str) -> dict[str, Any]:

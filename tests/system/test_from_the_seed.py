@@ -97,6 +97,16 @@ def test_a_client_that_repeats_itself_with_the_time_of_the_repeat_has_one_transa
     stack.check_ledger([one])
 
 
+def test_a_suite_that_is_run_twice_with_ids_of_its_own_meets_its_own_transactions(stack: Stack) -> None:
+    bodies = [PLAIN | {"id": f"load-test-{number}"} for number in range(5)]
+    first = [submit(stack, body | {"timestamp": now()}) for body in bodies]
+    again = [submit(stack, body | {"timestamp": now()}) for body in bodies]
+    assert [answer.status_code for answer in (*first, *again)] == [202] * 5 + [200] * 5
+    assert [answer.json()["transactionId"] for answer in again] == [body["id"] for body in bodies]
+    stack.until_quiet()
+    stack.check_ledger(body["id"] for body in bodies)
+
+
 def test_what_is_wrong_is_400_and_names_all_of_it(stack: Stack) -> None:
     answer = submit(stack, {"amount": -1, "currency": "DOLLARS", "metadata": "none", "timestamp": now()})
     assert answer.status_code == 400

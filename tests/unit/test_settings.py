@@ -427,6 +427,7 @@ def test_no_two_settings_are_the_same_to_whoever_guesses_what_is_meant() -> None
         *((name, "POSTING_URL") for name in ("POSTING_SERVICE_URL", "POSTING_URL", "POSTING_API_URL", "POSTING_HOST")),
         *((name, "MAX_ATTEMPTS") for name in ("MAX_RETRIES", "MAX_ATTEMPTS", "RETRY_LIMIT")),
         ("POSTING_SERVICE_TIMEOUT", "POSTING_TIMEOUT_MS"),
+        ("RETRY_DELAY", "MIN_BACKOFF_MS"),
         ("CORS_ORIGINS", "CORS_ORIGINS"),
     ],
 )
