@@ -9,6 +9,7 @@ from tests.parts import BODY, Parts
 from txn.audit.report import LISTED
 from txn.model.content import dumps, loads
 from txn.model.transaction import ErrorCode, Evidence
+from txn.store.records import CHUNK
 
 NO_LIST = [404, 405, 501]
 
@@ -234,10 +235,12 @@ def test_a_list_in_an_object_is_read_as_one(rig: Rig, stub: StubPosting, around:
 def test_what_turns_out_to_be_no_list_at_its_end_is_forgotten(rig: Rig, stub: StubPosting) -> None:
     name = rig.done("a")
     row = dumps(loads(BODY) | {"id": name})
-    stub.answers["/transactions"] = lambda: (200, [b'{"new":[', row, b",", row, b'],"old":[]}'])
+    rows = b",".join([row, b'{"id":"stranger"}'] * CHUNK)  # more than are held before they are written down
+    stub.answers["/transactions"] = lambda: (200, [b'{"new":[', rows, b'],"old":[]}'])
     stub.answers["/transactions/a"] = lambda: (200, [row])
     report = rig.audit(stub.url)
     assert (counted(report), report.listed, report.asked, report.exit_code) == ({"once": 1}, None, 1, 0)
+    assert (report.unknown_ids, report.unknown_rows) == (0, 0)
 
 
 def test_without_a_list_what_settles_meanwhile_stays_in_flight(rig: Rig, stub: StubPosting) -> None:
