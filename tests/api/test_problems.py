@@ -82,6 +82,16 @@ def test_all_fields_that_are_wrong_are_named_and_the_first_stands_where_it_stood
     assert [one["field"] for one in document["errors"]] == ["amount", "description", "memo"]
 
 
+@pytest.mark.parametrize(
+    "header", [{"X-Idempotency-Key": "a"}, {"Idempotency-Key": "a, b"}, {"Idempotency-Key": "a b"}]
+)
+def test_a_key_that_is_refused_is_named_beside_what_is_wrong_in_the_body(
+    api: TestClient, header: dict[str, str]
+) -> None:
+    document = problem(submit(api, BODY.replace(b"100.50", b"-1"), **header), 400, "invalid", "Idempotency-Key")
+    assert [one["field"] for one in document["errors"]] == ["Idempotency-Key", "amount"]
+
+
 def test_a_single_fault_is_a_list_of_one(api: TestClient) -> None:
     document = problem(submit(api, b"{", key="k"), 400, "invalid_json", "body")
     assert document["errors"] == [{"field": "body", "detail": document["detail"]}]

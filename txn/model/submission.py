@@ -85,7 +85,7 @@ def parse_submission(body: bytes, idempotency_key: str | None = None, client: st
     Raises: Invalid, naming every field that is wrong, the first one first.
     """
     if idempotency_key is not None and not _KEY.fullmatch(idempotency_key):
-        raise _with_what_else_is_wrong(_wrong_key(), body)
+        raise with_what_else_is_wrong(_wrong_key(), body)
     form = _check(_parse(body), idempotency_key)
     content = {
         "amount": _rounded(form.amount, form.currency),
@@ -95,6 +95,15 @@ def parse_submission(body: bytes, idempotency_key: str | None = None, client: st
     }
     own_id, named_by = _name(form.id, idempotency_key, client)
     return Submission(own_id, named_by, dumps(content), fingerprint(content))
+
+
+def with_what_else_is_wrong(error: Invalid, body: bytes) -> Invalid:
+    """`error`, found before the body was looked at, and what is wrong in the body."""
+    try:
+        _check(_parse(body))
+    except Invalid as others:
+        error.errors += others.errors
+    return error
 
 
 def checked_id(text: str) -> str:
@@ -124,14 +133,6 @@ def id_for_key(key: str, client: str = "") -> str:
 
 def _wrong_key() -> Invalid:
     return Invalid(_KEY_HEADER, "must be 1 to 255 visible ASCII characters")
-
-
-def _with_what_else_is_wrong(error: Invalid, body: bytes) -> Invalid:
-    try:
-        _check(_parse(body))
-    except Invalid as others:
-        error.errors += others.errors
-    return error
 
 
 def _name(own_id: str | None, key: str | None, client: str) -> tuple[str, str]:
