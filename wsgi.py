@@ -1,16 +1,19 @@
 """`gunicorn -c ops/gunicorn.conf.py wsgi:app`: the API."""
 
+import logging
 import os
 import sys
 
 from txn import composition
 from txn.errors import BadSettings
 from txn.logs.setup import configure
-from txn.settings import Settings
+from txn.settings import Settings, not_read
 
 try:
     settings = Settings.from_environment(os.environ)
     configure(settings.log_level, settings.log_format)
+    for sentence in not_read(os.environ):
+        logging.getLogger("txn.settings").warning(sentence)
     app = composition.api(settings)
 except BadSettings as error:
     sys.exit(f"txn: {error}")

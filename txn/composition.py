@@ -33,6 +33,7 @@ from txn.store.statistics import StatisticsReader
 from txn.store.store import Store
 from txn.store.timings import Timings
 from txn.sweep import Sweep
+from txn.url import split_origins
 from txn.watch import Watch
 
 #: An application as gunicorn calls it.
@@ -61,6 +62,7 @@ def api(settings: Settings) -> Wsgi:
     Loop("rights", rights.beat).start()
     timings = Timings(probe, keys)
     Loop("timings", timings.flush).start()
+    site = _admin_site(settings, durability)
     app = create_app(
         Store(client, keys, message_template(), settings),
         StatisticsReader(probe, keys),
@@ -68,12 +70,22 @@ def api(settings: Settings) -> Wsgi:
         timings,
         allow_cleanup=settings.allow_cleanup,
         metrics_token=settings.metrics_token,
+        cors_origins=split_origins(settings.cors_origins),
+        has_admin=site is not None,
     )
-    if not settings.admin_users:
+    if site is None:
         return app
-    from txn.admin.composition import with_admin  # noqa: PLC0415  (worker processes import this module, and never need it)
+    from txn.admin.site import mount  # noqa: PLC0415  (as in `_admin_site`)
 
-    return with_admin(app, settings, durability)
+    return mount(app, site)
+
+
+def _admin_site(settings: Settings, durability: DurabilityMonitor) -> Wsgi | None:
+    if not settings.admin_users:
+        return None
+    from txn.admin.composition import open_site  # noqa: PLC0415  (worker processes import this module, and never need it)
+
+    return open_site(settings, durability)
 
 
 def worker(settings: Settings) -> tuple[RecordBroker, Actor[Any, Any]]:

@@ -20,6 +20,8 @@ TxnError
 └── BadSettings              the process must not start
 """
 
+from collections.abc import Iterable
+
 
 class TxnError(Exception):
     """Base of all errors of txn. `code` is stable: clients may switch on it."""
@@ -34,12 +36,16 @@ class Refused(TxnError):
 
 
 class Invalid(Refused):
-    """One field of the request is wrong. `field` is a dotted path, `body`, `id` or a header's name."""
+    """Something in the request is wrong. `field` is a dotted path, `body`, `id` or a header's name.
 
-    def __init__(self, field: str, message: str, code: str = "invalid") -> None:
+    `others`: what else is wrong, as (field, sentence); `errors` holds this one and them.
+    """
+
+    def __init__(self, field: str, message: str, code: str = "invalid", others: Iterable[tuple[str, str]] = ()) -> None:
         super().__init__(message)
         self.field = field
         self.code = code
+        self.errors = [(field, message), *others]
 
 
 class NotFound(Refused):

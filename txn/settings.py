@@ -1,20 +1,17 @@
 """Settings: `TXN_*` in the environment, read here and nowhere else, validated once, units in the name."""
 
-from collections.abc import Iterator, Mapping
-from difflib import get_close_matches
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 from txn.errors import BadSettings
 from txn.redis_url import check_redis_url
-from txn.url import split_posting_url
+from txn.setting_names import misspelt, without_prefix
+from txn.url import split_origins, split_posting_url
 
 #: Characters of a secret that nobody guesses.
 MIN_SECRET = 16
-
-#: From this likeness on (1: equal), an unknown variable is a setting misspelt.
-LIKENESS = 0.88
 
 Milliseconds = Annotated[int, Field(gt=0, le=86_400_000)]
 
@@ -70,6 +67,8 @@ class Settings(BaseModel):
 
     #: Who brings it may read /metrics; without one, only this machine may.
     metrics_token: Annotated[str, Field(repr=False)] = ""
+    #: Web pages of which origins may read the API's answers: `https://a.example,http://b`, or `*`. None: of no other.
+    cors_origins: str = ""
     #: What is logged: from this level on.
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     #: A line of JSON an event, or text for people; auto: text on a terminal.
@@ -84,12 +83,12 @@ class Settings(BaseModel):
     def from_environment(cls, environment: Mapping[str, str]) -> Self:
         """Read every `TXN_<FIELD>` that is there.
 
-        Other variables are left alone, unless one is so like a setting that it must be meant for it: a setting that
-        somebody believes to be set is worse than none.
+        Other variables are left alone, unless one that begins with TXN_ can only be meant for a setting.
         Raises: BadSettings.
         """
-        if misspelt := [f"{name} is no setting: {meant} is" for name, meant in _misspelt(environment)]:
-            raise BadSettings("; ".join(misspelt))
+        names = [name.upper() for name in cls.model_fields]
+        if wrong := [f"{name} is no setting: {meant} is" for name, meant in misspelt(environment, names)]:
+            raise BadSettings("; ".join(wrong))
         values: dict[str, Any] = {}
         for name in cls.model_fields:
             if (value := environment.get(f"TXN_{name.upper()}")) is not None:
@@ -121,6 +120,7 @@ class Settings(BaseModel):
             if 0 < len(secret) < MIN_SECRET:
                 raise ValueError(f"{name} is too short: give at least {MIN_SECRET} random characters")
         split_posting_url(self.posting_url)
+        split_origins(self.cors_origins)
         check_redis_url(self.redis_url)
         return self
 
@@ -135,15 +135,10 @@ class Settings(BaseModel):
         return max(self.max_backoff_ms, self.patience_ms) + self.grace_ms
 
 
-def _misspelt(environment: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """(the variable, the setting that is meant)."""
-    settings = [f"TXN_{name.upper()}" for name in Settings.model_fields]
-    for name in environment:
-        if name.startswith("TXN_") and name not in settings:
-            forgotten_unit = [setting for setting in settings if setting in (f"{name}_MS", f"{name}_HOURS")]
-            alike = get_close_matches(name, settings, n=1, cutoff=LIKENESS)
-            for meant in (forgotten_unit or alike)[:1]:
-                yield name, meant
+def not_read(environment: Mapping[str, str]) -> list[str]:
+    """Sentences about variables without TXN_ that may be meant for a setting that is not set."""
+    found = without_prefix(environment)
+    return [f"{name} is set, and not read: {meant} is read, and not set" for name, meant in found]
 
 
 def _follow(timeout: str) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """`dramatiq txn.worker --processes P --threads T`: the worker processes."""
 
+import logging
 import os
 import sys
 
@@ -8,11 +9,13 @@ import dramatiq
 from txn import composition
 from txn.errors import BadSettings
 from txn.logs.setup import configure
-from txn.settings import Settings
+from txn.settings import Settings, not_read
 
 try:
     settings = Settings.from_environment(os.environ)
     configure(settings.log_level, settings.log_format)
+    for sentence in not_read(os.environ):
+        logging.getLogger("txn.settings").warning(sentence)
     broker, deliver = composition.worker(settings)
 except BadSettings as error:
     sys.exit(f"txn: {error}")

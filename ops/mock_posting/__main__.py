@@ -27,13 +27,14 @@ def main() -> None:
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
-    """{host, port, control_port, seed, faults}. Raises: SystemExit 2, with a sentence on standard error."""
+    """{host, port, control_port, seed, faults, bare_list}. Raises: SystemExit 2, with a sentence on standard error."""
     parser = argparse.ArgumentParser(prog="python -m ops.mock_posting", description=__doc__)
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=_port, default=8080)
     parser.add_argument("--control-port", type=_port, help="default: port + 1")
     parser.add_argument("--seed", type=int, default=0, help="the same seed repeats the same faults for the same ids")
     parser.add_argument("--faults", type=_faults, default=Faults(), help="such as fail_before=0.1,latency_ms=100")
+    parser.add_argument("--bare-list", action="store_true", help='the list as an array, not as {"data": [...]}')
     options = parser.parse_args(arguments)
     if options.control_port is None:
         options.control_port = options.port + 1
@@ -45,7 +46,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
 async def serve(options: argparse.Namespace) -> None:
     """Serve both ports until a signal comes. Does not return."""
     service = PostingService(FaultPlan(options.seed, options.faults))
-    data = Port(create_endpoints(service), options.host, options.port)
+    data = Port(create_endpoints(service, bare_list=options.bare_list), options.host, options.port)
     control = Port(create_control(service, data), options.host, options.control_port)
     try:
         await data.open()

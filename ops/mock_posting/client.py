@@ -109,8 +109,9 @@ class MockPosting:
         """The whole list, in the order in which it was written; amounts are Decimals."""
         answer = self._session.get(f"{self.url}/transactions", timeout=60)
         answer.raise_for_status()
-        found: list[dict[str, Any]] = simplejson.loads(answer.content, use_decimal=True)
-        return found
+        found = simplejson.loads(answer.content, use_decimal=True)
+        rows: list[dict[str, Any]] = found if isinstance(found, list) else found["data"]
+        return rows
 
     def _call(self, method: str, path: str, body: dict[str, Any] | None = None) -> requests.Response:
         answer = self._session.request(method, self.control_url + path, json=body, timeout=10)

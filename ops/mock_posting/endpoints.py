@@ -1,6 +1,7 @@
 """The data port: the original's endpoints."""
 
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from typing import Any
 
 import falcon
@@ -26,11 +27,14 @@ class BrokenOff(Exception):
     """Makes the server close the connection in the middle of an answer."""
 
 
-def create_endpoints(service: PostingService) -> falcon.asgi.App[Any, Any]:
-    """POST and GET /transactions (all, or ?offset=&limit=) · GET /transactions/{id} · POST /cleanup · GET /health."""
+def create_endpoints(service: PostingService, *, bare_list: bool = False) -> falcon.asgi.App[Any, Any]:
+    """POST and GET /transactions (all, or ?offset=&limit=) · GET /transactions/{id} · POST /cleanup · GET /health.
+
+    The list is {"data": [...]}, as the original's, or the array itself.
+    """
     app: falcon.asgi.App[Any, Any] = falcon.asgi.App(request_type=Request)
     app.set_error_serializer(detail_only)
-    app.add_route("/transactions", _Transactions(service))
+    app.add_route("/transactions", _Transactions(service, bare_list=bare_list))
     app.add_route("/transactions/{row_id}", _Transaction(service))
     app.add_route("/cleanup", _Cleanup(service))
     app.add_route("/health", _Health(service))
@@ -44,8 +48,9 @@ def detail_only(_request: falcon.Request, response: falcon.Response, error: falc
 
 
 class _Transactions:
-    def __init__(self, service: PostingService) -> None:
+    def __init__(self, service: PostingService, *, bare_list: bool) -> None:
         self._service = service
+        self._around = (b"", b"") if bare_list else (b'{"data":', b"}")
 
     async def on_post(self, request: Request, response: falcon.asgi.Response) -> None:
         try:
@@ -58,7 +63,7 @@ class _Transactions:
         offset = request.get_param_as_int("offset", min_value=0, default=0)
         limit = request.get_param_as_int("limit", min_value=0)
         await self._service.pause()
-        _give(Answer(200, self._service.ledger.page(offset, limit)), response)
+        _give(Answer(200, self._service.ledger.page(offset, limit).join(self._around)), response)
 
 
 class _Transaction:
@@ -85,7 +90,8 @@ class _Health:
 
     async def on_get(self, _request: Request, response: falcon.asgi.Response) -> None:
         await self._service.pause()
-        _give(Answer(200, b'{"status":"ok"}'), response)
+        now = datetime.now(UTC).isoformat()
+        _give(Answer(200, dumps({"status": "healthy", "timestamp": now, "version": "1.0.0"})), response)
 
 
 def _give(answer: Answer | None, response: falcon.asgi.Response) -> None:

@@ -4,6 +4,7 @@ from falcon.testing import Result, TestClient
 from tests.api.client import submit, with_id
 from tests.api.test_submit import TIME
 from tests.parts import Parts
+from txn import __version__
 from txn.model.outcome import Cause, Clear, Completed, Failed, Maybe, Retry
 from txn.model.transaction import ErrorCode, Evidence
 from txn.store.durability import Durability, DurabilityMonitor
@@ -14,6 +15,7 @@ NUMBERS = {
     *("sentAway", "leftAlone", "possibleDoubles", "errorRate"),
     *("oldestPendingSeconds", "workers", "durability", "postingService"),
 }
+PROCESS = {"uptime", "version"}
 
 
 def health(api: TestClient) -> Result:
@@ -39,9 +41,14 @@ def worker(parts: Parts) -> str:
 def test_a_fresh_system_with_a_worker_is_healthy(api: TestClient, worker: str) -> None:
     result = health(api)
     assert result.status_code == 200
-    assert result.json == {
+    document = result.json
+    uptime = document.pop("uptime")
+    assert isinstance(uptime, int)
+    assert 0 <= uptime < 60
+    assert document == {
         "status": "healthy",
         "problems": [],
+        "version": __version__,
         "queueDepth": 0,
         "pending": 0,
         "processing": 0,
@@ -194,7 +201,7 @@ def test_a_redis_that_can_lose_what_it_acknowledges_is_unhealthy_and_the_numbers
     result = health(api)
     assert (result.status_code, result.json["status"], result.json["durability"]) == (503, "unhealthy", "lossy")
     assert result.json["queueDepth"] == 1
-    assert result.json.keys() == NUMBERS | {"status", "problems"}
+    assert result.json.keys() == NUMBERS | PROCESS | {"status", "problems"}
     [said] = result.json["problems"]
     assert "CONFIG SET appendonly yes" in said
 

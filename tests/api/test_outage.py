@@ -145,6 +145,7 @@ def test_without_redis_health_is_503_in_under_a_second(remote: Connected, proxy:
     assert result.status_code == 503
     assert result.json["status"] == "unhealthy"
     assert [problem[:23] for problem in result.json["problems"]] == ["Redis cannot be reached"]
+    assert {"uptime", "version"} <= result.json.keys()
 
 
 @pytest.mark.parametrize("connected_before", [True, False])

@@ -40,7 +40,9 @@ def chunked(api: TestClient, body: bytes) -> Answer:
     return served(api, body, HTTP_TRANSFER_ENCODING="chunked")
 
 
-@pytest.mark.parametrize("path", ["/", "/api", "/api/", "/api/nowhere", "/api/transactionsx", "/api/health/x"])
+@pytest.mark.parametrize(
+    "path", ["/docs", "/index.html", "/api", "/api/", "/api/nowhere", "/api/transactionsx", "/api/health/x"]
+)
 @pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
 def test_an_unknown_path_is_404(api: TestClient, method: str, path: str) -> None:
     problem(api.simulate_request(method, path), 404, "not_found")
@@ -52,6 +54,7 @@ def test_an_unknown_path_is_404(api: TestClient, method: str, path: str) -> None
         ("/api/transactions", {"POST", "OPTIONS"}),
         ("/api/transactions/a", {"GET", "HEAD", "OPTIONS"}),
         ("/api/health", {"GET", "HEAD", "OPTIONS"}),
+        ("/", {"GET", "HEAD", "OPTIONS"}),
         ("/livez", {"GET", "HEAD", "OPTIONS"}),
         ("/api/cleanup", {"POST", "OPTIONS"}),
     ],
@@ -68,6 +71,30 @@ def test_a_method_that_a_path_does_not_have_is_405_with_what_it_has(
         if method != "HEAD":
             problem(result, 405, "method_not_allowed")
         assert set(result.headers["Allow"].split(", ")) == allowed
+
+
+def test_all_fields_that_are_wrong_are_named_and_the_first_stands_where_it_stood(api: TestClient) -> None:
+    document = problem(
+        submit(api, b'{"amount": 1.005, "currency": "USD", "memo": "x"}', key="k"), 400, "invalid", "amount"
+    )
+    assert document["detail"] == "must have at most 2 decimals in USD"
+    assert document["errors"][0] == {"field": "amount", "detail": document["detail"]}
+    assert [one["field"] for one in document["errors"]] == ["amount", "description", "memo"]
+
+
+@pytest.mark.parametrize(
+    "header", [{"X-Idempotency-Key": "a"}, {"Idempotency-Key": "a, b"}, {"Idempotency-Key": "a b"}]
+)
+def test_a_key_that_is_refused_is_named_beside_what_is_wrong_in_the_body(
+    api: TestClient, header: dict[str, str]
+) -> None:
+    document = problem(submit(api, BODY.replace(b"100.50", b"-1"), **header), 400, "invalid", "Idempotency-Key")
+    assert [one["field"] for one in document["errors"]] == ["Idempotency-Key", "amount"]
+
+
+def test_a_single_fault_is_a_list_of_one(api: TestClient) -> None:
+    document = problem(submit(api, b"{", key="k"), 400, "invalid_json", "body")
+    assert document["errors"] == [{"field": "body", "detail": document["detail"]}]
 
 
 def test_a_body_of_exactly_the_limit_is_accepted(api: TestClient) -> None:

@@ -96,6 +96,17 @@ def test_the_same_content_may_be_written_differently(api: TestClient, body: byte
     assert submit(api, body, key="k").status_code == 200
 
 
+def test_a_repeat_with_another_timestamp_is_the_same_transaction(api: TestClient, parts: Parts) -> None:
+    def at(timestamp: str) -> bytes:
+        return BODY.removesuffix(b"}") + f', "timestamp": {timestamp}}}'.encode()
+
+    first = submit(api, at('"2025-11-28T12:00:00Z"'), key="k")
+    again = [submit(api, body, key="k") for body in (at('"2025-11-28T12:00:07+00:00"'), at("1764331207"), BODY)]
+    assert (first.status_code, [repeat.status_code for repeat in again]) == (202, [200] * 3)
+    assert {repeat.json["transactionId"] for repeat in again} == {first.json["transactionId"]}
+    assert records(parts) == 1
+
+
 def test_repeating_shows_the_transaction_as_it_is_now(api: TestClient, parts: Parts) -> None:
     transaction_id = submit(api, key="k").json["transactionId"]
     claim = parts.claimed(transaction_id)

@@ -5,10 +5,11 @@ import pytest
 
 from tests.audit.rig import Rig, counted, ids
 from tests.audit.web import StubPosting
-from tests.parts import Parts
+from tests.parts import BODY, Parts
 from txn.audit.report import LISTED
 from txn.model.content import dumps, loads
 from txn.model.transaction import ErrorCode, Evidence
+from txn.store.records import CHUNK
 
 NO_LIST = [404, 405, 501]
 
@@ -218,6 +219,28 @@ def test_without_a_list_each_is_asked_about_and_doubles_cannot_be_seen(
     assert counted(report) == {"once": 1, "missing": 1, "different": 1, "posted_though_failed": 1, "in_flight": 1}
     assert (ids(report, "missing"), ids(report, "different")) == ({missing}, {altered})
     assert (report.listed, report.asked, report.only_by_get, report.whole) == (None, 4, 3, None)
+
+
+@pytest.mark.parametrize("around", ['{"data":[%s]}', '{"status":"ok","result":{"rows":[%s],"total":4,"next":null}}'])
+def test_a_list_in_an_object_is_read_as_one(rig: Rig, stub: StubPosting, around: str) -> None:
+    once, doubled, altered = rig.done("once"), rig.done("doubled"), rig.done("altered")
+    row = loads(BODY)
+    rows = [row | {"id": name} for name in (once, doubled, doubled)] + [row | {"id": altered, "currency": "EUR"}]
+    stub.answers["/transactions"] = lambda: (200, [(around % b",".join(map(dumps, rows)).decode()).encode()])
+    report = rig.audit(stub.url)
+    assert counted(report) == {"once": 1, "doubled": 1, "different": 1}
+    assert (report.listed, report.asked, report.exit_code) == (4, 0, 1)
+
+
+def test_what_turns_out_to_be_no_list_at_its_end_is_forgotten(rig: Rig, stub: StubPosting) -> None:
+    name = rig.done("a")
+    row = dumps(loads(BODY) | {"id": name})
+    rows = b",".join([row, b'{"id":"stranger"}'] * CHUNK)  # more than are held before they are written down
+    stub.answers["/transactions"] = lambda: (200, [b'{"new":[', rows, b'],"old":[]}'])
+    stub.answers["/transactions/a"] = lambda: (200, [row])
+    report = rig.audit(stub.url)
+    assert (counted(report), report.listed, report.asked, report.exit_code) == ({"once": 1}, None, 1, 0)
+    assert (report.unknown_ids, report.unknown_rows) == (0, 0)
 
 
 def test_without_a_list_what_settles_meanwhile_stays_in_flight(rig: Rig, stub: StubPosting) -> None:

@@ -108,6 +108,13 @@ def test_what_is_no_setting_is_named_and_not_shown(txn: Commands) -> None:
     assert "s3cret" not in done.out
 
 
+def test_a_name_without_the_prefix_is_a_warning(txn: Commands) -> None:
+    done = txn("doctor", "--json", POSTING_SERVICE_URL="http://s3cret", MAX_RETRIES="3")
+    warned = [one["found"] for one in done.json["findings"] if "not read" in one["found"]]
+    assert [text.split()[0] for text in warned] == ["MAX_RETRIES"]  # TXN_POSTING_URL is set
+    assert "s3cret" not in done.out
+
+
 @pytest.mark.parametrize("secret", ["", "0123456789abcdef"])
 def test_an_admin_site_without_a_secret_of_its_own_is_a_warning(txn: Commands, secret: str) -> None:
     settings = {"TXN_ADMIN_SECRET": secret} if secret else {}

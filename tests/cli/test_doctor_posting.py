@@ -144,6 +144,34 @@ def test_without_a_list_the_audit_is_blind_to_doubles(txn: Commands, parts: Part
     assert (done.code, found(done, "posting list")["level"]) == (0, "note")
 
 
+@pytest.mark.parametrize(
+    ("body", "level", "said"),
+    [
+        (b'[{"id": "a"}]', "ok", "an array; rows: 1"),
+        (b'{"data": [{"id": "a"}, {"id": "b"}]}', "ok", 'an object with its rows in "data"; rows: 2'),
+        (b'{"result": {"all": []}}', "ok", 'an object with its rows in "all"; rows: 0'),
+        (b"[" + b"{}," * 1_000 + b"{}]", "ok", "an array; rows: more than 1000"),
+        (
+            b'{"status": "ok"}',
+            "note",
+            "there is none: GET /transactions is answered with an object that holds no array",
+        ),
+        (
+            b'{"data": [{}], "next": "/t?page=2"}',
+            "warn",
+            '"next": "/t?page=2" beside its rows (1) says that there is more',
+        ),
+        (b'{"data": [{}], "page": 1}', "warn", "may not be whole"),
+    ],
+)
+def test_the_shape_of_the_list_is_said(txn: Commands, parts: Parts, body: bytes, level: str, said: str) -> None:
+    alive(parts)
+    with posting(lambda *asked: (200, {}, body) if asked[1] == "/transactions" else not_found(*asked)) as url:
+        done = txn("doctor", "--json", TXN_POSTING_URL=url)
+    assert found(done, "posting list")["level"] == level
+    assert said in found(done, "posting list")["found"]
+
+
 def test_a_slow_posting_service_is_a_warning(txn: Commands, mock: MockPosting) -> None:
     mock.faults(latency_ms=150)
     done = txn("doctor", "--json", TXN_POSTING_TIMEOUT_MS="200", TXN_LEASE_MS="2000")

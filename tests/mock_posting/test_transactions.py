@@ -1,3 +1,5 @@
+import time
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -56,7 +58,7 @@ def test_the_list_can_be_read_in_pages(http: requests.Session, mock: MockPosting
         post(http, mock, row(name))
 
     def page(query: str) -> str:
-        return "".join(one["id"] for one in get(http, mock, f"/transactions{query}").json())
+        return "".join(one["id"] for one in get(http, mock, f"/transactions{query}").json()["data"])
 
     assert [page(""), page("?offset=3"), page("?limit=2"), page("?offset=1&limit=2")] == ["abcde", "de", "ab", "bc"]
     assert [page("?limit=0"), page("?offset=9")] == ["", ""]
@@ -64,12 +66,31 @@ def test_the_list_can_be_read_in_pages(http: requests.Session, mock: MockPosting
     assert get(http, mock, "/transactions?limit=x").status_code == 400
 
 
-def test_cleanup_empties_the_table_and_health_answers(http: requests.Session, mock: MockPosting) -> None:
+def test_the_list_is_in_an_object_as_the_originals(http: requests.Session, mock: MockPosting) -> None:
+    assert get(http, mock, "/transactions").json() == {"data": []}
+    post(http, mock, row("a"))
+    assert get(http, mock, "/transactions").json() == {"data": [row("a")]}
+
+
+def test_an_option_makes_the_list_an_array(http: requests.Session) -> None:
+    with MockPosting(options=["--bare-list"]) as mock:
+        assert get(http, mock, "/transactions").json() == []
+        post(http, mock, row("a"))
+        assert get(http, mock, "/transactions").json() == [row("a")]
+        assert [one["id"] for one in mock.rows()] == ["a"]
+
+
+def test_health_answers_as_the_originals(http: requests.Session, mock: MockPosting) -> None:
+    found = get(http, mock, "/health").json()
+    assert (found.keys(), found["status"]) == ({"status", "timestamp", "version"}, "healthy")
+    assert abs(time.time() - datetime.fromisoformat(found["timestamp"]).timestamp()) < 60
+
+
+def test_cleanup_empties_the_table(http: requests.Session, mock: MockPosting) -> None:
     post(http, mock, row("a"))
     assert http.post(f"{mock.url}/cleanup", timeout=10).status_code == 200
     assert mock.rows() == []
     assert get(http, mock, "/transactions/a").status_code == 404
-    assert get(http, mock, "/health").status_code == 200
 
 
 @pytest.mark.parametrize(

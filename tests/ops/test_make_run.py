@@ -48,7 +48,7 @@ def test_a_transaction_is_completed_and_is_there_at_the_next_run(tmp_path: Path)
         running.until("curl -s")
         transaction = submit(ports)
         until_completed(transaction)
-        rows = requests.get(f"http://127.0.0.1:{ports['TXN_POSTING_PORT']}/transactions", timeout=10).json()
+        rows = requests.get(f"http://127.0.0.1:{ports['TXN_POSTING_PORT']}/transactions", timeout=10).json()["data"]
         assert [row["id"] for row in rows] == [transaction.rpartition("/")[2]]
         running.signal(signal.SIGINT)
         assert running.exit_code() == 0

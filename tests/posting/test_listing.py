@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.audit.web import StubPosting
-from txn.posting.listing import PostingList, PostingUnavailable
+from txn.posting.listing import NoList, PostingList, PostingUnavailable
 
 ROW = b'{"id": "a", "amount": 1, "currency": "USD", "description": "x", "metadata": {}}'
 
@@ -86,6 +86,35 @@ def test_other_headers_do_not_matter(stub: StubPosting, name: str, value: str) -
 
 def test_a_bom_before_the_list_is_skipped(stub: StubPosting) -> None:
     assert [row["id"] for row in answer(stub, b"\xef", b"\xbb\xbf[", ROW, b"]").rows()] == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("pieces", "member"),
+    [
+        ((b"[", ROW, b"]"), None),
+        ((b'{"data": [', ROW, b"]}"), "data"),
+        ((b'{"a":{"all":[', ROW, b']},"total":1}'), "all"),
+    ],
+)
+def test_the_list_may_be_in_an_object(stub: StubPosting, pieces: tuple[bytes, ...], member: str | None) -> None:
+    listing = answer(stub, *pieces)
+    assert [row["id"] for row in listing.rows()] == ["a"]
+    assert listing.member == member
+
+
+@pytest.mark.parametrize("beside", [b'"next": "/transactions?page=2"', b'"page": 1', b'"meta": {"total": 2}'])
+@pytest.mark.parametrize("first", [True, False])
+def test_a_list_in_an_object_that_speaks_of_more_is_not_whole(stub: StubPosting, beside: bytes, first: bool) -> None:
+    members = [beside, b'"data": [' + ROW + b"]"] if first else [b'"data": [' + ROW + b"]", beside]
+    listing = answer(stub, b"{" + b", ".join(members) + b"}")
+    with pytest.raises(PostingUnavailable, match=r"not be whole|is not whole"):
+        list(listing.rows())
+
+
+@pytest.mark.parametrize("body", [b'{"status": "ok"}', b'{"data": [' + ROW + b'], "errors": []}', b'{"data": ["a"]}'])
+def test_an_object_without_exactly_one_list_is_no_list(stub: StubPosting, body: bytes) -> None:
+    with pytest.raises(NoList, match="answered with an object that holds"):
+        list(answer(stub, body).rows())
 
 
 @pytest.mark.parametrize("drip", [b" ", b"x", b"1,"])

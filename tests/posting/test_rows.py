@@ -9,7 +9,7 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from txn.model.unheld import Unheld
-from txn.posting.rows import MAX_ROW_BYTES, NotRows, Splitter, parse
+from txn.posting.rows import MAX_ROW_BYTES, NoRows, NotRows, Splitter, parse
 
 TRICKY: list[dict[str, Any]] = [
     {},
@@ -69,10 +69,7 @@ def test_an_empty_list_has_no_rows(text: bytes, size: int) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        *(
-            (text, "something else than a list")
-            for text in (b'{"data":[]}', b"null", b"1", b"<html>", b"\xff\xfe[\0]\0")
-        ),
+        *((text, "something else than a list") for text in (b"null", b"1", b"<html>", b"\xff\xfe[\0]\0")),
         *(
             (text, "else than transactions")
             for text in (b"[1]", b"[{},]", b"[,{}]", b"[{}{}]", b'["a"]', b"[[{}]]", b"[{};{}]")
@@ -81,6 +78,10 @@ def test_an_empty_list_has_no_rows(text: bytes, size: int) -> None:
             (text, "to its end")
             for text in (b"", b"  ", b"[", b"[{}", b"[{},", b'[{"a":"', b'[{"a":"\\', b'[{"a":[}', b"\xef\xbb")
         ),
+        *(
+            (text, "no JSON")
+            for text in (b'{"a":[{}]', b'{"a":[{}]}x', b'{"a":[{}],}', b'{"a":[{}],"a":1}', b"{a:[{}]}", b'{"a":[]]}')
+        ),
         *((text, "behind its end") for text in (b"[]]", b"[{}] []", b"[{}]x", b"[],")),
     ],
 )
@@ -88,6 +89,72 @@ def test_an_empty_list_has_no_rows(text: bytes, size: int) -> None:
 def test_what_is_no_whole_array_of_objects_is_refused(text: bytes, said: str, size: int) -> None:
     with pytest.raises(NotRows, match=said):
         split(text, size)
+
+
+AROUND = [
+    ('{"data":%s}', "data"),
+    ('{"status": "ok", "message": "[ ] { } \\" [", "data" : %s , "next": null}\n', "data"),
+    ('\n{"data":{"total":15,"items":%s}}', "items"),
+    ('{"meta":{"a":{"b":{}}},"\u00e9\\"[":\n%s,"more":false}', None),
+    ('\ufeff{"transactions":%s}', "transactions"),
+]
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7, 64, 100_000])
+@pytest.mark.parametrize(("around", "name"), AROUND)
+def test_the_rows_may_be_in_an_object(around: str, name: str | None, size: int) -> None:
+    text = (around % json.dumps(TRICKY * 3)).encode()
+    splitter, rows = Splitter(), []
+    for begin in range(0, len(text), size):
+        rows += splitter.feed(text[begin : begin + size])
+    assert splitter.end() == json.loads((around % "[]").lstrip("\ufeff"))
+    assert [parse(row, 1) for row in rows] == TRICKY * 3
+    assert splitter.name is not None if name is None else splitter.name == name
+
+
+@given(before=VALUES, rows=st.lists(st.dictionaries(NAMES, VALUES, max_size=3), max_size=4), size=st.integers(1, 40))
+@examples(max_examples=200, deadline=None)
+def test_of_any_object_the_only_array_is_found(before: Any, rows: list[dict[str, Any]], size: int) -> None:
+    def arrays(value: Any) -> int:
+        return isinstance(value, list) or (sum(map(arrays, value.values())) if isinstance(value, dict) else 0)
+
+    text = json.dumps({"before": before, "rows": rows, "after": before}, ensure_ascii=False).encode("utf-8", "replace")
+    try:
+        found = [json.loads(row) for row in split(text, size)]
+    except NotRows:
+        assert arrays(before)
+    else:
+        assert (found, arrays(before)) == (rows, 0)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(b"{}", b'{"a":1}', b'{"error":"[not] found","code":{"a":{}}}', b"{]"),
+        *(b'{"a":[],"b":[]}', b'{"a":[{"x":1}],"b":[1]}', b'{"a":[{}],"b":{"c":[]}}', b'{"a":{"b":[]},"c":[]}'),
+        *(b'{"a":[1]}', b'{"a":["x"]}', b'{"a":[null]}', b'{"a":[[{}]]}', b'{"id":"a","metadata":{"tags":["x"]}}'),
+    ],
+)
+@pytest.mark.parametrize("size", [1, 100])
+def test_an_object_without_exactly_one_array_of_objects_has_no_rows(text: bytes, size: int) -> None:
+    with pytest.raises(NoRows):
+        split(text, size)
+
+
+def test_an_object_whose_array_does_not_come_is_not_collected_for_ever() -> None:
+    splitter = Splitter()
+    splitter.feed(b"{")
+    feeds = (splitter.feed(b'"a":{"b":1},' * 5_000) for _ in range(2_000))
+    with pytest.raises(NoRows, match="at its beginning"):
+        list(feeds)
+
+
+def test_what_follows_the_array_is_not_collected_for_ever() -> None:
+    splitter = Splitter()
+    assert splitter.feed(b'{"data":[{}],"a":"') == [b"{}"]
+    feeds = (splitter.feed(b"x" * 60_000) for _ in range(2_000))
+    with pytest.raises(NotRows, match="more than 8 MiB"):
+        list(feeds)
 
 
 @pytest.mark.parametrize(

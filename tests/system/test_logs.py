@@ -1,4 +1,7 @@
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -37,6 +40,26 @@ def test_every_line_is_json_and_none_is_about_a_message_that_went_well(stack: St
     for process in ("worker0", "api"):
         for line in lines(stack, process):
             assert {"timestamp", "level", "logger", "pid", "event"} <= set(line)
+
+
+def test_a_variable_without_the_prefix_is_said_once_by_every_process(tmp_path: Path) -> None:
+    names = {"MAX_RETRIES": "s3cret", "REDIS_URL": "redis://s3cret", "POSTING_SERVICE_URL": "http://s3cret"}
+    with Stack(tmp_path, names) as stack:
+        stack.start_worker(processes=1)
+        stack.until(lambda: "Worker process is ready for action." in events(stack, "worker0"), "it has begun")
+        for process in ("worker0", "api"):
+            said = [line for line in lines(stack, process) if "not read" in line["event"]]
+            assert [line["level"] for line in said] == ["warning"]
+            assert said[0]["event"] == "MAX_RETRIES is set, and not read: TXN_MAX_ATTEMPTS is read, and not set"
+            assert "s3cret" not in (stack.folder / f"{process}.log").read_text()
+
+
+@pytest.mark.parametrize("module", ["wsgi", "txn.worker"])
+def test_another_name_for_a_setting_keeps_api_and_worker_from_starting(module: str) -> None:
+    environment = {"TXN_POSTING_SERVICE_URL": "http://s3cret", "PATH": os.environ["PATH"]}
+    command = [sys.executable, "-c", f"import {module}"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (1, "txn: TXN_POSTING_SERVICE_URL is no setting: TXN_POSTING_URL is\n")
 
 
 def test_redis_going_away_and_coming_back_is_said_once_by_every_process(stack: Stack) -> None:

@@ -3,7 +3,8 @@ from pydantic import ValidationError
 
 from txn.errors import BadSettings
 from txn.posting.endpoint import Endpoint
-from txn.settings import Settings
+from txn.setting_names import misspelt
+from txn.settings import Settings, not_read
 
 
 def read(**values: str) -> Settings:
@@ -279,6 +280,180 @@ def test_a_setting_misspelt_is_not_a_setting_ignored(name: str, meant: str) -> N
     with pytest.raises(BadSettings) as caught:
         Settings.from_environment({name: "1"})
     assert str(caught.value) == f"{name} is no setting: {meant} is"
+
+
+@pytest.mark.parametrize(
+    "origins",
+    [
+        *("", "*", " * ", "https://a.example", "https://a.example,http://b.example:8080", " http://localhost:3000 , "),
+        *(
+            "http://[::1]:3000",
+            "capacitor://localhost",
+            "https://xn--bcher-kva.example",
+            "http://127.0.0.1",
+            "https://my_host",
+        ),
+    ],
+)
+def test_origins_as_browsers_send_them_are_accepted(origins: str) -> None:
+    assert read(cors_origins=origins).cors_origins == origins
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        *(
+            "https://a.example/",
+            "https://a.example/app",
+            "a.example",
+            "//a.example",
+            "https://",
+            "https://A.example",
+            "null",
+        ),
+        *(
+            "https://*.example",
+            "**",
+            "*,https://a.example",
+            "https://a.example,*",
+            "https://a.example https://b.example",
+        ),
+        *(
+            "http://a.example:80",
+            "https://a.example:443",
+            "https://u:p@a.example",
+            "https://a.example:",
+            "https://bü.example",
+        ),
+        *("https://a.example,nonsense", "HTTPS://a.example", "true", "1", "all", "https://a.example;https://b.example"),
+    ],
+)
+def test_an_origin_that_no_browser_sends_is_refused(origin: str) -> None:
+    message = refused(cors_origins=origin)
+    assert "TXN_CORS_ORIGINS" in message
+    assert "as browsers send it" in message
+
+
+MEANT = {
+    "REDIS_URL": (
+        "REDIS",
+        "REDIS_URI",
+        "REDIS_DSN",
+        "REDIS_HOST",
+        "REDIS_ADDRESS",
+        "REDIS_SERVER",
+        "VALKEY_URL",
+        "BROKER_URL",
+    ),
+    "POSTING_URL": (
+        "POSTING_SERVICE_URL",
+        "POSTING_SERVICE",
+        "POSTING",
+        "POSTING_API_URL",
+        "POSTING_BASE_URL",
+        "POSTING_HOST",
+    ),
+    "MAX_ATTEMPTS": (
+        "MAX_RETRIES",
+        "RETRIES",
+        "MAX_RETRY",
+        "RETRY_LIMIT",
+        "MAX_TRIES",
+        "MAX_RETRY_ATTEMPTS",
+        "ATTEMPTS",
+    ),
+    "POSTING_TIMEOUT_MS": (
+        "TIMEOUT",
+        "TIMEOUT_MS",
+        "REQUEST_TIMEOUT",
+        "POSTING_TIMEOUT_SECONDS",
+        "POSTING_SERVICE_TIMEOUT",
+    ),
+    "MIN_BACKOFF_MS": ("BACKOFF", "RETRY_DELAY", "RETRY_BACKOFF", "INITIAL_BACKOFF", "BACKOFF_BASE", "RETRY_DELAY_MS"),
+    "MAX_BACKOFF_MS": ("MAX_BACKOFF", "MAX_DELAY", "MAX_RETRY_DELAY", "BACKOFF_MAX_MS"),
+    "LEASE_MS": ("LEASE_SECONDS",),
+    "DOUBT_WINDOW_MS": ("DOUBT_WINDOW_S",),
+    "PREFIX": ("KEY_PREFIX", "REDIS_PREFIX"),
+    "LOG_LEVEL": ("LOGLEVEL", "LEVEL"),
+    "ALLOW_CLEANUP": ("CLEANUP", "ENABLE_CLEANUP"),
+    "ADMIN_USERS": ("ADMIN_USER", "ADMIN_PASSWORD"),
+    "METRICS_TOKEN": ("METRICS_SECRET",),
+    "CORS_ORIGINS": ("CORS", "CORS_ORIGIN", "CORS_ALLOWED_ORIGINS", "ALLOWED_ORIGINS", "CORS_ALLOW_ORIGINS"),
+}
+
+
+@pytest.mark.parametrize(("name", "meant"), [(name, meant) for meant, names in MEANT.items() for name in names])
+def test_another_name_for_a_setting_is_refused_with_the_right_one(name: str, meant: str) -> None:
+    with pytest.raises(BadSettings) as caught:
+        Settings.from_environment({f"TXN_{name}": "s3cret"})
+    assert str(caught.value) == f"TXN_{name} is no setting: TXN_{meant} is"
+
+
+def test_the_right_name_beside_it_does_not_help() -> None:
+    with pytest.raises(BadSettings, match="TXN_MAX_RETRIES is no setting"):
+        Settings.from_environment({"TXN_MAX_RETRIES": "3", "TXN_MAX_ATTEMPTS": "3"})
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("TXN_PORT", "TXN_REDIS_PORT", "TXN_POSTING_PORT", "TXN_SWARM_HOST", "TXN_SWARM_RATE", "TXN_SWARM_LEDGER"),
+        *(
+            "TXN_REDIS_SERVICE_HOST",
+            "TXN_REDIS_SERVICE_PORT",
+            "TXN_POSTING_SERVICE_HOST",
+            "TXN_POSTING_SERVICE_PORT_HTTP",
+        ),
+        *("TXN_REDIS_PORT_6379_TCP", "TXN_REDIS_PORT_6379_TCP_ADDR", "TXN_SERVICE_PORT", "TXN_VERSION", "TXN_IMAGE"),
+    ],
+)
+def test_what_platforms_and_our_own_tools_set_is_left_alone(name: str) -> None:
+    assert Settings.from_environment({name: "tcp://10.0.0.1:1"}) == Settings()
+
+
+def test_no_two_settings_are_the_same_to_whoever_guesses_what_is_meant() -> None:
+    names = [name.upper() for name in Settings.model_fields]
+    for name in names:
+        assert list(misspelt({f"TXN_{name}_": "1"}, names)) == [(f"TXN_{name}_", f"TXN_{name}")]
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        *(
+            (name, "REDIS_URL")
+            for name in ("REDIS_URL", "REDIS_URI", "REDIS_HOST", "VALKEY_URL", "BROKER_URL", "REDIS")
+        ),
+        *((name, "POSTING_URL") for name in ("POSTING_SERVICE_URL", "POSTING_URL", "POSTING_API_URL", "POSTING_HOST")),
+        *((name, "MAX_ATTEMPTS") for name in ("MAX_RETRIES", "MAX_ATTEMPTS", "RETRY_LIMIT")),
+        ("POSTING_SERVICE_TIMEOUT", "POSTING_TIMEOUT_MS"),
+        ("RETRY_DELAY", "MIN_BACKOFF_MS"),
+        ("CORS_ORIGINS", "CORS_ORIGINS"),
+    ],
+)
+def test_a_name_without_the_prefix_is_said_unless_the_setting_is_set(name: str, meant: str) -> None:
+    assert not_read({name: "s3cret"}) == [f"{name} is set, and not read: TXN_{meant} is read, and not set"]
+    assert not_read({name: "s3cret", f"TXN_{meant}": "x"}) == []
+    assert Settings.from_environment({name: "s3cret"}) == Settings()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "REDIS_PORT",
+        "REDIS_SERVICE_HOST",
+        "PREFIX",
+        "LOG_LEVEL",
+        "TRANSPORT",
+        "VERIFY",
+        "PATH",
+        "HOST",
+        "TIMEOUT",
+        "REDIS_PASSWORD",
+    ],
+)
+def test_names_of_other_software_are_not_worth_a_word(name: str) -> None:
+    assert not_read({name: "x"}) == []
 
 
 @pytest.mark.parametrize("prefix", ["txn", "txn-", "txn.", "{txn}x", "txn: "])

@@ -277,6 +277,24 @@ def test_null_is_as_left_out() -> None:
     assert parse_submission(form(id="null"), "k").named_by == "key"
 
 
+@pytest.mark.parametrize(
+    "written",
+    [
+        *("null", '""', '"2025-11-28T12:00:00Z"', '"2025-11-28T12:00:00.123456+01:00"', '"yesterday"', '"\\u0000"'),
+        *("1764331200", "1764331200.123", "-1e400", "true", "[2025,11,28,12,0]", '{"seconds":1,"nanos":2}'),
+    ],
+    ids=short,
+)
+def test_a_timestamp_of_the_clients_is_taken_and_ignored(written: str) -> None:
+    plain, timed = parse_submission(form(), "k"), parse_submission(form(timestamp=written), "k")
+    assert timed == plain
+
+
+def test_a_timestamp_that_is_no_json_or_is_there_twice_is_refused() -> None:
+    assert field_and_code(form(timestamp="12:00")) == ("timestamp", "invalid_json")
+    assert field_and_code(form(timestamp="1").removesuffix(b"}") + b',"timestamp":1}') == ("timestamp", "invalid_json")
+
+
 def test_metadata_of_50_entries_are_accepted() -> None:
     metadata = {f"key{number}": number for number in range(50)}
     assert accepted(metadata=json.dumps(metadata))["metadata"] == metadata
@@ -423,7 +441,21 @@ def test_a_field_that_is_missing_is_named(name: str) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["Amount", "amount ", "timestamp", "status", "transactionId", "_id", "a.b", "é", "<b>", "\u0000", "k" * 100],
+    [
+        "Amount",
+        "amount ",
+        "Timestamp",
+        "timestamp ",
+        "timeStamp",
+        "status",
+        "transactionId",
+        "_id",
+        "a.b",
+        "é",
+        "<b>",
+        "\u0000",
+        "k" * 100,
+    ],
     ids=short,
 )
 def test_a_field_that_is_unknown_is_refused_and_named(name: str) -> None:
@@ -448,6 +480,43 @@ def test_the_name_of_an_unknown_field_is_cut() -> None:
 )
 def test_of_several_faults_the_first_is_named(wrong: dict[str, str], first: str) -> None:
     assert refused(form(**wrong)).field == first
+
+
+@pytest.mark.parametrize(
+    ("wrong", "fields"),
+    [
+        ({"amount": "0", "currency": '"usd"', "description": "1"}, ["amount", "currency", "description"]),
+        ({"amount": "-", "currency": "-", "description": "-"}, ["amount", "currency", "description"]),
+        ({"amount": "1.005", "description": '""', "metadata": "[]"}, ["amount", "description", "metadata"]),
+        ({"id": '"a/b"', "metadata": '{"a":"\\u0000"}', "x": "1", "y": "1"}, ["id", "metadata", "x", "y"]),
+        ({"id": '"other"', "amount": "true", "sum": "1"}, [KEY_HEADER, "amount", "sum"]),
+        ({"amount": "1e99999999999999999999", "currency": "1"}, ["amount", "currency"]),
+        ({"currency": '"JPY"'}, ["amount"]),
+    ],
+    ids=short,
+)
+def test_of_several_faults_all_are_named(wrong: dict[str, str], fields: list[str]) -> None:
+    error = refused(form(**wrong), "k")
+    assert [field for field, _ in error.errors] == fields
+    assert error.errors[0] == (error.field, str(error))
+
+
+@pytest.mark.parametrize(
+    ("body", "fields"),
+    [
+        (form(amount="0", id='"b"'), [KEY_HEADER, "amount"]),
+        (form(), [KEY_HEADER]),
+        (b"[]", [KEY_HEADER, "body"]),
+        (form(amount="x"), [KEY_HEADER, "amount"]),
+    ],
+    ids=short,
+)
+def test_a_wrong_key_is_named_beside_what_is_wrong_in_the_body(body: bytes, fields: list[str]) -> None:
+    assert [field for field, _ in refused(body, "a b").errors] == fields
+
+
+def test_the_list_of_faults_has_an_end() -> None:
+    assert len(refused(form(**{f"x{number}": "1" for number in range(1_000)})).errors) == 20
 
 
 @pytest.mark.parametrize("secret", ["4929123412341234"], ids=short)

@@ -1,7 +1,7 @@
-"""Puts the admin site beside the API."""
+"""The admin site, made of its parts."""
 
 from txn.admin.door.users import read_users
-from txn.admin.site import Wsgi, create_site, mount
+from txn.admin.site import Wsgi, create_site
 from txn.parts import Parts
 from txn.settings import Settings
 from txn.store.durability import DurabilityMonitor
@@ -10,12 +10,10 @@ from txn.store.durability import DurabilityMonitor
 TIMEOUT_MS = 300
 
 
-def with_admin(api: Wsgi, settings: Settings, durability: DurabilityMonitor) -> Wsgi:
-    """The API with the admin site beside it; the API alone, if nobody is named who could log in.
+def open_site(settings: Settings, durability: DurabilityMonitor) -> Wsgi | None:
+    """The admin site, to be mounted beside the API; None, if nobody is named who could log in.
 
     Raises: BadSettings, naming the line of TXN_ADMIN_USERS that is wrong.
     """
     users = read_users(settings.admin_users)
-    if not users:
-        return api
-    return mount(api, create_site(Parts.open(settings, durability, TIMEOUT_MS), users))
+    return create_site(Parts.open(settings, durability, TIMEOUT_MS), users) if users else None

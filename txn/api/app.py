@@ -1,5 +1,6 @@
 """The WSGI application, made of parts that somebody else has opened."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import falcon
@@ -7,10 +8,12 @@ import falcon
 from txn.api import problems
 from txn.api.cleanup import Cleanup
 from txn.api.collector import SystemCollector
+from txn.api.cors import Cors
 from txn.api.head import HeadAsGet
 from txn.api.health import Health
 from txn.api.metrics import Metrics
 from txn.api.probes import Live, Ready
+from txn.api.root import Root
 from txn.api.transactions import Transactions, TransactionStatus
 from txn.store.durability import DurabilityMonitor
 from txn.store.statistics import StatisticsReader
@@ -26,10 +29,14 @@ def create_app(
     *,
     allow_cleanup: bool = False,
     metrics_token: str = "",
+    cors_origins: Sequence[str] = (),
+    has_admin: bool = False,
 ) -> falcon.App[Any, Any]:
     """Routes and error handling. Opens nothing and reads no environment."""
-    app: falcon.App[Any, Any] = falcon.App(middleware=[HeadAsGet(), _StrictHeaders()])
+    cors = [Cors(cors_origins)] if cors_origins else []
+    app: falcon.App[Any, Any] = falcon.App(middleware=[HeadAsGet(), _StrictHeaders(), *cors])
     problems.install(app)
+    app.add_route("/", Root(has_admin=has_admin))
     app.add_route("/api/transactions", Transactions(store, durability, timings.note))
     app.add_route("/api/transactions/{transaction_id:path}", TransactionStatus(store))
     app.add_route("/livez", Live())

@@ -1,9 +1,11 @@
 """Is it well, and if not, what is wrong."""
 
+import time
 from typing import Any
 
 import falcon
 
+from txn import __version__
 from txn.errors import NotDurable, StoreUnavailable
 from txn.model.content import dumps
 from txn.model.transaction import rfc3339
@@ -17,6 +19,7 @@ class Health:
 
     def __init__(self, statistics: StatisticsReader, durability: DurabilityMonitor) -> None:
         self._statistics, self._durability = statistics, durability
+        self._began_s = time.monotonic()
 
     def on_get(self, _request: falcon.Request, response: falcon.Response) -> None:
         """200 if transactions are accepted (`healthy`, `degraded`), 503 if not (`unhealthy`)."""
@@ -27,14 +30,20 @@ class Health:
         except StoreUnavailable as error:
             response.status = falcon.HTTP_503
             problem = self._durability.lacking() or str(error)
-            response.data = dumps({"status": "unhealthy", "problems": [problem]})
+            response.data = dumps({"status": "unhealthy", "problems": [problem]} | self._process())
         except NotDurable as error:
             response.status = falcon.HTTP_503
-            response.data = dumps({"status": "unhealthy", "problems": [str(error)]} | self._numbers(statistics))
+            response.data = dumps(
+                {"status": "unhealthy", "problems": [str(error)]} | self._process() | self._numbers(statistics)
+            )
         else:
             problems = [finding.sentence for finding in standing_still(statistics)]
             status = {"status": "degraded" if problems else "healthy", "problems": problems}
-            response.data = dumps(status | self._numbers(statistics))
+            response.data = dumps(status | self._process() | self._numbers(statistics))
+
+    def _process(self) -> dict[str, Any]:
+        """Of the process that answers, not of the whole system: seconds since it began, and what it runs."""
+        return {"uptime": int(time.monotonic() - self._began_s), "version": __version__}
 
     def _numbers(self, statistics: Statistics) -> dict[str, Any]:
         durability = self._durability.latest

@@ -9,7 +9,7 @@ import falcon
 from txn.api.key_header import key_of
 from txn.errors import Invalid
 from txn.model.content import dumps
-from txn.model.submission import checked_id, parse_submission
+from txn.model.submission import checked_id, parse_submission, with_what_else_is_wrong
 from txn.model.transaction import Transaction
 from txn.store.durability import DurabilityMonitor
 from txn.store.store import Store
@@ -32,7 +32,7 @@ class Transactions:
         Raises: Invalid, ContentConflict, StoreUnavailable, NotDurable.
         """
         body, began = _body(request), perf_counter()
-        submission = parse_submission(body, key_of(request))
+        submission = parse_submission(body, _key(request, body))
         self._durability.require()
         transaction, new = self._store.accept(submission)
         # Accepting may have opened a connection, and that may have shown a Redis that forgets.
@@ -58,6 +58,13 @@ class TransactionStatus:
         Raises: Invalid, NotFound, StoreUnavailable.
         """
         _write(response, self._store.read(checked_id(transaction_id)))
+
+
+def _key(request: falcon.Request, body: bytes) -> str | None:
+    try:
+        return key_of(request)
+    except Invalid as error:
+        raise with_what_else_is_wrong(error, body) from None
 
 
 def _write(response: falcon.Response, transaction: Transaction) -> None:

@@ -111,6 +111,7 @@ class Audit:
                 join.load_rows(rows)
                 self._progress.advance(len(rows))
         except NoList:
+            join.forget_list()  # it may have looked like one for a while
             return False
         return True
 

@@ -110,8 +110,8 @@ class Join:
         self._database.execute("CREATE INDEX listed_by_id ON listed (id, digest)")
 
     def forget_list(self) -> None:
-        """Before the list is read again."""
-        self._database.execute("DROP INDEX listed_by_id")
+        """Before the list is read again, or if it was none in the end."""
+        self._database.execute("DROP INDEX IF EXISTS listed_by_id")
         self._database.execute("DELETE FROM listed")
 
     def spell(self) -> None:

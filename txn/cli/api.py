@@ -78,11 +78,10 @@ class Api:
         if not isinstance(found, dict) or "code" not in found:
             status = answer.status_code
             raise ApiAway(f"what answers at {self._shown} is not txn's API ({status}): --url says where it is")
-        field = str(found.get("field") or "")
-        said = f"{field}: {found.get('detail')}" if field else str(found.get("detail"))
+        said = "; ".join(map(_sentence, _all_wrong(found)))
         if answer.status_code == 503:
             raise ApiAway(f"not accepted now: {said}")
-        raise Invalid(field, f"refused: {said}")
+        raise Invalid(str(found.get("field") or ""), f"refused: {said}")
 
 
 class _Body:
@@ -100,6 +99,17 @@ class _Body:
     def __iter__(self) -> Iterator[bytes]:
         self.begun = True
         yield self._content
+
+
+def _all_wrong(problem: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Older versions of the API, and most of its answers, have no list."""
+    errors = problem.get("errors")
+    return errors if errors and isinstance(errors, list) and all(isinstance(one, dict) for one in errors) else [problem]
+
+
+def _sentence(wrong: Mapping[str, Any]) -> str:
+    field, detail = wrong.get("field"), wrong.get("detail")
+    return f"{field}: {detail}" if field else str(detail)
 
 
 def _is_transaction(found: Any) -> bool:

@@ -15,7 +15,7 @@ from txn.posting.transport import Answer, Transport, TransportError
 from txn.settings import Settings
 
 #: Rows of the list that are looked at: its end may be far.
-_ROWS = 100
+_ROWS = 1_000
 _LIST_SILENCE_S = 10.0
 NOTHING = b'{"amount":0,"currency":"USD","description":"","metadata":{}}'
 #: How caches say that they have answered themselves.
@@ -74,14 +74,16 @@ def _cached(answer: Answer) -> bool:
 
 
 def _list(settings: Settings) -> Finding:
+    listing = PostingList(settings.posting_url, silence_s=_LIST_SILENCE_S)
     try:
-        rows = sum(1 for _ in islice(PostingList(settings.posting_url, silence_s=_LIST_SILENCE_S).rows(), _ROWS))
-    except NoList:
+        rows = sum(1 for _ in islice(listing.rows(), _ROWS + 1))
+    except NoList as error:
         do = "nothing has to be done, but the audit asks for each transaction then, and cannot see doubles"
-        return Finding("posting list", Level.NOTE, "there is none", do)
+        return Finding("posting list", Level.NOTE, f"there is none: {error}", do)
     except TxnError as error:
         return Finding("posting list", Level.WARN, str(error), "without its list, the audit cannot see doubles")
-    return Finding("posting list", Level.OK, f"can be read; rows: {rows}{' or more' if rows == _ROWS else ''}")
+    shape = "an array" if listing.member is None else f'an object with its rows in "{listing.member}"'
+    return Finding("posting list", Level.OK, f"{shape}; rows: {rows if rows <= _ROWS else f'more than {_ROWS}'}")
 
 
 def _private(settings: Settings) -> Iterator[Finding]:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 
 from txn.doctor.finding import Finding, Level
-from txn.settings import MIN_SECRET, Settings
+from txn.settings import MIN_SECRET, Settings, not_read
 
 #: (whether it is so, how bad that is, what is so, what to do)
 _WORTH_A_WORD: tuple[tuple[Callable[[Settings], bool], Level, str, str], ...] = (
@@ -63,3 +63,5 @@ def strangers(environment: Mapping[str, str]) -> Iterator[Finding]:
     if names := sorted(name for name in environment if name.startswith("TXN_") and name not in known):
         do = "nothing reads them here: README.md lists the settings"
         yield Finding("settings", Level.NOTE, f"no settings: {', '.join(names)}", do)
+    for sentence in not_read(environment):
+        yield Finding("settings", Level.WARN, sentence, "set it, if it is meant; leave it, if it is for other software")

@@ -7,8 +7,17 @@ from decimal import Decimal
 from typing import Annotated, Any, LiteralString
 
 import iso4217
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StrictStr, ValidationError
-from pydantic_core import PydanticCustomError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictStr,
+    ValidationError,
+    ValidationInfo,
+)
+from pydantic_core import ErrorDetails, PydanticCustomError
 
 from txn.errors import Invalid
 from txn.model.content import dumps, fingerprint, loads
@@ -40,6 +49,12 @@ _MAX_DIGITS = 28
 _NO_NUL: LiteralString = "must not hold the character U+0000"
 _AMOUNT_LIMIT: LiteralString = "must be more than 0 and at most 99999999.99"
 
+_KEY_HEADER = "Idempotency-Key"
+#: What is wrong with one field and is found at another -> the one.
+_ELSEWHERE = {"decimals": "amount", "key": _KEY_HEADER}
+#: So many wrong fields are named.
+MAX_ERRORS = 20
+
 #: Currency code -> digits after the point that both the currency and the posting service allow.
 DECIMALS = {
     currency.code: POSTING_DECIMALS if currency.exponent is None else min(currency.exponent, POSTING_DECIMALS)
@@ -67,11 +82,11 @@ def parse_submission(body: bytes, idempotency_key: str | None = None, client: st
     """Check a request's body and key.
 
     `client` is whom the key belongs to: equal keys of two clients are two transactions.
-    Raises: Invalid, naming the first field that is wrong.
+    Raises: Invalid, naming every field that is wrong, the first one first.
     """
-    if idempotency_key is not None:
-        checked_key(idempotency_key)
-    form = _check(_parse(body))
+    if idempotency_key is not None and not _KEY.fullmatch(idempotency_key):
+        raise with_what_else_is_wrong(_wrong_key(), body)
+    form = _check(_parse(body), idempotency_key)
     content = {
         "amount": _rounded(form.amount, form.currency),
         "currency": form.currency,
@@ -80,6 +95,15 @@ def parse_submission(body: bytes, idempotency_key: str | None = None, client: st
     }
     own_id, named_by = _name(form.id, idempotency_key, client)
     return Submission(own_id, named_by, dumps(content), fingerprint(content))
+
+
+def with_what_else_is_wrong(error: Invalid, body: bytes) -> Invalid:
+    """`error`, found before the body was looked at, and what is wrong in the body."""
+    try:
+        _check(_parse(body))
+    except Invalid as others:
+        error.errors += others.errors
+    return error
 
 
 def checked_id(text: str) -> str:
@@ -98,7 +122,7 @@ def checked_key(text: str) -> str:
     Raises: Invalid.
     """
     if not _KEY.fullmatch(text):
-        raise Invalid("Idempotency-Key", "must be 1 to 255 visible ASCII characters")
+        raise _wrong_key()
     return text
 
 
@@ -107,10 +131,12 @@ def id_for_key(key: str, client: str = "") -> str:
     return str(uuid.uuid5(_NAMESPACE, f"{len(client)}:{client}:{key}"))
 
 
+def _wrong_key() -> Invalid:
+    return Invalid(_KEY_HEADER, "must be 1 to 255 visible ASCII characters")
+
+
 def _name(own_id: str | None, key: str | None, client: str) -> tuple[str, str]:
     if own_id is not None:
-        if key is not None and key != own_id:
-            raise Invalid("Idempotency-Key", "differs from the id in the body: send one of them, or both equal")
         return own_id, "id"
     if key is not None:
         return id_for_key(key, client), "key"
@@ -148,23 +174,24 @@ def _field_near(body: bytes, message: str) -> str:
     return keys[-1].decode() if keys else "body"
 
 
-def _check(value: Any) -> "_Form":
+def _check(value: Any, key: str | None = None) -> "_Form":
     if not isinstance(value, dict):
         raise Invalid("body", "must be a JSON object")
     try:
-        return _Form.model_validate(value)
+        return _Form.model_validate(value, context=key)
     except ValidationError as error:
-        details = error.errors(include_url=False, include_input=False, include_context=False)[0]
-        field = ".".join(str(part) for part in details["loc"]) or "body"
-        raise Invalid(field[:100], details["msg"]) from None
+        found = error.errors(include_url=False, include_input=False, include_context=False)
+        first, *others = map(_field_and_sentence, found[:MAX_ERRORS])
+        raise Invalid(*first, others=others) from None
+
+
+def _field_and_sentence(details: ErrorDetails) -> tuple[str, str]:
+    where = _ELSEWHERE.get(details["type"]) or ".".join(str(part) for part in details["loc"]) or "body"
+    return where[:100], details["msg"]
 
 
 def _rounded(amount: Decimal, currency: str) -> Decimal:
-    decimals = DECIMALS[currency]
-    rounded = amount.quantize(Decimal(1).scaleb(-decimals))
-    if rounded != amount:
-        raise Invalid("amount", f"must have at most {decimals} decimals in {currency}")
-    return rounded
+    return amount.quantize(Decimal(1).scaleb(-DECIMALS[currency]))
 
 
 def _amount(value: Any) -> Decimal:
@@ -182,9 +209,13 @@ def _amount(value: Any) -> Decimal:
     return amount
 
 
-def _currency(value: Any) -> str:
+def _currency(value: Any, info: ValidationInfo) -> str:
     if not isinstance(value, str) or value not in DECIMALS:
         raise PydanticCustomError("currency", "must be an ISO 4217 code in capitals, such as USD")
+    amount = info.data.get("amount")  # None, if it is wrong itself
+    if amount is not None and _rounded(amount, value) != amount:
+        said = {"decimals": DECIMALS[value], "currency": value}
+        raise PydanticCustomError("decimals", "must have at most {decimals} decimals in {currency}", said)
     return value
 
 
@@ -221,15 +252,19 @@ def _description(value: str) -> str:
     return value
 
 
-def _own_id(value: Any) -> str | None:
+def _own_id(value: Any, info: ValidationInfo) -> str | None:
+    """`info.context`: the idempotency key, or None."""
     if value is None:
         return None
     if not isinstance(value, str):
         raise PydanticCustomError("id", "must be a string")
     try:
-        return checked_id(value)
+        checked_id(value)
     except Invalid as error:
         raise PydanticCustomError("id", str(error)) from None
+    if info.context is not None and info.context != value:
+        raise PydanticCustomError("key", "differs from the id in the body: send one of them, or both equal")
+    return value
 
 
 class _Form(BaseModel):
@@ -240,3 +275,5 @@ class _Form(BaseModel):
     currency: Annotated[str, BeforeValidator(_currency)]
     description: Annotated[StrictStr, Field(min_length=1, max_length=255), AfterValidator(_description)]
     metadata: Annotated[dict[str, Any], BeforeValidator(_metadata)] = Field(default_factory=dict)
+    #: Many clients send one, in many forms. It is no content: `submittedAt` is what the posting service gets.
+    timestamp: Any = None

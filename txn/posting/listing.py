@@ -4,6 +4,8 @@ TxnError
 ├── Unavailable
 │   └── PostingUnavailable   away, or its list could not be read to its end
 └── NoList                   this posting service has no list
+
+The list is an array, or an object with exactly one array in it: the original answers {"data": [...]}.
 """
 
 import re
@@ -17,7 +19,8 @@ import urllib3
 
 from txn.errors import TxnError, Unavailable
 from txn.posting.endpoint import Endpoint
-from txn.posting.rows import NotRows, Splitter, parse
+from txn.posting.envelope import why_not_whole
+from txn.posting.rows import NoRows, NotRows, Splitter, parse
 
 #: How long the list may give no row: the service may have to collect all of it before its first byte.
 SILENCE_S = 120.0
@@ -38,7 +41,7 @@ class PostingUnavailable(Unavailable):
 
 
 class NoList(TxnError):
-    """GET /transactions is answered with 404, 405 or 501: rows can only be asked for one by one."""
+    """GET /transactions is answered with 404, 405 or 501, or an object without a list: ask for rows one by one."""
 
 
 class PostingList:
@@ -50,6 +53,8 @@ class PostingList:
 
     def __init__(self, base_url: str, ca_file: str | None = None, silence_s: float = SILENCE_S) -> None:
         self._endpoint, self._silence_s = Endpoint.parse(base_url, ca_file), silence_s
+        #: What the last list was in: "data" in {"data": [...]}; None: it was the answer itself.
+        self.member: str | None = None
 
     def rows(self) -> Iterator[Mapping[str, Any]]:
         """Every row, in the service's order; numbers with a point or an exponent are Decimals (see `rows.parse`).
@@ -70,6 +75,8 @@ class PostingList:
                     rows += 1
                     yield row
                 _check_total(answer, rows)
+        except NoRows as error:
+            raise NoList(f"GET /transactions is answered with an object that {error}") from None
         except _FOREIGN as error:
             raise PostingUnavailable(_sentence(error)) from None
 
@@ -80,13 +87,15 @@ class PostingList:
         while chunk := raw.read1(_CHUNK_BYTES, decode_content=True):
             waited_s += time.monotonic() - began
             found = splitter.feed(chunk)
+            self.member = splitter.name
             if not found and waited_s > self._silence_s:
                 raise requests.Timeout
             for row in found:
                 waited_s, number = 0.0, number + 1
                 yield parse(row, number)
             began = time.monotonic()
-        splitter.end()
+        if why := why_not_whole(splitter.end(), number):
+            raise PostingUnavailable(f"the posting service's list {why}")
 
     def _session(self) -> requests.Session:
         session = requests.Session()

@@ -1,5 +1,6 @@
 """A JSON array of objects as it comes in, cut into its objects: one is held at a time, whatever stands in it.
 
+The array may be in an object, as in {"data": [...]}: then what stands around it is held too.
 Only brackets and strings are looked at here; each object is parsed for itself. A parser of streams (ijson) dies of an
 integer of 5,000 digits, and takes all memory for 100,000 brackets.
 """
@@ -10,7 +11,9 @@ from typing import Any
 
 import jiter
 
+from txn.model.content import loads
 from txn.model.unheld import loads_marked
+from txn.posting.envelope import lists
 
 #: A longer row is somebody else's, and would fill the memory.
 MAX_ROW_BYTES = 8 * 1024 * 1024
@@ -21,11 +24,18 @@ _SPACE = b" \t\r\n"
 _NEXT = re.compile(rb'(?:[^"\[\]{}]++|"(?:[^"\\]++|\\.)*+")*+(?:([\[{])|([\]}])|("))', re.DOTALL)
 _FIRST = re.compile(rb"[ \t\r\n]*+(?:\{|(\]))")
 _FURTHER = re.compile(rb"[ \t\r\n]*+(?:,[ \t\r\n]*+\{|(\]))")
+#: The name before a value, at the end of a text.
+_NAME = re.compile(rb'"((?:[^"\\]|\\.)*+)"[ \t\r\n]*:[ \t\r\n]*\Z', re.DOTALL)
+_NAME_BYTES = 200
 _MORE_TO_COME = re.compile(rb"[ \t\r\n]*+,?[ \t\r\n]*+")
 
 
 class NotRows(ValueError):
     """What came is no whole array of objects. The message goes on from "the posting service's list"."""
+
+
+class NoRows(NotRows):
+    """What came is an object without exactly one array of objects in it. The message goes on from "an object that"."""
 
 
 def parse(row: bytes, number: int) -> Mapping[str, Any]:
@@ -43,12 +53,20 @@ def parse(row: bytes, number: int) -> Mapping[str, Any]:
     return found
 
 
+def _name(head: bytes) -> str:
+    found = _NAME.search(head[-_NAME_BYTES:])
+    return found[1].decode(errors="replace")[:40] if found else "..."
+
+
 class Splitter:
     """Is fed with chunks of the array's text, and gives the objects that each completes, as they are written."""
 
     def __init__(self) -> None:
         #: What is not cut yet: a row, from its bracket on, or what stands before one.
         self._text = b""
+        #: What stands before the array, if it is in an object, and the array's name there.
+        self._head = b""
+        self.name: str | None = None
         #: How deep in the row, and up to where, the text was looked at.
         self._depth = self._scanned = 0
         self._begun = self._ended = False
@@ -74,10 +92,19 @@ class Splitter:
         self._forget(0 if self._ended else at)
         return rows
 
-    def end(self) -> None:
-        """There are no more chunks. Raises: NotRows."""
+    def end(self) -> Mapping[str, Any]:
+        """There are no more chunks. What stood around the array, which is empty there. Raises: NotRows."""
         if not self._ended:
             raise NotRows("could not be read to its end")
+        if not self._head:
+            return {}
+        try:
+            around: Mapping[str, Any] = loads(self._head + b"[]" + self._text)
+        except ValueError:
+            raise NotRows("could not be read to its end, or is in something that is no JSON") from None
+        if (number := lists(around)) != 1:
+            raise NoRows(f"holds {number} arrays")
+        return around
 
     def _begin(self) -> None:
         if _BOM.startswith(self._text[:3]) and len(self._text) < len(_BOM):
@@ -87,14 +114,34 @@ class Splitter:
             self._text = b""
         elif begin.startswith(b"["):
             self._begun, self._text = True, begin[1:]
+        elif begin.startswith(b"{"):
+            self._text = begin
+            self._seek()
         else:
             raise NotRows("is something else than a list")
+
+    def _seek(self) -> None:
+        """Up to the first array in the object."""
+        while (found := _NEXT.match(self._text, self._scanned)) and not found[3]:
+            self._scanned = found.end()
+            if found[1] == b"[":
+                self._head, self._text = self._text[: self._scanned - 1], self._text[self._scanned :]
+                self._begun, self._depth, self._scanned = True, 0, 0
+                self.name = _name(self._head)
+                return
+            self._depth += 1 if found[1] else -1
+            if not self._depth:
+                raise NoRows("holds no array")
+        if len(self._text) > MAX_ROW_BYTES:
+            raise NoRows("holds no array at its beginning")
 
     def _enter(self, at: int) -> int | None:
         """Where the next row begins, if there is one in the text. Notes the array's end."""
         found = self._gap.match(self._text, at)
         if found is None:
             if not _MORE_TO_COME.fullmatch(self._text, at):
+                if self._head and self._gap is _FIRST:
+                    raise NoRows("holds an array of something else")
                 raise NotRows("holds something else than transactions")
             return None
         if found[1]:
@@ -119,9 +166,13 @@ class Splitter:
         self._text = self._text[at:]
         self._scanned -= at
         if self._ended:
-            if self._text.strip(_SPACE):
+            if self._head:
+                if len(self._text) > MAX_ROW_BYTES:
+                    raise NotRows(f"is followed by more than {MAX_ROW_BYTES // 1024**2} MiB of something else")
+            elif self._text.strip(_SPACE):
                 raise NotRows("goes on behind its end")
-            self._text = b""
+            else:
+                self._text = b""
         elif not self._depth and self._begun:
             self._text = self._text.strip(_SPACE)
         elif len(self._text) > MAX_ROW_BYTES:
