@@ -169,4 +169,7 @@ def test_whatever_is_broken_in_redis_in_every_way(scene: Scene, broken_server: R
 
 def test_the_breakages_are_those_that_a_process_can_meet() -> None:
     names = {breakage.name for scene in SCENES for breakage in breakages(scene)}
-    assert {f"without {command}" for command in NEEDED["api"] | NEEDED["worker"]} - names <= {"without MULTI", "without HGETALL"}
+    assert {f"without {command}" for command in NEEDED["api"] | NEEDED["worker"]} - names <= {
+        "without MULTI",
+        "without HGETALL",
+    }
