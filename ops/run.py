@@ -9,7 +9,6 @@ import fcntl
 import http.client
 import json
 import os
-import secrets
 import socket
 import sys
 from collections.abc import Callable, Mapping
@@ -19,14 +18,16 @@ from typing import IO
 import redis
 
 from ops import redis_server
+from ops.login import NAME, new_login
 from ops.supervisor import CannotRun, Child, Supervisor
-from txn.admin.door.passwords import hash_password
 from txn.admin.door.users import read_users
 from txn.errors import BadSettings
 from txn.settings import Settings
 
 ROOT = Path(__file__).parents[1]
 DATA = ROOT / ".txn"
+#: Of the mock. It must not forget what Redis remembers, or an audit after a restart says that everything is lost.
+ROWS = DATA / "posting.jsonl"
 HOST = "127.0.0.1"
 #: In flight at most, as many as 1000 a second need at a posting service of 100 ms: docs/performance.md
 WORKERS, THREADS = 2, 192
@@ -54,10 +55,10 @@ class Plan:
         if self.own_posting:
             self._add_mock(self._port("TXN_POSTING_PORT", 8080, count=2))
         #: Name and password of the admin site's user; None: users were given.
-        self.login = None if given.get("TXN_ADMIN_USERS") else ("operator", secrets.token_urlsafe(9))
-        if self.login:
-            name, password = self.login
-            self.environment["TXN_ADMIN_USERS"] = f"{name}:operate:{hash_password(password)}"
+        self.login: tuple[str, str] | None = None
+        if made := new_login(given):
+            password, self.environment["TXN_ADMIN_USERS"] = made
+            self.login = NAME, password
         read_users(Settings.from_environment(self.environment).admin_users)
         self._add_api()
         self._add_worker()
@@ -73,7 +74,7 @@ class Plan:
         self.environment.setdefault("TXN_ANSWER_IS_FINAL", "1")  # the mock writes before it answers, or never
         self._add_python(
             "mock",
-            ["ops.mock_posting", "--port", str(port), "--control-port", str(port + 1)],
+            ["ops.mock_posting", "--port", str(port), "--control-port", str(port + 1), "--rows", str(ROWS)],
             lambda: get(port, "/health") is not None,
         )
 
@@ -112,9 +113,9 @@ def main() -> int:
     try:
         plan = Plan(os.environ)
         with contextlib.ExitStack() as held:
-            if plan.own_redis:
+            if plan.own_redis or plan.own_posting:
                 held.enter_context(locked(DATA / "lock"))
-            elif reason := why_silent(plan.environment["TXN_REDIS_URL"]):
+            if not plan.own_redis and (reason := why_silent(plan.environment["TXN_REDIS_URL"])):
                 raise CannotRun(f"the server of TXN_REDIS_URL does not answer: {reason}")
             for port, name in plan.ports.items():
                 check_free(port, name)
@@ -131,6 +132,7 @@ def locked(path: Path) -> IO[str]:
 
     Raises: CannotRun.
     """
+    path.parent.mkdir(parents=True, exist_ok=True)
     lock = path.open("a")
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import psutil
@@ -35,6 +37,14 @@ def until_completed(url: str, seconds: float = PATIENCE_S) -> None:
     until(lambda: status(url) == "completed", f"{url} is completed", seconds)
 
 
+def audit(folder: Path, ports: dict[str, str]) -> int:
+    """Its exit code."""
+    urls = {"TXN_REDIS_URL": f"redis://127.0.0.1:{ports['TXN_REDIS_PORT']}/0"}
+    urls["TXN_POSTING_URL"] = f"http://127.0.0.1:{ports['TXN_POSTING_PORT']}"
+    line = [sys.executable, "-m", "txn", "audit"]
+    return subprocess.run(line, cwd=folder, env=os.environ | urls, timeout=60, check=False).returncode
+
+
 def worker_processes(running: Foreground) -> list[psutil.Process]:
     """Dramatiq's workers, not the process that leads them, nor its helpers."""
     found = [process for process in running.left() if "txn.worker" in process.cmdline()]
@@ -59,6 +69,7 @@ def test_a_transaction_is_completed_and_is_there_at_the_next_run(tmp_path: Path)
     with make_run(tmp_path, **ports) as running:
         running.until("curl -s")
         assert status(transaction) == "completed"
+        assert audit(tmp_path, ports) == 0, "the mock remembers what Redis does"
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
