@@ -2,7 +2,7 @@
 
 PY := .venv/bin/python
 
-.PHONY: help run test test-long drill swarm bench check format clean test-browser
+.PHONY: help run test test-long drill swarm bench check format clean test-browser test-containers
 
 help: ## this list
 	@echo "make ...  (PYTHON=/path/to/python picks the Python for .venv, ARGS=... goes to what it runs)"
@@ -12,13 +12,16 @@ run: .venv/dashboard.stamp ## Redis, a posting service, the API and the workers 
 	@exec $(PY) -m ops
 
 test: .venv/test.stamp .venv/dashboard.stamp ## all tests but the long ones
-	$(PY) -m pytest -m "not long and not browser" $(ARGS)
+	$(PY) -m pytest -m "not long and not browser and not containers" $(ARGS)
 
 test-long: .venv/test.stamp .venv/dashboard.stamp ## the tests that take minutes
 	$(PY) -m pytest -m long $(ARGS)
 
 test-browser: .venv/browser.stamp ## the admin site in a real browser (needs Debian's chromium-driver)
 	$(PY) -m pytest -m browser tests/browser $(ARGS)
+
+test-containers: .venv/test.stamp .venv/dashboard.stamp ## docker-compose.yml on the container engine of this machine (DOCKER_HOST), if there is one
+	$(PY) -m pytest -m containers tests/containers $(ARGS)
 
 drill: .venv/test.stamp .venv/dashboard.stamp ## the real processes under load, struck by everything that can happen, then audited
 	$(PY) -m ops.drill $(ARGS)
@@ -54,13 +57,13 @@ $(PY):
 	done; \
 	echo "Python 3.11 or newer is needed: install it, or say where it is with make PYTHON=/path/to/python" >&2; exit 1
 
-.venv/local.stamp: requirements/local.txt requirements/base.txt $(PY)
+.venv/local.stamp: requirements/local.txt requirements/mock.txt requirements/base.txt $(PY)
 .venv/dashboard.stamp: requirements/dashboard.txt .venv/local.stamp
 	@$(PY) -m pip install --quiet --disable-pip-version-check --no-deps -r $<
 	@touch $@
 
 .venv/browser.stamp: requirements/browser.txt .venv/test.stamp .venv/dashboard.stamp
-.venv/test.stamp: requirements/test.txt requirements/local.txt requirements/base.txt $(PY)
+.venv/test.stamp: requirements/test.txt requirements/local.txt requirements/mock.txt requirements/base.txt $(PY)
 
 # Locust brings a pytest plugin and a web server of its own: an environment for itself.
 .venv-swarm/swarm.stamp: requirements/swarm.txt $(PY)
