@@ -2,13 +2,20 @@
 
 PY := .venv/bin/python
 
+# Also where .venv is there already, and it would not be looked at.
+ifdef PYTHON
+ifneq ($(shell $(PYTHON) -c 'import sys; print(sys.version_info >= (3, 11))' 2>/dev/null),True)
+$(error PYTHON=$(PYTHON) is no Python 3.11 or newer that runs: give another, or leave it out)
+endif
+endif
+
 .PHONY: help run test test-long drill swarm bench check format clean test-browser test-containers
 
 help: ## this list
 	@echo "make ...  (PYTHON=/path/to/python picks the Python for .venv, ARGS=... goes to what it runs)"
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1|\2/p' $(MAKEFILE_LIST) | awk -F '|' '{ printf "%-15s%s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1|\2/p' $(MAKEFILE_LIST) | awk -F '|' '{ printf "%-17s%s\n", $$1, $$2 }'
 
-run: .venv/dashboard.stamp ## Redis, a posting service, the API and the workers on this machine, until Ctrl-C
+run: .venv/dashboard.stamp .venv/bin/txn ## Redis, a posting service, the API and the workers on this machine, until Ctrl-C
 	@exec $(PY) -m ops
 
 test: .venv/test.stamp .venv/dashboard.stamp ## all tests but the long ones
@@ -48,7 +55,7 @@ clean: ## remove .venv, .venv-swarm and the caches; the data of `make run` (.txn
 
 # A link to a Python that has gone counts as missing: .venv is made anew then, and everything installed again.
 $(PY):
-	@for python in $(PYTHON) python3.11 python3; do \
+	@for python in $(or $(PYTHON),python3.11 python3); do \
 	  if $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
 	    echo "Making .venv with $$($$python --version)"; \
 	    $$python -m venv --clear .venv && exit 0; \
@@ -59,7 +66,7 @@ $(PY):
 
 .venv/local.stamp: requirements/local.txt requirements/mock.txt requirements/base.txt $(PY)
 .venv/dashboard.stamp: requirements/dashboard.txt .venv/local.stamp
-	@$(PY) -m pip install --quiet --disable-pip-version-check --no-deps -r $<
+	@$(PY) ops/install.py $< --no-deps
 	@touch $@
 
 .venv/browser.stamp: requirements/browser.txt .venv/test.stamp .venv/dashboard.stamp
@@ -73,7 +80,9 @@ $(PY):
 	@touch $@
 
 .venv/%.stamp:
-	@echo "Installing $<"
 	@$(PY) -m pip --version >/dev/null 2>&1 || $(PY) -m ensurepip >/dev/null
-	@$(PY) -m pip install --quiet --disable-pip-version-check -r $<
+	@$(PY) ops/install.py $<
 	@touch $@
+
+.venv/bin/txn: ops/txn.sh $(PY)
+	@cp $< $@

@@ -1,4 +1,4 @@
-"""`make run`: Redis, a posting service, the API and the workers on one machine, in the foreground, with one log.
+"""`make run`: Redis, a posting service, the API and the workers on one machine, in the foreground; logs in `.txn/logs`.
 
 Ctrl-C, SIGTERM and SIGHUP stop them: exit code 0. If they cannot run: a sentence that says why, and exit code 1.
 """
@@ -17,9 +17,10 @@ from typing import IO
 
 import redis
 
-from ops import redis_server
+from ops import redis_server, second_terminal
 from ops.login import NAME, new_login
 from ops.supervisor import CannotRun, Child, Supervisor
+from ops.welcome import welcome
 from txn.admin.door.users import read_users
 from txn.errors import BadSettings
 from txn.settings import Settings
@@ -33,7 +34,6 @@ HOST = "127.0.0.1"
 WORKERS, THREADS = 2, 192
 #: Workers start last, because the API tells whether they are there; they stop once nothing new can come in.
 STOP_ORDER = ["api", "worker", "mock", "valkey"]
-BODY = '{"amount": 100.50, "currency": "USD", "description": "Payment", "metadata": {"order_id": "12345"}}'
 
 
 class Plan:
@@ -113,18 +113,24 @@ def main() -> int:
     try:
         plan = Plan(os.environ)
         with contextlib.ExitStack() as held:
-            if plan.own_redis or plan.own_posting:
-                held.enter_context(locked(DATA / "lock"))
+            held.enter_context(locked(DATA / "lock"))
             if not plan.own_redis and (reason := why_silent(plan.environment["TXN_REDIS_URL"])):
                 raise CannotRun(f"the server of TXN_REDIS_URL does not answer: {reason}")
             for port, name in plan.ports.items():
                 check_free(port, name)
-            supervisor = Supervisor(plan.children, plan.environment, STOP_ORDER)
-            supervisor.run(lambda: supervisor.log.write(welcome(plan)))
+            held.callback(second_terminal.forget, DATA)
+            supervisor = Supervisor(plan.children, plan.environment, STOP_ORDER, logs=DATA / "logs")
+            supervisor.run(lambda: up(plan, supervisor))
     except (CannotRun, BadSettings, FileNotFoundError) as error:
         print(f"make run: {error}", file=sys.stderr)
         return 1
     return 0
+
+
+def up(plan: Plan, supervisor: Supervisor) -> None:
+    """All of it answers."""
+    second_terminal.tell(DATA, plan.environment, plan.port)
+    supervisor.log.write(welcome(plan.environment, plan.port, plan.login, own=(plan.own_redis, plan.own_posting)))
 
 
 def locked(path: Path) -> IO[str]:
@@ -181,22 +187,3 @@ def workers(port: int) -> int:
         return int(json.loads(get(port, "/api/health") or b"{}").get("workers", 0))
     except (ValueError, AttributeError):  # not JSON, or not an object
         return 0
-
-
-def welcome(plan: Plan) -> str:
-    """Where everything is, and something to try."""
-    api = f"http://{HOST}:{plan.port}/api"
-    log_in = "as {}, password {}".format(*plan.login) if plan.login else "with a user of TXN_ADMIN_USERS"
-    return f"""
-  admin site       http://{HOST}:{plan.port}/admin  ({log_in})
-  API              {api}/health
-  posting service  {plan.environment["TXN_POSTING_URL"] if plan.own_posting else "your own (TXN_POSTING_URL)"}
-  Redis            {plan.environment["TXN_REDIS_URL"] if plan.own_redis else "your own (TXN_REDIS_URL)"}
-
-  Submit a transaction, then look at it (with its transactionId at the end):
-
-    curl -s {api}/transactions -H 'Content-Type: application/json' -d '{BODY}'
-    curl -s {api}/transactions/TRANSACTION_ID
-
-  Ctrl-C stops everything; what was accepted is still there at the next run.
-"""
