@@ -3,11 +3,13 @@
 For a Python that has nothing installed yet.
 """
 
+import re
 import subprocess
 import sys
 import time
 
 _WIDTH = 70
+_COLLECTED = re.compile(r"Collecting ([\w.-]+)")
 
 
 def main(file: str, options: list[str]) -> int:
@@ -32,9 +34,9 @@ def main(file: str, options: list[str]) -> int:
 
 
 def _progress(file: str, said: list[str]) -> str:
-    collected = [line.split()[1] for line in said if line.startswith("Collecting ") and len(line.split()) > 1]
+    collected = list(dict.fromkeys(found[1] for line in said if (found := _COLLECTED.match(line))))
     if said[-1].startswith("Installing collected"):
-        return f"Installing {file}: unpacking {len(collected)} packages"
+        return f"Installing {file}: unpacking {len(collected)}"
     return f"Installing {file}: {len(collected)} {collected[-1] if collected else ''}"[:_WIDTH]
 
 
