@@ -1,3 +1,4 @@
+import os
 import pty
 import subprocess
 import sys
@@ -26,7 +27,7 @@ def test_without_a_terminal_it_is_one_line(tmp_path: Path) -> None:
 
 def test_on_a_terminal_the_line_moves_and_ends_with_what_it_took(tmp_path: Path) -> None:
     path, (reader, terminal) = requirements(tmp_path, "pip"), pty.openpty()
-    with install(path, stdout=terminal) as running, open(reader, "rb", buffering=0) as seen:
+    with install(path, stdout=terminal) as running, os.fdopen(reader, "rb", buffering=0) as seen:
         running.communicate(timeout=60)
         assert running.returncode == 0
         said = seen.read(65536).decode()
