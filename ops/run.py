@@ -1,4 +1,4 @@
-"""`make run`: Redis, a posting service, the API and the workers on one machine, in the foreground, with one log.
+"""`make run`: Redis, a posting service, the API and the workers on one machine, in the foreground; logs in `.txn/logs`.
 
 Ctrl-C, SIGTERM and SIGHUP stop them: exit code 0. If they cannot run: a sentence that says why, and exit code 1.
 """
@@ -9,7 +9,6 @@ import fcntl
 import http.client
 import json
 import os
-import secrets
 import socket
 import sys
 from collections.abc import Callable, Mapping
@@ -18,21 +17,23 @@ from typing import IO
 
 import redis
 
-from ops import redis_server
+from ops import redis_server, second_terminal
+from ops.login import NAME, new_login
 from ops.supervisor import CannotRun, Child, Supervisor
-from txn.admin.door.passwords import hash_password
+from ops.welcome import welcome
 from txn.admin.door.users import read_users
 from txn.errors import BadSettings
 from txn.settings import Settings
 
 ROOT = Path(__file__).parents[1]
 DATA = ROOT / ".txn"
+#: Of the mock. It must not forget what Redis remembers, or an audit after a restart says that everything is lost.
+ROWS = DATA / "posting.jsonl"
 HOST = "127.0.0.1"
 #: In flight at most, as many as 1000 a second need at a posting service of 100 ms: docs/performance.md
 WORKERS, THREADS = 2, 192
 #: Workers start last, because the API tells whether they are there; they stop once nothing new can come in.
 STOP_ORDER = ["api", "worker", "mock", "valkey"]
-BODY = '{"amount": 100.50, "currency": "USD", "description": "Payment", "metadata": {"order_id": "12345"}}'
 
 
 class Plan:
@@ -54,10 +55,10 @@ class Plan:
         if self.own_posting:
             self._add_mock(self._port("TXN_POSTING_PORT", 8080, count=2))
         #: Name and password of the admin site's user; None: users were given.
-        self.login = None if given.get("TXN_ADMIN_USERS") else ("operator", secrets.token_urlsafe(9))
-        if self.login:
-            name, password = self.login
-            self.environment["TXN_ADMIN_USERS"] = f"{name}:operate:{hash_password(password)}"
+        self.login: tuple[str, str] | None = None
+        if made := new_login(given):
+            password, self.environment["TXN_ADMIN_USERS"] = made
+            self.login = NAME, password
         read_users(Settings.from_environment(self.environment).admin_users)
         self._add_api()
         self._add_worker()
@@ -73,7 +74,7 @@ class Plan:
         self.environment.setdefault("TXN_ANSWER_IS_FINAL", "1")  # the mock writes before it answers, or never
         self._add_python(
             "mock",
-            ["ops.mock_posting", "--port", str(port), "--control-port", str(port + 1)],
+            ["ops.mock_posting", "--port", str(port), "--control-port", str(port + 1), "--rows", str(ROWS)],
             lambda: get(port, "/health") is not None,
         )
 
@@ -112,18 +113,24 @@ def main() -> int:
     try:
         plan = Plan(os.environ)
         with contextlib.ExitStack() as held:
-            if plan.own_redis:
-                held.enter_context(locked(DATA / "lock"))
-            elif reason := why_silent(plan.environment["TXN_REDIS_URL"]):
+            held.enter_context(locked(DATA / "lock"))
+            if not plan.own_redis and (reason := why_silent(plan.environment["TXN_REDIS_URL"])):
                 raise CannotRun(f"the server of TXN_REDIS_URL does not answer: {reason}")
             for port, name in plan.ports.items():
                 check_free(port, name)
-            supervisor = Supervisor(plan.children, plan.environment, STOP_ORDER)
-            supervisor.run(lambda: supervisor.log.write(welcome(plan)))
+            held.callback(second_terminal.forget, DATA)
+            supervisor = Supervisor(plan.children, plan.environment, STOP_ORDER, logs=DATA / "logs")
+            supervisor.run(lambda: up(plan, supervisor))
     except (CannotRun, BadSettings, FileNotFoundError) as error:
         print(f"make run: {error}", file=sys.stderr)
         return 1
     return 0
+
+
+def up(plan: Plan, supervisor: Supervisor) -> None:
+    """All of it answers."""
+    second_terminal.tell(DATA, plan.environment, plan.port)
+    supervisor.log.write(welcome(plan.environment, plan.port, plan.login, own=(plan.own_redis, plan.own_posting)))
 
 
 def locked(path: Path) -> IO[str]:
@@ -131,6 +138,7 @@ def locked(path: Path) -> IO[str]:
 
     Raises: CannotRun.
     """
+    path.parent.mkdir(parents=True, exist_ok=True)
     lock = path.open("a")
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -179,22 +187,3 @@ def workers(port: int) -> int:
         return int(json.loads(get(port, "/api/health") or b"{}").get("workers", 0))
     except (ValueError, AttributeError):  # not JSON, or not an object
         return 0
-
-
-def welcome(plan: Plan) -> str:
-    """Where everything is, and something to try."""
-    api = f"http://{HOST}:{plan.port}/api"
-    log_in = "as {}, password {}".format(*plan.login) if plan.login else "with a user of TXN_ADMIN_USERS"
-    return f"""
-  admin site       http://{HOST}:{plan.port}/admin  ({log_in})
-  API              {api}/health
-  posting service  {plan.environment["TXN_POSTING_URL"] if plan.own_posting else "your own (TXN_POSTING_URL)"}
-  Redis            {plan.environment["TXN_REDIS_URL"] if plan.own_redis else "your own (TXN_REDIS_URL)"}
-
-  Submit a transaction, then look at it (with its transactionId at the end):
-
-    curl -s {api}/transactions -H 'Content-Type: application/json' -d '{BODY}'
-    curl -s {api}/transactions/TRANSACTION_ID
-
-  Ctrl-C stops everything; what was accepted is still there at the next run.
-"""

@@ -12,6 +12,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import psutil
 
@@ -115,7 +116,10 @@ class Process:
 
 
 class Supervisor:
-    """Brings `children` up in the order given and down in the order of `stop_order`, their names (else the reverse)."""
+    """Brings `children` up in the order given and down in the order of `stop_order`, their names (else the reverse).
+
+    `logs`: a folder for what they say; else it is heard.
+    """
 
     def __init__(
         self,
@@ -124,8 +128,9 @@ class Supervisor:
         stop_order: Sequence[str] = (),
         ready_s: float = 30,
         patience_s: float = 15,
+        logs: Path | None = None,
     ) -> None:
-        self.log = Log(["txn", *(child.name for child in children)])
+        self.log = Log(["txn", *(child.name for child in children)], logs)
         self._processes = {child.name: Process(child, environment, self.log) for child in children}
         self._stop_order = stop_order or list(reversed(self._processes))
         self._ready_s, self._patience_s = ready_s, patience_s

@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import uvloop
 
@@ -13,6 +14,7 @@ from ops.mock_posting.checked import BadFaults, checked
 from ops.mock_posting.control import create_control
 from ops.mock_posting.endpoints import create_endpoints
 from ops.mock_posting.faults import FaultPlan, Faults
+from ops.mock_posting.kept import CannotKeep, Kept
 from ops.mock_posting.port import CannotListen, Port
 from ops.mock_posting.service import PostingService
 
@@ -27,7 +29,7 @@ def main() -> None:
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
-    """{host, port, control_port, seed, faults, bare_list}. Raises: SystemExit 2, with a sentence on standard error."""
+    """{host, port, control_port, seed, faults, bare_list, rows}. Raises: SystemExit 2, with a sentence on standard error."""
     parser = argparse.ArgumentParser(prog="python -m ops.mock_posting", description=__doc__)
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=_port, default=8080)
@@ -35,6 +37,9 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=0, help="the same seed repeats the same faults for the same ids")
     parser.add_argument("--faults", type=_faults, default=Faults(), help="such as fail_before=0.1,latency_ms=100")
     parser.add_argument("--bare-list", action="store_true", help='the list as an array, not as {"data": [...]}')
+    parser.add_argument(
+        "--rows", type=Path, metavar="FILE", help="keep the rows there; default: they end with the process"
+    )
     options = parser.parse_args(arguments)
     if options.control_port is None:
         options.control_port = options.port + 1
@@ -45,7 +50,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
 
 async def serve(options: argparse.Namespace) -> None:
     """Serve both ports until a signal comes. Does not return."""
-    service = PostingService(FaultPlan(options.seed, options.faults))
+    service = PostingService(FaultPlan(options.seed, options.faults), _kept(options.rows))
     data = Port(create_endpoints(service, bare_list=options.bare_list), options.host, options.port)
     control = Port(create_control(service, data), options.host, options.control_port)
     try:
@@ -56,6 +61,13 @@ async def serve(options: argparse.Namespace) -> None:
     where = f"http://{options.host}"
     print(f"mock posting service on {where}:{options.port}, control on {where}:{options.control_port}", flush=True)
     await asyncio.Event().wait()
+
+
+def _kept(path: Path | None) -> Kept | None:
+    try:
+        return None if path is None else Kept(path)
+    except CannotKeep as error:
+        sys.exit(f"mock posting service: {error}")
 
 
 def _stop(*_signal: object) -> None:

@@ -4,20 +4,35 @@ from collections import Counter
 from itertools import islice
 from typing import Any
 
+from ops.mock_posting.kept import Kept
 from ops.mock_posting.row import Row
 
 
 class Ledger:
-    """Rows in the order they were written; ids are not unique."""
+    """Rows in the order they were written; ids are not unique. With `kept`, they begin with those of the last run."""
 
-    def __init__(self) -> None:
+    def __init__(self, kept: Kept | None = None) -> None:
         self._rows: list[Row] = []
         self._first: dict[str, Row] = {}
         self._copies: Counter[str] = Counter()  # only of ids with more than one row
         self._visible_at: dict[str, float] = {}
+        self._kept = kept
+        for row in kept.rows if kept else []:
+            self._add(row)
 
     def write(self, row: Row, visible_at: float | None = None) -> None:
         """Append a row, whether its id is known or not. An id's first write may be hidden until a time in s."""
+        if self._kept:
+            self._kept.append(row)
+        self._add(row, visible_at)
+
+    def emptied(self) -> "Ledger":
+        """A new one, without rows."""
+        if self._kept:
+            self._kept.empty()
+        return Ledger(self._kept)
+
+    def _add(self, row: Row, visible_at: float | None = None) -> None:
         self._rows.append(row)
         if self._first.setdefault(row.id, row) is not row:
             self._copies[row.id] += 1

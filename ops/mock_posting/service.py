@@ -7,6 +7,7 @@ from typing import Any
 from ops.mock_posting.answer import Answer
 from ops.mock_posting.caller import Receive, answer_or_gone
 from ops.mock_posting.faults import FaultPlan
+from ops.mock_posting.kept import Kept
 from ops.mock_posting.ledger import Ledger
 from ops.mock_posting.row import Row, dumps
 from ops.mock_posting.script import GetFault, PostFault
@@ -23,9 +24,9 @@ _NO_ROW = b'{"error":"not found"}'
 class PostingService:
     """POST and GET of rows. What a POST starts goes on without its caller, as a task of its own."""
 
-    def __init__(self, plan: FaultPlan) -> None:
+    def __init__(self, plan: FaultPlan, kept: Kept | None = None) -> None:
         self.plan = plan
-        self.ledger, self._traffic = Ledger(), Traffic()
+        self.ledger, self._traffic = Ledger(kept), Traffic()
         self._released = asyncio.Event()
         self._tasks: set[asyncio.Task[Answer]] = set()
         #: Those that write, and whose callers have gone or have nothing to hope for yet.
@@ -67,14 +68,14 @@ class PostingService:
 
     def cleanup(self) -> None:
         """Empty the table, as the original does: what is still going to be written will be."""
-        self.ledger = Ledger()
+        self.ledger = self.ledger.emptied()
 
     def reset(self) -> None:
         """As after the start, without faults: nothing written, scripted, counted, nor still to be written."""
         for task in self._tasks:
             task.cancel()
         self._late.clear()
-        self.ledger, self._traffic = Ledger(), Traffic()
+        self.ledger, self._traffic = self.ledger.emptied(), Traffic()
         self.plan.clear()
 
     def statistics(self) -> dict[str, Any]:

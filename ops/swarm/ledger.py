@@ -3,6 +3,7 @@
 import contextlib
 import json
 import subprocess
+import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -30,7 +31,7 @@ def check(host: str, acknowledged: Sequence[str], environment: Mapping[str, str]
     if acknowledged:
         _wait_until_quiet(host)
     found = _ask_for_each(host, acknowledged)
-    audit, why_not = _audit(environment)
+    audit, why_not = _audit(environment, acknowledged)
     return Ledger(
         len(acknowledged),
         completed=len(found["completed"]),
@@ -85,17 +86,23 @@ def _status(client: HTTPClient, name: str) -> str:
     return "unfinished" if status in ("pending", "processing") else str(status)
 
 
-def _audit(environment: Mapping[str, str]) -> tuple[dict[str, Any] | None, str]:
-    """The certificate, or why there is none."""
+def _audit(environment: Mapping[str, str], ids: Sequence[str]) -> tuple[dict[str, Any] | None, str]:
+    """The certificate, or why there is none; about what this swarm was promised: others were here before."""
     if missing := [name for name in NEEDED if not environment.get(name)]:
         return None, f"set {' and '.join(missing)} as the workers have it, or TXN_SWARM_LEDGER=skip to do without"
     python = environment.get("TXN_SWARM_PYTHON") or str(ROOT / ".venv/bin/python")
-    command = [python, "-m", "txn", "audit", "--json"]
     try:
-        audit = subprocess.run(command, cwd=ROOT, env=dict(environment), capture_output=True, text=True, check=False)
+        with tempfile.NamedTemporaryFile("w", prefix="txn-swarm-", suffix=".ids") as file:
+            file.writelines(f"{name}\n" for name in ids)
+            file.flush()
+            audit = _run([python, "-m", "txn", "audit", "--json", *(["--only", file.name] if ids else [])], environment)
         certificate: dict[str, Any] = json.loads(audit.stdout)
     except OSError as error:
         return None, f"{python} does not run ({error.strerror}): set TXN_SWARM_PYTHON to a Python that has txn"
     except ValueError:
         return None, f"the audit said: {audit.stderr.strip()[-500:] or f'nothing (exit code {audit.returncode})'}"
     return certificate, ""
+
+
+def _run(command: Sequence[str], environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, cwd=ROOT, env=dict(environment), capture_output=True, text=True, check=False)

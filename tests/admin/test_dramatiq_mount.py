@@ -1,5 +1,9 @@
 import re
+from datetime import datetime
+from typing import Never
 
+import dramatiq_dashboard.filters
+import dramatiq_dashboard.interface
 import pytest
 
 from ops.redis_server import RedisServer
@@ -176,3 +180,31 @@ def test_where_it_is_not_installed_the_page_says_how(
     result = browser.get("/admin/dramatiq")
     assert result.status_code == 404
     assert "requirements/dashboard.txt" in result.text
+
+
+class Later(datetime):
+    """As Python will have it one day: what is deprecated since 3.12 has gone."""
+
+    @classmethod
+    def utcfromtimestamp(cls, _seconds: float) -> Never:
+        raise AttributeError("utcfromtimestamp")
+
+    @classmethod
+    def utcnow(cls) -> Never:
+        raise AttributeError("utcnow")
+
+
+def test_its_pages_do_without_what_python_has_deprecated(
+    ada: Browser, parts: Parts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (dramatiq_dashboard.interface, dramatiq_dashboard.filters):
+        monkeypatch.setattr(module, "datetime", Later)
+    parts.accept("a")
+    parts.fail("b")
+    parts.messages("w").heartbeat({"host": "node-7", "pid": 42})
+    dashboard = text(ada.get("/admin/dramatiq").text)
+    assert re.search(r"node-7:42 0 .{0,20}ago", dashboard), dashboard
+    assert "deliver(&#39;a&#39;)" in ada.get("/admin/dramatiq/queues/deliver").text
+    for path in ("standard/a", "failed/b"):
+        page = ada.get(f"/admin/dramatiq/queues/deliver/{path}").text
+        assert re.search(r'<time datetime="[-0-9T:.]+\+00:00">\s+.* ago\s', page), path

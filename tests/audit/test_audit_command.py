@@ -210,3 +210,33 @@ def test_a_status_of_a_newer_version_is_shown_by_name(rig: Rig, command: Command
     assert name in done.stdout
     assert "expired" in done.stdout
     assert max(map(len, done.stdout.splitlines())) <= 80
+
+
+def test_only_the_ids_in_the_file_are_judged(rig: Rig, command: Command, mock: MockPosting, tmp_path: Path) -> None:
+    lost = rig.once()
+    mock.reset()
+    ours = [rig.once() for _ in range(2)]
+    assert command().returncode == 1
+    chosen = tmp_path / "ids"
+    chosen.write_text("\n".join([*ours, "", ours[0]]))
+    done = command("--json", "--only", str(chosen))
+    found = simplejson.loads(done.stdout)
+    assert (done.returncode, found["accepted"], found["counts"]["once"]) == (0, 2, 2)
+    chosen.write_text(lost)
+    assert command("--only", str(chosen)).returncode == 1
+    chosen.write_text(f"{ours[0]}\nnever-accepted\n")
+    assert simplejson.loads(command("--json", "--only", str(chosen)).stdout)["accepted"] == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [(b"", "holds no id"), (b"\n\n", "holds no id"), (b"a b\n", "'a b', which is no id"), (b"\xff", "cannot be read")],
+)
+def test_a_file_without_ids_is_refused(command: Command, tmp_path: Path, content: bytes, says: str) -> None:
+    chosen = tmp_path / "ids"
+    chosen.write_bytes(content)
+    done = command("--only", str(chosen))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("txn audit: --only")
+    assert says in done.stderr
+    assert "cannot be read" in command("--only", str(tmp_path / "none")).stderr

@@ -85,6 +85,10 @@ class Foreground:
         """Those of `texts` that stand in a line, in the order of the lines."""
         return [text for line in self.seen for text in texts if text in line]
 
+    def said_line(self, text: str) -> str:
+        """The first line with `text` in it."""
+        return next(line for line in self.seen if text in line)
+
     def _is_ours(self, process: psutil.Process) -> bool:
         if process.environ().get("MARK") == self._mark:
             return True

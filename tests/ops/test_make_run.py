@@ -1,7 +1,12 @@
 """The real thing: Redis, the mock posting service, the API and the workers."""
 
+import json
 import os
+import re
 import signal
+import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import psutil
@@ -10,7 +15,7 @@ import redis
 import requests
 
 from ops.redis_server import RedisServer
-from ops.run import BODY
+from ops.welcome import BODY
 from tests.ops.foreground import PATIENCE_S, Foreground, make_run, own_ports, until
 
 pytestmark = pytest.mark.timeout(180)
@@ -33,6 +38,18 @@ def status(url: str) -> str:
 
 def until_completed(url: str, seconds: float = PATIENCE_S) -> None:
     until(lambda: status(url) == "completed", f"{url} is completed", seconds)
+
+
+def txn(folder: Path, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
+    """In a second terminal: nothing is set."""
+    own = {name: value for name, value in os.environ.items() if not name.startswith("TXN_")}
+    line = [sys.executable, "-m", "txn", *arguments]
+    environment = own | settings
+    return subprocess.run(line, cwd=folder, env=environment, text=True, capture_output=True, timeout=60, check=False)
+
+
+def log(folder: Path, name: str) -> str:
+    return (folder / ".txn" / "logs" / f"{name}.log").read_text()
 
 
 def worker_processes(running: Foreground) -> list[psutil.Process]:
@@ -59,6 +76,7 @@ def test_a_transaction_is_completed_and_is_there_at_the_next_run(tmp_path: Path)
     with make_run(tmp_path, **ports) as running:
         running.until("curl -s")
         assert status(transaction) == "completed"
+        assert txn(tmp_path, "audit").returncode == 0, "the mock remembers what Redis does"
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
@@ -66,7 +84,7 @@ def test_a_worker_process_that_ends_is_replaced_and_deliveries_go_on(tmp_path: P
     ports = own_ports()
     with make_run(tmp_path, **ports) as running:
         running.until("curl -s")
-        until(lambda: running.said("is booting up"), "Dramatiq has seen all its workers")
+        until(lambda: "is booting up" in log(tmp_path, "worker"), "Dramatiq has seen all its workers")
         before = worker_processes(running)
         assert len(before) == 2
         before[0].send_signal(number)
@@ -84,7 +102,8 @@ def test_a_killed_redis_is_started_again_with_what_was_acknowledged(tmp_path: Pa
         [server] = [process for process in running.left() if "valkey" in process.name()]
         os.kill(server.pid, signal.SIGKILL)
         running.until("valkey ended (signal 9, Killed)")
-        running.until("Ready to accept connections")
+        ready = "Ready to accept connections"
+        until(lambda: log(tmp_path, "valkey").count(ready) == 2, "it is up again")
         # Whoever had claimed it when Redis died may have posted: then its lease and doubt window, 35 s, must end first.
         until_completed(transaction, LEASE_AND_DOUBT_S + 30)
 
@@ -102,3 +121,43 @@ def test_with_an_external_redis_none_is_started_and_it_is_used(valkey: RedisServ
         running.signal(signal.SIGTERM)
         assert running.exit_code() == 0
         assert running.left() == []
+
+
+def test_one_screen_says_all_and_what_it_says_is_true(tmp_path: Path) -> None:
+    ports = own_ports()
+    with make_run(tmp_path, **ports) as running:
+        running.until("Ctrl-C stops everything")
+        assert len(running.seen) < 24, "one screen"
+        assert not running.said("WARNING", "Listening at", "booting up")
+        curls = [line.strip() for line in running.seen if line.strip().startswith("curl")]
+        found = [json.loads(subprocess.check_output(line, shell=True)) for line in curls]
+        assert len(found) == 2
+        assert found[0]["transactionId"] == found[1]["transactionId"]
+        name, password = re.findall(r"as (\w+), password (\S+)\)", running.said_line("admin site"))[0]
+        assert name == "operator"
+        for path in (tmp_path / ".txn").rglob("*"):
+            assert not path.is_file() or password.encode() not in path.read_bytes(), path
+        running.signal(signal.SIGINT)
+        assert running.exit_code() == 0
+
+
+def test_a_second_terminal_finds_what_runs_until_it_ends(tmp_path: Path) -> None:
+    ports = own_ports()
+    with make_run(
+        tmp_path, **ports, TXN_PREFIX="other:", TXN_ADMIN_SECRET="s3cret" * 4, TXN_METRICS_TOKEN="t0ken" * 4
+    ) as running:
+        running.until("curl -s")
+        env = tmp_path / ".txn" / "env"
+        assert stat.S_IMODE(env.stat().st_mode) == 0o600
+        assert "s3cret" not in env.read_text()
+        assert "t0ken" not in env.read_text()
+        done = txn(tmp_path, "submit", "1.00", "USD", "Payment", "--wait")
+        assert done.returncode == 0, done.stderr
+        done = txn(tmp_path, "status")
+        assert (done.returncode, f":{ports['TXN_REDIS_PORT']}/0  other:" in done.stdout) == (0, True), done
+        assert txn(tmp_path, "doctor").returncode == 0
+        assert "nobody listens" in txn(tmp_path, "status", TXN_REDIS_URL="redis://127.0.0.1:1/0").stderr
+        running.signal(signal.SIGINT)
+        assert running.exit_code() == 0
+    assert not env.exists()
+    assert "redis://127.0.0.1:6379/0, as TXN_REDIS_URL is not set" in txn(tmp_path, "status").stderr

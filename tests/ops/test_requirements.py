@@ -6,6 +6,8 @@ import sys
 from importlib import metadata
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
 #: Used by rich, requests and Python itself if they are there; nobody needs them.
 OPTIONAL = {"attrs", "pysocks", "pip", "setuptools"}
@@ -38,11 +40,20 @@ def with_what_they_need(names: set[str]) -> set[str]:
     return found
 
 
-def test_all_that_api_workers_and_command_line_import_is_in_base() -> None:
+@pytest.mark.parametrize("built", [False, True], ids=["a fresh checkout", "after pip install ."])
+def test_all_that_api_workers_and_command_line_import_is_in_base(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, built: bool
+) -> None:
+    if built:  # what that leaves behind in the checkout
+        (tmp_path / "txn.egg-info").mkdir()
+        (tmp_path / "txn.egg-info" / "PKG-INFO").write_text("Metadata-Version: 2.4\nName: txn\nVersion: 0\n")
+        (tmp_path / "txn.egg-info" / "top_level.txt").write_text("txn\n")
+        monkeypatch.syspath_prepend(tmp_path)
     lines = (ROOT / "requirements/base.txt").read_text().splitlines()
     base = with_what_they_need({line.partition("==")[0] for line in lines if "==" in line})
     done = subprocess.run([sys.executable, "-c", IMPORTED], cwd=ROOT, text=True, capture_output=True, check=True)
     owners = metadata.packages_distributions()
+    assert ("txn" in owners) >= built
     needed = {normal(owner) for module in done.stdout.split() for owner in owners.get(module, [])}
     assert "gunicorn" in needed
-    assert needed - base <= OPTIONAL, "these are imported, and only there because tests need them"
+    assert needed - base <= OPTIONAL | {"txn"}, "these are imported, and only there because tests need them"

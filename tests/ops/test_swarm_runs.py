@@ -98,6 +98,15 @@ def test_rows_that_vanish_are_found_out(stand: Stand) -> None:
         assert running.popen.returncode == 1
 
 
+def test_what_others_have_lost_before_is_not_this_runs_loss(stand: Stand) -> None:
+    assert requests.get(f"{stand.url}/api/health", timeout=10).json()["completed"] > 20, "the test before has left some"
+    requests.post(f"{stand.mock.url}/cleanup", timeout=10).raise_for_status()
+    with swarm(**wholly(stand)) as running:
+        running.until("submits are made")
+        assert ended(running) == []
+        assert number(running, r"audit +([\d,]+) accepted") == number(running, r"acknowledged +([\d,]+) new")
+
+
 def test_without_both_urls_the_ledger_is_said_not_to_be_checked(stand: Stand) -> None:
     with swarm("--processes", "2", TXN_SWARM_HOST=stand.url, TXN_REDIS_URL=stand.server.url) as running:
         running.until("submits are made")

@@ -2,9 +2,11 @@
 
 Of its application only routing and templates are used. What it would do itself, and does wrong, is put in from here:
 the login and the CSRF tokens are the site's, its cookie is never read or set, `KEYS` is never sent, what was
-fetched does not count as queued, and a message that cannot be read is left out instead of breaking the page.
+fetched does not count as queued, a message that cannot be read is left out instead of breaking the page, and times
+are made and told without `utcfromtimestamp` and `utcnow`, which warn since Python 3.12 and will go.
 """
 
+import time
 from collections.abc import Mapping
 from contextvars import ContextVar
 from datetime import UTC, datetime
@@ -20,6 +22,7 @@ from dramatiq_dashboard.interface import Job, Queue, Worker
 from jinja2 import ChoiceLoader, DictLoader
 from markupsafe import Markup
 
+from txn.admin.show import ago
 from txn.queue.message import NAME
 from txn.store.queued import PAGE, MessageReader
 from txn.store.workers import WorkerReader
@@ -52,6 +55,7 @@ class DramatiqPages:
         self._app.iface = _Interface(messages, workers)
         templates = self._app.templates
         templates.loader = ChoiceLoader([DictLoader(_TEMPLATES), templates.loader])
+        templates.filters["timeago"] = _ago
         templates.globals |= {"csrf_token": _csrf_field, "may_act": _may_act}
 
     def fragment(self, path: str, parameters: Mapping[str, object], token: str) -> Markup | None:
@@ -103,13 +107,25 @@ class _Interface:
 
 def _job(body: bytes) -> Any:
     try:
-        return Job.from_message(Message.decode(body))
+        message = Message.decode(body)
+        options, sent_ms = message.options, message.message_timestamp
+        return Job(
+            message_id=options.get("redis_message_id", message.message_id),
+            message=message,
+            eta=_moment(options.get("eta", sent_ms)),
+            timestamp=_moment(sent_ms),
+            retries=options.get("retries", 0),
+        )
     except _NOT_A_JOB:
         return None
 
 
 def _moment(ms: int) -> datetime:
-    return datetime.fromtimestamp(ms / 1000, UTC).replace(tzinfo=None)  # it calculates without time zones
+    return datetime.fromtimestamp(ms / 1000, UTC)
+
+
+def _ago(moment: datetime) -> str:
+    return ago(round(moment.timestamp() * 1000), round(time.time() * 1000))
 
 
 def _may_act(parameters: Mapping[str, str]) -> bool:

@@ -2,6 +2,7 @@
 
 import io
 import logging
+import os
 import sys
 import traceback
 from typing import Any
@@ -10,8 +11,10 @@ import typer
 from typer.core import TyperGroup
 
 from txn.cli import INTERRUPTED, audit, discard, doctor, failed, hash_password, replay, show, status, submit
+from txn.cli.local_env import local_env
 from txn.cli.output import plain
-from txn.errors import Invalid, NotFound, TxnError
+from txn.errors import BadSettings, Invalid, NotFound, StoreUnavailable, TxnError
+from txn.settings import Settings
 
 
 class _Commands(TyperGroup):
@@ -30,8 +33,10 @@ class _Commands(TyperGroup):
 
 
 def _sentence(error: TxnError) -> str:
-    """With the field that is to blame."""
+    """With the field that is to blame, and where Redis was looked for, if nobody has said where it is."""
     said = str(error)
+    if isinstance(error, StoreUnavailable) and "TXN_REDIS_URL" not in os.environ:
+        said += f" ({Settings().redis_url}, as TXN_REDIS_URL is not set and no `make run` runs in this folder)"
     return f"{error.field}: {said}" if isinstance(error, Invalid) and error.field not in said else said
 
 
@@ -69,7 +74,11 @@ def run() -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal that cannot show a letter is no reason to say nothing
     try:
+        os.environ |= local_env(os.environ)
         app(prog_name="txn")
+    except BadSettings as error:
+        typer.echo(f"txn: {plain(str(error))}", err=True)
+        sys.exit(2)
     except Exception:  # noqa: BLE001  (1 would be an answer)
         traceback.print_exc()
         sys.exit(2)

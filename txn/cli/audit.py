@@ -2,8 +2,9 @@
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from types import TracebackType
 from typing import Annotated, Self
 
@@ -16,6 +17,8 @@ from txn.audit.lookups import Lookups
 from txn.audit.report import Report, certificate
 from txn.cli.audit_tables import print_report
 from txn.cli.output import print_json
+from txn.errors import Invalid
+from txn.model.submission import checked_id
 from txn.posting.chosen import open_transport
 from txn.posting.listing import PostingList
 from txn.posting.service import PostingService
@@ -24,7 +27,7 @@ from txn.settings import Settings
 from txn.store.connection import connect
 from txn.store.integrity import Integrity
 from txn.store.keys import Keys
-from txn.store.records import RecordReader
+from txn.store.records import ChosenRecords, RecordReader
 
 REDIS_TIMEOUT_MS = 10_000
 
@@ -45,6 +48,9 @@ def audit(
     posting_url: Annotated[
         str | None, typer.Option(metavar="URL", help="Default: TXN_POSTING_URL.", show_default=False)
     ] = None,
+    only: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Judge the ids in it, one a line.", show_default=False)
+    ] = None,
 ) -> None:
     """Compare every accepted transaction with the posting service's list.
 
@@ -58,8 +64,8 @@ def audit(
 
     [bold]txn audit --json > certificate.json[/]
     """
-    settings = _settings(posting_url)
-    with _audit(settings) as (auditor, bar), bar:
+    settings, ids = _settings(posting_url), None if only is None else _ids(only)
+    with _audit(settings, ids) as (auditor, bar), bar:
         report = auditor.run()
     _print(report, settings, as_json=as_json)
     raise typer.Exit(report.exit_code)
@@ -70,17 +76,37 @@ def _settings(posting_url: str | None) -> Settings:
     return Settings.from_environment(os.environ | override)
 
 
+def _ids(path: Path) -> list[str]:
+    """Raises: Invalid."""
+    try:
+        lines = (line.strip() for line in path.read_text().splitlines())
+    except (OSError, ValueError) as error:
+        raise Invalid("--only", f"--only {path} cannot be read: {error}") from None
+    ids = [line for line in lines if line]
+    for name in ids:
+        try:
+            checked_id(name)
+        except Invalid:
+            raise Invalid("--only", f"--only {path} holds {name[:70]!r}, which is no id: give one id a line") from None
+    if not ids:
+        raise Invalid("--only", f"--only {path} holds no id: nothing would be judged")
+    return ids
+
+
 @contextmanager
-def _audit(settings: Settings) -> Iterator[tuple[Audit, "_Bar"]]:
+def _audit(settings: Settings, ids: Sequence[str] | None) -> Iterator[tuple[Audit, "_Bar"]]:
     transport = open_transport(settings)
     service = PostingService(transport, settings.posting_timeout_ms)
     lookups = Lookups(service.find, transport.close)
     bar = _Bar()
     with connect(settings.redis_url, timeout_ms=REDIS_TIMEOUT_MS) as client:
         keys = Keys(settings.prefix, NAME)
-        integrity = Integrity(client, keys, message_template())
         rows = PostingList(settings.posting_url).rows
-        yield Audit(RecordReader(client, keys), rows, lookups, integrity.look_at_all, bar), bar
+        if ids is None:
+            integrity = Integrity(client, keys, message_template())
+            yield Audit(RecordReader(client, keys), rows, lookups, integrity.look_at_all, bar), bar
+        else:  # indexes and counters are about all of them
+            yield Audit(ChosenRecords(client, keys, ids), rows, lookups, list, bar), bar
 
 
 def _print(report: Report, settings: Settings, *, as_json: bool) -> None:

@@ -1,5 +1,6 @@
 """`txn submit`: a transaction, through the API."""
 
+import os
 import shlex
 import time
 import uuid
@@ -17,7 +18,9 @@ from txn.model.content import loads
 from txn.model.submission import checked_key
 from txn.model.unheld import loads_marked
 
-DEFAULT_URL = "http://127.0.0.1:8000"
+#: `make run` takes its port from the same variable.
+DEFAULT_URL = "http://127.0.0.1:{}"
+DEFAULT_PORT = "8000"
 _POLL_S = 0.1
 
 
@@ -31,7 +34,12 @@ def submit(
     key: Annotated[
         str | None, typer.Option(metavar="KEY", help="The Idempotency-Key. Default: a new one.", show_default=False)
     ] = None,
-    url: Annotated[str, typer.Option(metavar="URL", help="Where the API is.")] = DEFAULT_URL,
+    url: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL", help="Where the API is. Default: this machine, port TXN_PORT or 8000.", show_default=False
+        ),
+    ] = None,
     wait: Annotated[bool, typer.Option("--wait", "-w", metavar="", help="Until it is completed or failed.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -45,6 +53,8 @@ def submit(
     with _nothing_sent():
         body = {name: _utf8(name, text) for name, text in texts.items()} | _metadata(metadata)
         key = _key(key)
+    if url is None:
+        url = DEFAULT_URL.format(os.environ.get("TXN_PORT") or DEFAULT_PORT)
     with Api(url) as api:
         found = _submitted(api, body, key)
         if wait:

@@ -59,7 +59,7 @@ def check(settings: Settings) -> Iterator[Finding]:
 
 def strangers(environment: Mapping[str, str]) -> Iterator[Finding]:
     """Variables that look like settings and are none. What they are set to is not shown."""
-    known = {f"TXN_{name.upper()}" for name in Settings.model_fields}
+    known = {f"TXN_{name.upper()}" for name in Settings.model_fields} | {"TXN_PORT"}  # where `txn submit` looks
     if names := sorted(name for name in environment if name.startswith("TXN_") and name not in known):
         do = "nothing reads them here: README.md lists the settings"
         yield Finding("settings", Level.NOTE, f"no settings: {', '.join(names)}", do)

@@ -1,6 +1,6 @@
 """Reads every record there is, in chunks: for audits, never for deliveries. Nothing is written."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -82,6 +82,28 @@ class RecordReader:
                 return list(pipeline.execute(raise_on_error=False))
         except redis.RedisError as error:
             raise unavailable(error) from error
+
+
+class ChosenRecords(RecordReader):
+    """Only those of `ids`; for all others it says that there is no record."""
+
+    def __init__(self, client: redis.Redis, keys: Keys, ids: Iterable[str]) -> None:
+        super().__init__(client, keys)
+        self._ids = dict.fromkeys(ids)
+
+    def accepted(self) -> int:
+        """How many were chosen."""
+        return len(self._ids)
+
+    def scan(self) -> Iterator[list[Record]]:
+        """Those of them that are there."""
+        ids = list(self._ids)
+        for start in range(0, len(ids), CHUNK):
+            yield self.read(ids[start : start + CHUNK])
+
+    def read(self, ids: Sequence[str]) -> list[Record]:
+        """As above."""
+        return super().read([name for name in ids if name in self._ids])
 
 
 def _record(transaction_id: str, reply: Sequence[bytes | None] | redis.RedisError) -> Record:
