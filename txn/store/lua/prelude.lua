@@ -19,8 +19,7 @@ end
 local function fields(record, ...)
     local r = redis.pcall('HMGET', record, ...)
     if not r.err then return r end
-    if not r.err:find('WRONGTYPE', 1, true) then error(r.err, 0) end
-    return {}
+    return r.err:find('WRONGTYPE', 1, true) and {} or redis.call('HMGET', record, ...)
 end
 
 -- Numbers go into records without exponent or fraction.
