@@ -46,7 +46,7 @@ def check(workers: Sequence[Worker], statistics: Statistics, load: Load | None) 
 
 
 def hangs(timings: Mapping[str, Histogram], deadline_ms: int) -> float:
-    """Deliveries with a call that was given up at the deadline, as a share of all that the workers have counted."""
+    """Deliveries with a call that was given up at the deadline, as a share of all in `timings`."""
     hung = sum(_at_least(histogram, deadline_ms) for what, histogram in timings.items() if what.endswith(":none"))
     deliveries = max(_calls(timings, "get"), _calls(timings, "post"))
     return min(1.0, hung / deliveries) if deliveries else 0.0
