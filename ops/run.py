@@ -20,6 +20,7 @@ import redis
 
 from ops import redis_server
 from ops.supervisor import CannotRun, Child, Supervisor
+from txn import advice
 from txn.admin.door.passwords import hash_password
 from txn.admin.door.users import read_users
 from txn.errors import BadSettings
@@ -28,8 +29,7 @@ from txn.settings import Settings
 ROOT = Path(__file__).parents[1]
 DATA = ROOT / ".txn"
 HOST = "127.0.0.1"
-#: In flight at most, as many as 1000 a second need at a posting service of 100 ms: docs/performance.md
-WORKERS, THREADS = 2, 192
+WORKERS, THREADS = advice.PROCESSES, advice.THREADS
 #: Workers start last, because the API tells whether they are there; they stop once nothing new can come in.
 STOP_ORDER = ["api", "worker", "mock", "valkey"]
 BODY = '{"amount": 100.50, "currency": "USD", "description": "Payment", "metadata": {"order_id": "12345"}}'

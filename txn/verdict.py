@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from txn.advice import START_WORKERS
 from txn.errors import Unavailable
 from txn.store.charts import History
 from txn.store.durability import DurabilityMonitor
@@ -79,7 +80,7 @@ def _durability(look: Look) -> Iterator[Finding]:
 
 def _workers(statistics: Statistics, beat_ms: int | None) -> Iterator[Finding]:
     if not statistics.workers:
-        hint = "start one: dramatiq txn.worker. Nothing is lost meanwhile, nothing is delivered either"
+        hint = f"start one: {START_WORKERS}. Nothing is lost meanwhile, nothing is delivered either"
         yield Finding("bad", "No worker is alive", hint, beat_ms, "/admin/queues", "Workers")
 
 

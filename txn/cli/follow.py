@@ -7,6 +7,7 @@ import typer
 from rich import progress
 from rich.console import Console
 
+from txn.advice import START_WORKERS
 from txn.errors import StoreUnavailable, Unavailable
 from txn.parts import Parts
 from txn.store.bulk_runs import Run
@@ -60,7 +61,7 @@ def _until_over(parts: Parts, run_id: str) -> Run:
                     typer.echo(f"No worker is alive: the run waits for one, for {PATIENCE_S:.0f} s here.", err=True)
             elif now_s - alone_since_s >= PATIENCE_S:
                 raise Unavailable(
-                    f"no worker is alive, so run {run_id} waits: start one (dramatiq txn.worker) and it goes on by "
+                    f"no worker is alive, so run {run_id} waits: start one ({START_WORKERS}) and it goes on by "
                     f"itself. Do not repeat it: /admin/bulk/{run_id} shows it, and can stop it"
                 )
             time.sleep(INTERVAL_S)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from txn.advice import START_WORKERS
 from txn.doctor.finding import Finding, Level
 from txn.store.statistics import MAX_WAITING_MS, Statistics
 from txn.store.timings import Histogram
@@ -40,8 +41,7 @@ def check(workers: Sequence[Worker], statistics: Statistics, load: Load | None) 
     if alive:
         yield _enough(alive, load)
     else:
-        do = "start one: dramatiq txn.worker --processes 2 --threads 192"
-        yield Finding("workers", Level.BAD, "none is alive", do)
+        yield Finding("workers", Level.BAD, "none is alive", f"start one: {START_WORKERS}")
     yield _lag(statistics)
 
 

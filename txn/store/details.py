@@ -11,6 +11,9 @@ from txn.store.fields import is_of_another_type, whole
 from txn.store.keys import Keys
 from txn.store.scripts import unavailable
 
+#: Lines that a record's history keeps: the latest (settle.lua).
+HISTORY_LINES = 20
+
 
 @dataclass(frozen=True, slots=True)
 class Event:
