@@ -46,25 +46,33 @@ def _until_over(parts: Parts, run_id: str) -> Run:
         disable=not sys.stderr.isatty(),
     ) as bar:
         task = bar.add_task("", total=None)
-        alone_since_s: float | None = None
+        patience = _Patience(run_id)
         while True:
-            run, now_s = parts.runs.read(run_id), time.monotonic()
-            alone = not parts.statistics.read().workers
+            run, alone = parts.runs.read(run_id), not parts.statistics.read().workers
             bar.update(task, description=_doing(run, alone=alone), completed=run.looked, total=run.total)
             if run.state != "running":
                 return run
-            if not alone:
-                alone_since_s = None
-            elif alone_since_s is None:
-                alone_since_s = now_s
-                if not sys.stderr.isatty():  # the bar says it there
-                    typer.echo(f"No worker is alive: the run waits for one, for {PATIENCE_S:.0f} s here.", err=True)
-            elif now_s - alone_since_s >= PATIENCE_S:
-                raise Unavailable(
-                    f"no worker is alive, so run {run_id} waits: start one ({START_WORKERS}) and it goes on by "
-                    f"itself. Do not repeat it: /admin/bulk/{run_id} shows it, and can stop it"
-                )
+            patience.look(alone=alone)
             time.sleep(INTERVAL_S)
+
+
+class _Patience:
+    """Ends when no worker has been alive for so long, without a break."""
+
+    def __init__(self, run_id: str) -> None:
+        self._run_id, self._alone_since_s = run_id, float("inf")
+
+    def look(self, *, alone: bool) -> None:
+        """Raises: Unavailable."""
+        now_s = time.monotonic()
+        if alone and self._alone_since_s == float("inf") and not sys.stderr.isatty():  # the bar says it there
+            typer.echo(f"No worker is alive: the run waits for one, for {PATIENCE_S:.0f} s here.", err=True)
+        self._alone_since_s = min(self._alone_since_s, now_s) if alone else float("inf")
+        if now_s - self._alone_since_s >= PATIENCE_S:
+            raise Unavailable(
+                f"no worker is alive, so run {self._run_id} waits: start one ({START_WORKERS}) and it goes on by "
+                f"itself. Do not repeat it: /admin/bulk/{self._run_id} shows it, and can stop it"
+            )
 
 
 def _doing(run: Run, *, alone: bool) -> str:
