@@ -48,10 +48,10 @@ def content(details: Details) -> dict[str, Any]:
 
 
 def _state(details: Details) -> str:
-    record, more = details.record, ""
+    more = ""
     if details.discarded:
         more = ", discarded"
-    elif record.get("uncertain"):
+    elif details.in_doubt:
         more = ", in doubt"
     return details.status + more
 
@@ -82,12 +82,12 @@ def _past(details: Details) -> Iterator[tuple[str, str]]:
 
 
 def _ahead(details: Details) -> Iterator[tuple[str, str]]:
-    record, now_ms = details.record, details.now_ms
+    now_ms = details.now_ms
     if details.status == "pending" and (following := details.ms("next")):
         yield "next attempt", look.ago(following, now_ms)
     if details.status == "processing" and (lease := details.ms("lease")):
         yield "lease ends", look.ago(lease, now_ms)
-    if record.get("uncertain") and (doubt := details.ms("doubt")):
+    if details.in_doubt and (doubt := details.ms("doubt")):
         yield "in doubt until", f"{look.utc(doubt)}  nobody posts before that"
 
 

@@ -69,6 +69,11 @@ class Details:
         return self.record.get("status", "without a status")
 
     @property
+    def in_doubt(self) -> bool:
+        """Whether an earlier POST may still turn up, as far as anybody has said."""
+        return self.record.get("uncertain") == "1"
+
+    @property
     def took_ms(self) -> int | None:
         """From the submit to the end, if both are known."""
         submitted, ended = self.ms("submitted"), self.ms("completed")
