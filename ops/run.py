@@ -21,6 +21,7 @@ from ops import redis_server, second_terminal
 from ops.login import NAME, new_login
 from ops.supervisor import CannotRun, Child, Supervisor
 from ops.welcome import welcome
+from txn import advice
 from txn.admin.door.users import read_users
 from txn.errors import BadSettings
 from txn.settings import Settings
@@ -30,8 +31,7 @@ DATA = ROOT / ".txn"
 #: Of the mock. It must not forget what Redis remembers, or an audit after a restart says that everything is lost.
 ROWS = DATA / "posting.jsonl"
 HOST = "127.0.0.1"
-#: In flight at most, as many as 1000 a second need at a posting service of 100 ms: docs/performance.md
-WORKERS, THREADS = 2, 192
+WORKERS, THREADS = advice.PROCESSES, advice.THREADS
 #: Workers start last, because the API tells whether they are there; they stop once nothing new can come in.
 STOP_ORDER = ["api", "worker", "mock", "valkey"]
 

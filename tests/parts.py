@@ -53,7 +53,7 @@ class Parts:
         self.statistics = StatisticsReader(self.client, self.keys, clock)
         self.letters = DeadLetters(self.client, self.keys)
         self.runs = BulkRuns(self.client, self.keys, clock)
-        self.timings = Timings(self.client, self.keys)
+        self.timings = Timings(self.client, self.keys, clock)
         self.journal = Journal(self.client, self.keys)
         self.operations = Operations(self.store, self.runs)
 

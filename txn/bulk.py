@@ -3,6 +3,7 @@
 import logging
 import secrets
 import time
+from collections import deque
 from collections.abc import Callable
 
 from txn.model.dead_letter import Action
@@ -14,9 +15,10 @@ log = logging.getLogger("txn.journal")
 
 #: Letters that are replayed or discarded with one call ...
 CHUNK = 100
-#: ... and with one tick: 2,000 a second, which submits do not notice.
+#: ... and with one tick, in all runs: 2,000 a second, which submits do not notice.
 PER_TICK = 500
 BUSY_S = 0.25
+PER_SECOND = int(PER_TICK / BUSY_S)
 #: Time of one tick, which matters when few of many letters match.
 TICK_S = 0.1
 #: With nothing to move on: one cheap read.
@@ -35,34 +37,39 @@ class BulkRunner:
     ) -> None:
         self._runs, self._letters, self._monotonic_s = runs, letters, monotonic_s
         self._worker = f"{name}#{secrets.token_hex(6)}"
+        self._turn = 0
 
     def tick(self) -> float:
-        """Move one run on, if there is one that nobody else moves: seconds to the next tick.
+        """Move on all runs that nobody else moves, a chunk of each in turn: seconds to the next tick.
 
-        Raises: StoreUnavailable; whoever comes next goes on where the run stands.
+        Raises: StoreUnavailable; whoever comes next goes on where the runs stand.
         """
-        for run_id in self._runs.active():
-            if self._runs.take(run_id, self._worker) == "taken":
-                self._move(run_id)
-                return BUSY_S
-        return IDLE_S
-
-    def _move(self, run_id: str) -> None:
-        began, moved = self._monotonic_s(), 0
-        while moved < PER_TICK and self._monotonic_s() - began < TICK_S:
+        runs, mine = self._in_turn(), set[str]()
+        began, moved, replayed = self._monotonic_s(), 0, 0
+        while runs and moved < PER_TICK and self._monotonic_s() - began < TICK_S:
+            run_id = runs.popleft()
+            if run_id not in mine and self._runs.take(run_id, self._worker) != "taken":
+                continue
+            mine.add(run_id)
             run = self._runs.read(run_id)
             full = run.what is Action.REPLAY and run.queued >= MAX_QUEUED
-            if full and moved:
-                return
+            if full and replayed:
+                continue
             chunk = self._letters.chunk(run.filter, run.cursor_ms, run.before_ms, TRICKLE if full else CHUNK)
-            line = history_line(run.what, run.by, run.why, run.id)
-            verdict = self._runs.step(run, self._worker, chunk, line)
-            if verdict != "moved":
-                self._say(run, verdict)
-                return
-            if full:
-                return
+            verdict = self._runs.step(run, self._worker, chunk, history_line(run.what, run.by, run.why, run.id))
+            self._say(run, verdict)
             moved += len(chunk.ids)
+            replayed += len(chunk.ids) if run.what is Action.REPLAY else 0
+            if verdict == "moved" and not full:
+                runs.append(run_id)
+        return BUSY_S if mine else IDLE_S
+
+    def _in_turn(self) -> deque[str]:
+        """Another first each time: one that is slow, or cannot be moved at all, must not hold the others up."""
+        runs = deque(self._runs.active())
+        runs.rotate(self._turn)
+        self._turn += 1
+        return runs
 
     def _say(self, run: Run, verdict: str) -> None:
         if verdict == "finished":

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from txn.advice import START_WORKERS
 from txn.errors import Unavailable
 from txn.store.charts import History
 from txn.store.durability import DurabilityMonitor
@@ -57,20 +58,29 @@ def standing_still(statistics: Statistics, beat_ms: int | None = None) -> list[F
     return [*_workers(statistics, beat_ms), *_posting(statistics), *_waiting(statistics)]
 
 
+def at_risk(durability: DurabilityMonitor) -> Iterator[Finding]:
+    """That what is accepted can be lost, if it can. Only TXN_ALLOW_LOSSY_REDIS=1 lets it come to that."""
+    latest = durability.latest
+    if latest is None or latest.level == "durable":
+        return
+    if latest.level == "lossy":
+        yield Finding("bad", "Transactions are accepted that Redis can lose", latest.problem)
+    else:
+        yield Finding("bad", "Transactions are accepted, and whether Redis can lose them is not known", latest.problem)
+
+
 def _durability(look: Look) -> Iterator[Finding]:
     try:
         look.durability.require()
     except Unavailable as error:
         yield Finding("bad", "New transactions are refused", str(error))
-        return
-    latest = look.durability.latest
-    if latest is not None and latest.level == "lossy":
-        yield Finding("bad", "Transactions are accepted that Redis can lose", latest.problem)
+    else:
+        yield from at_risk(look.durability)
 
 
 def _workers(statistics: Statistics, beat_ms: int | None) -> Iterator[Finding]:
     if not statistics.workers:
-        hint = "start one: dramatiq txn.worker. Nothing is lost meanwhile, nothing is delivered either"
+        hint = f"start one: {START_WORKERS}. Nothing is lost meanwhile, nothing is delivered either"
         yield Finding("bad", "No worker is alive", hint, beat_ms, "/admin/queues", "Workers")
 
 

@@ -29,7 +29,7 @@ def main() -> None:
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
-    """{host, port, control_port, seed, faults, bare_list, rows}. Raises: SystemExit 2, with a sentence on standard error."""
+    """{host, port, control_port, seed, faults, bare_list, rows}. Raises: SystemExit 2, with a sentence on stderr."""
     parser = argparse.ArgumentParser(prog="python -m ops.mock_posting", description=__doc__)
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=_port, default=8080)

@@ -57,6 +57,21 @@ def test_without_a_session_every_endpoint_leads_to_the_login(browser: Browser) -
             assert result.status_code == 401
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("loginX", "login.html", "login/x", "login%2Fx", "login;x", "Login", "LOGIN", "logi", "login ", "login%00"),
+        *("static", "static/", "static/admin.css/x", "static/../queues", "static//admin.css", "staticX", "static2/x"),
+        *("x/login", "x/static/admin.css"),
+    ],
+)
+def test_what_only_looks_like_an_open_page_is_closed(browser: Browser, path: str) -> None:
+    result = browser.client.simulate_get(f"/admin/{path}")
+    assert result.status_code == 302
+    assert result.headers["Location"].startswith("/admin/login?next=")
+    assert browser.client.simulate_post(f"/admin/{path}").status_code == 401
+
+
 @pytest.mark.parametrize("method", ["HEAD", "PUT", "PATCH", "DELETE", "OPTIONS"])
 def test_no_other_method_gets_through(ada: Browser, method: str) -> None:
     for _, path, _ in endpoints(ada):

@@ -258,3 +258,12 @@ def test_a_page_is_compressed_for_whoever_takes_it(ada: Browser) -> None:
     small = ada.client.simulate_get("/admin", headers={"Accept-Encoding": "gzip, br"}, cookies=ada.cookies)
     assert small.headers["Content-Encoding"] == "gzip"
     assert len(small.content) < len(plain.content) / 5
+
+
+def test_a_doubt_that_is_over_is_none(ada: Browser, parts: Parts) -> None:
+    parts.accept("a")
+    parts.settle(parts.claimed("a"), Retry(Cause.UNCERTAIN, "500", Maybe(1_000), 0))
+    assert "in doubt" in text(ada.get("/admin/transactions/a").text).lower()
+    parts.clock.forward(2_000)
+    parts.settle(parts.claimed("a"), Retry(Cause.NOT_WRITTEN, "refused", Clear(), 0))
+    assert "in doubt" not in text(ada.get("/admin/transactions/a").text).lower()

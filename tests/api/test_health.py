@@ -5,6 +5,7 @@ from tests.api.client import submit, with_id
 from tests.api.test_submit import TIME
 from tests.parts import Parts
 from txn import __version__
+from txn.api.app import create_app
 from txn.model.outcome import Cause, Clear, Completed, Failed, Maybe, Retry
 from txn.model.transaction import ErrorCode, Evidence
 from txn.store.durability import Durability, DurabilityMonitor
@@ -204,6 +205,39 @@ def test_a_redis_that_can_lose_what_it_acknowledges_is_unhealthy_and_the_numbers
     assert result.json.keys() == NUMBERS | PROCESS | {"status", "problems"}
     [said] = result.json["problems"]
     assert "CONFIG SET appendonly yes" in said
+
+
+@pytest.mark.parametrize(
+    ("found", "said"),
+    [
+        (
+            Durability("lossy", "appendonly is 'no': run CONFIG SET appendonly yes"),
+            "accepted that Redis can lose: append",
+        ),
+        (Durability("unknown", "Redis refuses INFO"), "whether Redis can lose them is not known: Redis refuses INFO"),
+    ],
+)
+def test_what_is_accepted_although_redis_can_lose_it_is_degraded_and_named(
+    parts: Parts, worker: str, found: Durability, said: str
+) -> None:
+    monitor = DurabilityMonitor(allow_lossy=True)
+    monitor.latest = found
+    api = TestClient(create_app(parts.store, parts.statistics, monitor, parts.timings))
+    assert submit(api).status_code == 202
+    result = health(api)
+    assert (result.status_code, result.json["status"], result.json["durability"]) == (200, "degraded", found.level)
+    [problem] = result.json["problems"]
+    assert said in problem
+
+
+def test_a_lossy_redis_and_no_worker_are_both_named(parts: Parts) -> None:
+    monitor = DurabilityMonitor(allow_lossy=True)
+    monitor.latest = Durability("lossy", "appendonly is 'no'")
+    api = TestClient(create_app(parts.store, parts.statistics, monitor, parts.timings))
+    assert [problem.split(":")[0] for problem in health(api).json["problems"]] == [
+        "Transactions are accepted that Redis can lose",
+        "No worker is alive",
+    ]
 
 
 def test_a_posting_service_that_answers_and_takes_no_post_is_degraded_until_it_takes_one(

@@ -142,7 +142,7 @@ def test_calls_to_the_posting_service_are_told_apart_by_operation_and_answer(api
 def test_without_redis_it_says_just_that(remote: Connected, proxy: CuttingProxy) -> None:
     submit(remote.api, BODY)
     proxy.refuse()
-    assert scrape(remote.api) == {"txn_up": 0, "txn_redis_durable": 0}
+    assert scrape(remote.api) == {"txn_up": 0, "txn_redis_durable": 0, "txn_accepting": 0}
     proxy.mend()
     assert scrape(remote.api)["txn_accepted_total"] == 1
 
@@ -153,6 +153,28 @@ def test_a_redis_that_is_not_known_to_be_durable_is_not(
 ) -> None:
     monitor.latest = found
     assert scrape(api)["txn_redis_durable"] == 0
+
+
+@pytest.mark.parametrize("allowed", [False, True])
+@pytest.mark.parametrize(
+    ("found", "accepts"),
+    [
+        (Durability("durable", ""), (1, 1)),
+        (Durability("lossy", "appendonly is 'no'"), (0, 1)),
+        (Durability("unknown", "no right"), (0, 1)),
+        (Durability("durable", "", full=True), (0, 0)),
+    ],
+)
+def test_whether_transactions_are_accepted_is_told_from_whether_they_are_kept(
+    parts: Parts, found: Durability, accepts: tuple[int, int], allowed: bool
+) -> None:
+    monitor = DurabilityMonitor(allow_lossy=allowed)
+    monitor.latest = found
+    api = TestClient(create_app(parts.store, parts.statistics, monitor, parts.timings))
+    said = scrape(api)
+    assert said["txn_accepting"] == accepts[allowed]
+    assert said["txn_redis_durable"] == (found.level == "durable")
+    assert (api.simulate_get("/readyz").status_code == 200) == accepts[allowed]
 
 
 def test_it_speaks_openmetrics_to_those_who_ask(api: TestClient) -> None:

@@ -9,7 +9,9 @@ import pytest
 from tests.cli.terminal import Commands
 from tests.parts import Parts
 from txn.bulk import BulkRunner
+from txn.cli import follow
 from txn.model.transaction import ErrorCode
+from txn.store.statistics import ALIVE_MS, Statistics, StatisticsReader
 
 
 @pytest.fixture
@@ -71,6 +73,52 @@ def test_what_was_left_alone_is_named_and_the_exit_code_is_1(txn: Commands, part
     ]
     found = txn("replay", "fine", "nobody", "--yes", "--json")
     assert (found.code, found.json) == (1, {"replayed": [], "notFailed": ["fine"], "unknown": ["nobody"]})
+
+
+@pytest.mark.parametrize("command", [("replay",), ("replay", "--json"), ("discard", "--why", "x", "--json")])
+def test_without_a_worker_a_run_waits_and_the_command_says_so_and_ends(
+    txn: Commands, parts: Parts, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
+) -> None:
+    monkeypatch.setattr(follow, "PATIENCE_S", 0.5)
+    parts.fail("a")
+    done = txn(*command, "--all", "--yes")
+    assert (done.code, done.out) == (2, "")
+    said, sentence = done.err.splitlines()
+    assert said.startswith("No worker is alive")
+    [run_id] = parts.runs.active()
+    assert f"txn {command[0]}: no worker is alive, so run {run_id} waits" in sentence
+    assert BulkRunner(parts.runs, parts.letters, "h:1").tick()
+    assert parts.runs.read(run_id).state == "done"
+
+
+def test_a_worker_that_comes_in_time_moves_it_on(txn: Commands, parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
+    looks = list[int]()
+
+    def start_one(self: StatisticsReader) -> Statistics:
+        looks.append(1)
+        if len(looks) > 2:
+            parts.messages("one").heartbeat()
+            BulkRunner(parts.runs, parts.letters, "h:1").tick()
+        return read(self)
+
+    read = StatisticsReader.read
+    monkeypatch.setattr(StatisticsReader, "read", start_one)
+    parts.fail("a")
+    done = txn("replay", "--all", "--yes", "--json")
+    assert (done.code, done.json["done"]) == (0, 1)
+    assert done.err.count("No worker is alive") == 1
+
+
+def test_workers_that_die_while_a_run_goes_on_are_missed(
+    txn: Commands, parts: Parts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(follow, "PATIENCE_S", 0.5)
+    parts.fail("a")
+    parts.messages("one").heartbeat()
+    parts.client.zadd(parts.keys.heartbeats, {"one": parts.read_statistics().now_ms - ALIVE_MS + 300})
+    done = txn("replay", "--all", "--yes", "--json")
+    assert done.code == 2
+    assert "No worker is alive" in done.err
 
 
 @pytest.mark.parametrize("which", [("a",), ("--all",)])

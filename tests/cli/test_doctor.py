@@ -83,6 +83,18 @@ def test_too_few_threads_for_the_rate_are_a_warning(txn: Commands, parts: Parts,
     assert "start more" in warning["do"]
 
 
+@pytest.mark.parametrize(("minutes_ago", "level"), [(0, "warn"), (60, "ok")])
+def test_hangs_of_an_hour_ago_are_none_of_now(txn: Commands, parts: Parts, minutes_ago: int, level: str) -> None:
+    alive(parts)
+    minute = parts.read_statistics().now_ms // 60_000
+    parts.client.hset(f"{parts.keys.minute}{minute}", "accepted", 3_000)
+    parts.clock.forward(-minutes_ago * 60_000)
+    for _ in range(100):
+        parts.timings.note("post:none", 5.01)
+    parts.timings.flush()
+    assert found(txn("doctor", "--json"), "workers")["level"] == level
+
+
 @pytest.mark.parametrize(("ahead_ms", "level"), [(300, "ok"), (5_000, "warn"), (-5_000, "warn")])
 def test_a_workers_clock_that_nobody_keeps_is_a_warning(txn: Commands, parts: Parts, ahead_ms: int, level: str) -> None:
     alive(parts, ahead_ms)

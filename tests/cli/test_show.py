@@ -2,7 +2,7 @@ import pytest
 
 from tests.cli.terminal import Commands
 from tests.parts import BODY, Parts
-from txn.model.outcome import Cause, Completed, Maybe, Retry
+from txn.model.outcome import Cause, Clear, Completed, Maybe, Retry
 from txn.model.submission import id_for_key, parse_submission
 from txn.model.transaction import Evidence
 
@@ -114,3 +114,12 @@ def test_an_id_is_never_cut(txn: Commands, parts: Parts, columns: int) -> None:
         found = txn(*arguments, columns=columns).out
         assert "".join(found.split()).count("i") >= 64
         assert "…iii" not in found
+
+
+def test_a_doubt_that_is_over_is_none(txn: Commands, parts: Parts) -> None:
+    parts.accept("a")
+    parts.settle(parts.claimed("a"), Retry(Cause.UNCERTAIN, "500", Maybe(1_000), 0))
+    assert "in doubt" in txn("show", "a").out
+    parts.clock.forward(2_000)
+    parts.settle(parts.claimed("a"), Retry(Cause.NOT_WRITTEN, "refused", Clear(), 0))
+    assert "in doubt" not in txn("show", "a").out

@@ -1,3 +1,4 @@
+import io
 import logging
 from collections.abc import Callable
 from typing import Any
@@ -6,6 +7,9 @@ import pytest
 
 from tests.delivery.rig import Rig
 from txn.errors import SettleLost, StoreUnavailable
+from txn.logs.flood import Flood
+from txn.logs.setup import formatter
+from txn.logs.unbreakable import StreamHandler
 from txn.model.outcome import Settlement
 from txn.posting.transport import Answer
 
@@ -157,3 +161,22 @@ def test_giving_up_what_somebody_else_has_taken_over_is_said(
     if expected:
         found = fields(said)
         assert (found["transaction"], found["outcome"], found["verdict"]) == (name, "internal", "taken")
+
+
+def test_a_delivery_ends_as_it_must_whatever_has_become_of_the_log(rig: Build) -> None:
+    closed = io.StringIO()
+    closed.close()
+    handler = StreamHandler(closed)
+    handler.setFormatter(formatter(text=False))
+    handler.addFilter(Flood())
+    logging.getLogger().addHandler(handler)
+    try:
+        built = rig()
+        built.mock.faults(fail_before=1.0)
+        name = built.accept()
+        built.deliver(name)
+        built.mock.faults()
+        assert built.until_finished(name).status == "completed"
+        assert built.rows(name) == 1
+    finally:
+        logging.getLogger().removeHandler(handler)

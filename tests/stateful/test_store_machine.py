@@ -206,8 +206,8 @@ class StoreMachine(RuleBasedStateMachine):
             "processing": states["processing"],
             "completed": states["completed"],
             "dead": dead,
-            "in_doubt": sum("uncertain" in record for record in records),
-            "retrying": sum("failing" in record for record in records),
+            "in_doubt": sum(record.get("uncertain") == "1" for record in records),
+            "retrying": sum(record.get("failing") == "1" for record in records),
         }
         assert {name: counts.get(name, 0) for name in expected} == expected
 

@@ -1,3 +1,4 @@
+import contextlib
 import threading
 from collections import Counter
 
@@ -6,7 +7,7 @@ import pytest
 from tests.parts import Parts
 from txn import bulk
 from txn.bulk import BUSY_S, CHUNK, IDLE_S, BulkRunner
-from txn.errors import NotFound
+from txn.errors import NotFound, StoreUnavailable
 from txn.model.dead_letter import Action, Filter
 from txn.model.outcome import Clear, Failed
 from txn.model.transaction import ErrorCode
@@ -241,6 +242,88 @@ def test_a_replay_trickles_while_the_queue_is_full_and_a_discard_does_not(
     monkeypatch.setattr(bulk, "MAX_QUEUED", 500)
     runner.tick()
     assert {parts.status(one) for one in (*names, *waiting)} == {"pending"}
+
+
+def test_one_process_discards_while_a_replay_trickles(
+    parts: Parts, runner: BulkRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bulk, "MAX_QUEUED", 1)
+    monkeypatch.setattr(bulk, "TRICKLE", 1)
+    names = [failed_alone(parts, ErrorCode.REJECTED) for _ in range(5)]
+    others = [failed_alone(parts, ErrorCode.CONFLICT) for _ in range(5)]
+    start(parts, code="rejected")
+    start(parts, Action.DISCARD, run_id="discard", code="conflict")
+    assert runner.tick() == BUSY_S
+    assert all("discarded" in parts.record(other) for other in others)
+    assert [parts.status(name) for name in names] == ["pending", *["failed"] * 4]
+
+
+def test_two_replays_trickle_in_turn_and_no_faster_than_one(
+    parts: Parts, runner: BulkRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bulk, "MAX_QUEUED", 1)
+    monkeypatch.setattr(bulk, "TRICKLE", 1)
+    for code in (ErrorCode.REJECTED, ErrorCode.CONFLICT):
+        for _ in range(3):
+            failed_alone(parts, code)
+    start(parts, run_id="one", code="rejected")
+    start(parts, run_id="two", code="conflict")
+    for done in range(1, 5):
+        runner.tick()
+        assert parts.runs.read("one").done + parts.runs.read("two").done == done
+    assert parts.runs.read("one").done == 2
+
+
+@pytest.mark.parametrize("what", list(Action))
+def test_a_short_run_does_not_wait_for_a_long_one(
+    parts: Parts, runner: BulkRunner, monkeypatch: pytest.MonkeyPatch, what: Action
+) -> None:
+    monkeypatch.setattr(bulk, "CHUNK", 2)
+    monkeypatch.setattr(bulk, "PER_TICK", 2)
+    for _ in range(40):
+        failed_alone(parts, ErrorCode.REJECTED)
+    last = failed_alone(parts, ErrorCode.CONFLICT)
+    start(parts, Action.DISCARD, run_id="long", code="rejected")
+    start(parts, what, run_id="short", code="conflict")
+    runner.tick()
+    runner.tick()
+    assert parts.runs.read("short").state == "done"
+    assert parts.runs.read("long").done < 5
+    assert parts.status(last) == ("pending" if what is Action.REPLAY else "failed")
+
+
+def test_a_run_that_looks_for_what_there_is_not_does_not_hold_others_up(
+    parts: Parts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(6):
+        failed_alone(parts, ErrorCode.REJECTED)
+    monkeypatch.setattr("txn.store.dead_letters.SLICE", 1)
+    seconds = iter(range(1_000))
+    monkeypatch.setattr(bulk, "TICK_S", 1.5)  # one look a tick
+    runner = BulkRunner(parts.runs, parts.letters, "w", lambda: float(next(seconds)))
+    start(parts, run_id="looks", text="nowhere")
+    start(parts, run_id="short", code="rejected")
+    runner.tick()
+    runner.tick()
+    assert parts.runs.read("short").state == "done"
+    assert parts.runs.read("looks").state == "running"
+
+
+@pytest.mark.parametrize("damage", ["another type", "without its filter"])
+def test_a_run_that_cannot_be_moved_does_not_hold_others_up(parts: Parts, runner: BulkRunner, damage: str) -> None:
+    for _ in range(3):
+        failed_alone(parts, ErrorCode.REJECTED)
+    start(parts, run_id="broken")
+    start(parts, run_id="sound")
+    if damage == "another type":
+        parts.client.delete(parts.keys.bulk_run("broken"))
+        parts.client.set(parts.keys.bulk_run("broken"), "x")
+    else:
+        parts.client.hdel(parts.keys.bulk_run("broken"), "filter")
+    for _ in range(2):
+        with contextlib.suppress(StoreUnavailable, KeyError):
+            runner.tick()
+    assert parts.runs.read("sound").state == "done"
 
 
 def test_an_idle_worker_and_one_that_another_is_ahead_of_write_nothing(parts: Parts, runner: BulkRunner) -> None:

@@ -5,7 +5,7 @@ from tests.parts import Parts
 from tests.proxy import CuttingProxy
 from txn.errors import StoreUnavailable
 from txn.store.connection import connect
-from txn.store.timings import BUCKETS_MS, Timings
+from txn.store.timings import BUCKETS_MS, RECENT_MINUTES, Timings
 
 
 def test_what_several_processes_noted_is_added_up(parts: Parts) -> None:
@@ -61,3 +61,44 @@ def test_a_flush_whose_answer_is_lost_is_not_repeated(parts: Parts, server: Redi
         proxy.mend()
         timings.flush()
     assert sum(parts.timings.read()["submit"].counts) == 1
+
+
+def test_the_latest_minutes_are_told_apart_from_all_time(parts: Parts) -> None:
+    parts.begin_a_minute()
+    parts.timings.note("post:none", 5.01)
+    parts.timings.note("get:404", 0.02)
+    parts.timings.flush()
+    for minutes, there in ((1, True), (RECENT_MINUTES - 2, True), (1, False)):
+        parts.clock.forward(minutes * 60_000)
+        parts.timings.note("get:404", 0.02)
+        parts.timings.flush()
+        assert ("post:none" in parts.timings.recent()) == there
+    assert sum(parts.timings.recent()["get:404"].counts) == 3
+    assert sum(parts.timings.read()["get:404"].counts) == 4
+    assert sum(parts.timings.read()["post:none"].counts) == 1
+    parts.clock.forward(RECENT_MINUTES * 60_000)
+    assert parts.timings.recent() == {}
+
+
+def test_the_latest_minutes_of_several_processes_are_one(parts: Parts) -> None:
+    parts.begin_a_minute()
+    for _ in range(2):
+        process = Timings(parts.client, parts.keys, parts.clock)
+        process.note("get:404", 0.02)
+        process.flush()
+    assert sum(parts.timings.recent()["get:404"].counts) == 2
+
+
+def test_minutes_of_timings_expire_and_are_none_of_the_charts(parts: Parts) -> None:
+    parts.timings.note("get:404", 0.02)
+    parts.timings.flush()
+    [key] = parts.client.keys(f"{parts.keys.recent_timings}*")
+    assert 0 < parts.client.ttl(key) <= 2 * RECENT_MINUTES * 60
+    assert parts.client.ttl(parts.keys.timings) == -1
+
+
+def test_a_number_that_is_none_takes_nothing_else_away(parts: Parts) -> None:
+    parts.timings.note("get:404", 0.02)
+    parts.timings.flush()
+    parts.client.hset(parts.keys.timings, mapping={b"\xff:10": "1", "get:404:10": "many"})
+    assert sum(parts.timings.read()["get:404"].counts) == 1

@@ -6,9 +6,14 @@ from typing import Any
 import falcon
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from txn import bulk
 from txn.admin import show
 from txn.admin.assets import asset_url
 from txn.admin.flash import take_flash
+from txn.advice import START_WORKERS
+from txn.store.details import HISTORY_LINES
+from txn.store.statistics import MAX_WAITING_MS
+from txn.verdict import HIGH_ERROR_RATE
 
 HTML = "text/html; charset=utf-8"
 
@@ -41,5 +46,12 @@ def _environment() -> Environment:
         auto_reload=False,
     )
     environment.globals["asset"] = asset_url
+    environment.globals["advised"] = {
+        "start_workers": START_WORKERS,
+        "max_waiting_ms": MAX_WAITING_MS,
+        "high_error_rate": HIGH_ERROR_RATE,
+        "bulk_per_second": bulk.PER_SECOND,
+        "history_lines": HISTORY_LINES,
+    }
     environment.filters |= show.FILTERS
     return environment

@@ -1,5 +1,7 @@
 """How numbers and times look. Every function is a filter in templates."""
 
+from collections.abc import Callable
+
 from txn.model.transaction import rfc3339
 
 
@@ -86,15 +88,24 @@ def means(word: str) -> str:
     return _MEANINGS.get(word, word)
 
 
+def _if_known(shown: Callable[..., str]) -> Callable[..., str]:
+    """A filter that leaves open what a damaged record does not say."""
+
+    def known(value: float | None, *more: int) -> str:
+        return "not known" if value is None else shown(value, *more)
+
+    return known
+
+
 FILTERS = {
     "number": number,
     "short": short,
-    "span": span,
-    "ago": ago,
-    "utc": utc,
+    "span": _if_known(span),
+    "ago": _if_known(ago),
+    "utc": _if_known(utc),
     "since": since,
-    "clock": clock,
+    "clock": _if_known(clock),
     "percent": percent,
     "means": means,
-    "rfc3339": rfc3339,
+    "rfc3339": _if_known(rfc3339),
 }

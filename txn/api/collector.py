@@ -6,7 +6,7 @@ from itertools import accumulate
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from txn.errors import StoreUnavailable
+from txn.errors import StoreUnavailable, Unavailable
 from txn.model.outcome import Cause
 from txn.model.transaction import ErrorCode, Evidence
 from txn.store.charts import BUCKETS_MS
@@ -52,14 +52,23 @@ class SystemCollector(Collector):
         except StoreUnavailable:
             yield _gauge("up", "Whether Redis could be read", 0)
             yield _durable(durable=False)
+            yield _accepting(accepting=False)
             return
         latest = self._durability.latest
         yield _gauge("up", "Whether Redis could be read", 1)
         yield _durable(durable=latest is not None and latest.level == "durable")
+        yield _accepting(accepting=self._accepts())
         yield from _counters(statistics.counts)
         yield from _gauges(statistics)
         yield _end_to_end(statistics.counts)
         yield from _timed(timings)
+
+    def _accepts(self) -> bool:
+        try:
+            self._durability.require()
+        except Unavailable:
+            return False
+        return True
 
 
 def _counters(counts: Mapping[str, int]) -> Iterator[Metric]:
@@ -104,6 +113,10 @@ def _gauge(name: str, meaning: str, value: float) -> GaugeMetricFamily:
 
 def _durable(*, durable: bool) -> GaugeMetricFamily:
     return _gauge("redis_durable", "Whether Redis keeps what it acknowledges", int(durable))
+
+
+def _accepting(*, accepting: bool) -> GaugeMetricFamily:
+    return _gauge("accepting", "Whether new transactions are accepted", int(accepting))
 
 
 def _end_to_end(counts: Mapping[str, int]) -> HistogramMetricFamily:

@@ -11,7 +11,7 @@ from txn.model.content import dumps
 from txn.model.transaction import rfc3339
 from txn.store.durability import DurabilityMonitor
 from txn.store.statistics import Statistics, StatisticsReader
-from txn.verdict import standing_still
+from txn.verdict import at_risk, standing_still
 
 
 class Health:
@@ -37,7 +37,8 @@ class Health:
                 {"status": "unhealthy", "problems": [str(error)]} | self._process() | self._numbers(statistics)
             )
         else:
-            problems = [finding.sentence for finding in standing_still(statistics)]
+            found = [*at_risk(self._durability), *standing_still(statistics)]
+            problems = [finding.sentence for finding in found]
             status = {"status": "degraded" if problems else "healthy", "problems": problems}
             response.data = dumps(status | self._process() | self._numbers(statistics))
 

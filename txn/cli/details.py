@@ -21,7 +21,7 @@ _INDENT = 16
 
 def page(details: Details) -> Group:
     """State, facts, and the timeline if there is one."""
-    state = Text(_state(details), style=_STYLES.get(details.record["status"], ""))
+    state = Text(_state(details), style=_STYLES.get(details.status, ""))
     parts: list[RenderableType] = [Text.assemble((details.id, "bold"), " ", state), facts(_facts(details))]
     if details.history:
         parts += ["", *_timeline(details.history)]
@@ -48,12 +48,12 @@ def content(details: Details) -> dict[str, Any]:
 
 
 def _state(details: Details) -> str:
-    record, more = details.record, ""
+    more = ""
     if details.discarded:
         more = ", discarded"
-    elif record.get("uncertain"):
+    elif details.in_doubt:
         more = ", in doubt"
-    return record["status"] + more
+    return details.status + more
 
 
 def _facts(details: Details) -> Iterator[tuple[str, str]]:
@@ -71,7 +71,7 @@ def _past(details: Details) -> Iterator[tuple[str, str]]:
     if submitted := details.ms("submitted"):
         yield "submitted", f"{look.utc(submitted)}  {look.ago(submitted, now_ms)}"
     if submitted and (ended := details.ms("completed")):
-        yield record["status"], f"{look.utc(ended)}  after {look.span(ended - submitted)}"
+        yield details.status, f"{look.utc(ended)}  after {look.span(ended - submitted)}"
     if evidence := record.get("evidence"):
         yield "evidence", f"{evidence}: {look.means(evidence)}"
     if code := record.get("code"):
@@ -82,12 +82,12 @@ def _past(details: Details) -> Iterator[tuple[str, str]]:
 
 
 def _ahead(details: Details) -> Iterator[tuple[str, str]]:
-    record, now_ms = details.record, details.now_ms
-    if record["status"] == "pending" and (following := details.ms("next")):
+    now_ms = details.now_ms
+    if details.status == "pending" and (following := details.ms("next")):
         yield "next attempt", look.ago(following, now_ms)
-    if record["status"] == "processing" and (lease := details.ms("lease")):
+    if details.status == "processing" and (lease := details.ms("lease")):
         yield "lease ends", look.ago(lease, now_ms)
-    if record.get("uncertain") and (doubt := details.ms("doubt")):
+    if details.in_doubt and (doubt := details.ms("doubt")):
         yield "in doubt until", f"{look.utc(doubt)}  nobody posts before that"
 
 

@@ -97,7 +97,7 @@ def _workers(parts: Parts, call_ms: float | None) -> Iterator[Finding]:
         rate = recent.accepted / recent.minutes(statistics.now_ms) / 60
         deadline_ms = parts.settings.posting_timeout_ms
         with connect(parts.settings.redis_url, timeout_ms=READ_TIMEOUT_MS) as client:
-            timings = Timings(client, Keys(parts.settings.prefix, NAME)).read()
+            timings = Timings(client, Keys(parts.settings.prefix, NAME)).recent()
         load = workers.Load(rate, call_ms, workers.hangs(timings, deadline_ms), deadline_ms)
     yield from workers.check(parts.workers.read().workers, statistics, load)
 

@@ -7,15 +7,21 @@ import typer
 from rich import progress
 from rich.console import Console
 
-from txn.errors import StoreUnavailable
+from txn.advice import START_WORKERS
+from txn.errors import StoreUnavailable, Unavailable
 from txn.parts import Parts
 from txn.store.bulk_runs import Run
 
 INTERVAL_S = 0.2
+#: So long without a live worker, and the looking on ends. A deployment takes less.
+PATIENCE_S = 30.0
 
 
 def follow(parts: Parts, run_id: str, who: str) -> Run:
-    """Until it is over. Ctrl-C ends the looking on, and asks whether the run shall end too."""
+    """Until it is over. Ctrl-C ends the looking on, and asks whether the run shall end too.
+
+    Raises: StoreUnavailable; Unavailable if no worker has been alive for `PATIENCE_S`.
+    """
     try:
         return _until_over(parts, run_id)
     except StoreUnavailable as error:
@@ -40,15 +46,36 @@ def _until_over(parts: Parts, run_id: str) -> Run:
         disable=not sys.stderr.isatty(),
     ) as bar:
         task = bar.add_task("", total=None)
+        patience = _Patience(run_id)
         while True:
-            run = parts.runs.read(run_id)
-            bar.update(task, description=_doing(parts, run), completed=run.looked, total=run.total)
+            run, alone = parts.runs.read(run_id), not parts.statistics.read().workers
+            bar.update(task, description=_doing(run, alone=alone), completed=run.looked, total=run.total)
             if run.state != "running":
                 return run
+            patience.look(alone=alone)
             time.sleep(INTERVAL_S)
 
 
-def _doing(parts: Parts, run: Run) -> str:
-    if not parts.statistics.read().workers:
+class _Patience:
+    """Ends when no worker has been alive for so long, without a break."""
+
+    def __init__(self, run_id: str) -> None:
+        self._run_id, self._alone_since_s = run_id, float("inf")
+
+    def look(self, *, alone: bool) -> None:
+        """Raises: Unavailable."""
+        now_s = time.monotonic()
+        if alone and self._alone_since_s == float("inf") and not sys.stderr.isatty():  # the bar says it there
+            typer.echo(f"No worker is alive: the run waits for one, for {PATIENCE_S:.0f} s here.", err=True)
+        self._alone_since_s = min(self._alone_since_s, now_s) if alone else float("inf")
+        if now_s - self._alone_since_s >= PATIENCE_S:
+            raise Unavailable(
+                f"no worker is alive, so run {self._run_id} waits: start one ({START_WORKERS}) and it goes on by "
+                f"itself. Do not repeat it: /admin/bulk/{self._run_id} shows it, and can stop it"
+            )
+
+
+def _doing(run: Run, *, alone: bool) -> str:
+    if alone:
         return "waits for a worker"
     return "replaying" if run.what.value == "replay" else "discarding"

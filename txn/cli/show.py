@@ -69,7 +69,7 @@ def _document(details: Details) -> dict[str, Any]:
     ]
     return {
         "id": details.id,
-        "status": details.record["status"],
+        "status": details.status,
         **times,
         "content": content(details),
         "history": events,

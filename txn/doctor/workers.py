@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from txn.advice import START_WORKERS
 from txn.doctor.finding import Finding, Level
 from txn.store.statistics import MAX_WAITING_MS, Statistics
 from txn.store.timings import Histogram
@@ -40,13 +41,12 @@ def check(workers: Sequence[Worker], statistics: Statistics, load: Load | None) 
     if alive:
         yield _enough(alive, load)
     else:
-        do = "start one: dramatiq txn.worker --processes 2 --threads 192"
-        yield Finding("workers", Level.BAD, "none is alive", do)
+        yield Finding("workers", Level.BAD, "none is alive", f"start one: {START_WORKERS}")
     yield _lag(statistics)
 
 
 def hangs(timings: Mapping[str, Histogram], deadline_ms: int) -> float:
-    """Deliveries with a call that was given up at the deadline, as a share of all that the workers have counted."""
+    """Deliveries with a call that was given up at the deadline, as a share of all in `timings`."""
     hung = sum(_at_least(histogram, deadline_ms) for what, histogram in timings.items() if what.endswith(":none"))
     deliveries = max(_calls(timings, "get"), _calls(timings, "post"))
     return min(1.0, hung / deliveries) if deliveries else 0.0

@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from txn.logs.unbreakable import as_text
+
 #: Of one kind of line, so many go through in each window; the rest is counted and said at its end.
 BURST = 5
 WINDOW_S = 10.0
@@ -38,7 +40,13 @@ class Flood(logging.Filter):
         self._windows: dict[Kind, _Window] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Whether the line goes out."""
+        """Whether the line goes out. Raises nothing: it is called in the middle of a delivery."""
+        try:
+            return self._passes(record)
+        except Exception:  # noqa: BLE001
+            return True  # rather a line too many
+
+    def _passes(self, record: logging.LogRecord) -> bool:
         kind = _kind(record)
         if kind is None:
             return True
@@ -71,13 +79,13 @@ def _kind(record: logging.LogRecord) -> Kind | None:
     if getattr(record, "held_back", 0) or record.name == "txn.journal" or (named and record.levelno >= logging.ERROR):
         return None
     # "after 13 ms" and "after 14 ms" are the same news.
-    detail = _NUMBER.sub("0", str(getattr(record, "detail", "")))
+    detail = _NUMBER.sub("0", as_text(getattr(record, "detail", "")))
     return (
         record.name,
         record.levelno,
-        record.msg,
-        getattr(record, "outcome", ""),
-        getattr(record, "http", ""),
+        as_text(record.msg),
+        as_text(getattr(record, "outcome", "")),
+        as_text(getattr(record, "http", "")),
         detail,
     )
 
@@ -89,4 +97,4 @@ def _say(kind: Kind, window: _Window) -> None:
         logging.getLogger(__name__).warning("lines of too many kinds were held back", extra=extra)
         return
     extra |= {name: getattr(first, name) for name in ("outcome", "detail", "http") if hasattr(first, name)}
-    logging.getLogger(first.name).log(first.levelno, "more of: %s", first.msg, extra=extra)
+    logging.getLogger(first.name).log(first.levelno, "more of: %s", as_text(first.msg), extra=extra)

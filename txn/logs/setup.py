@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import structlog
 
+from txn.logs import unbreakable
 from txn.logs.flood import Flood
 from txn.loop import Loop
 
@@ -38,7 +39,7 @@ def config(level: str, style: Literal["auto", "json", "text"]) -> dict[str, Any]
         "version": 1,
         "disable_existing_loggers": False,
         "formatters": {"txn": {"()": formatter, "text": style == "text" or (style == "auto" and os.isatty(2))}},
-        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "txn", "stream": sys.stderr}},
+        "handlers": {"stderr": {"()": unbreakable.StreamHandler, "formatter": "txn", "stream": sys.stderr}},
         "root": {"level": level, "handlers": ["stderr"]},
         # gunicorn gives this one handlers of its own and shuts it off from the root.
         "loggers": {"gunicorn.error": {"level": level, "handlers": [], "propagate": True}},
@@ -57,16 +58,22 @@ def formatter(*, text: bool) -> logging.Formatter:
             )
         ]
     else:
-        last = [_time_first, structlog.processors.format_exc_info, structlog.processors.JSONRenderer(default=str)]
-    return structlog.stdlib.ProcessorFormatter(
-        foreign_pre_chain=[
-            structlog.processors.TimeStamper(fmt="iso", utc=True, key="timestamp"),
-            structlog.stdlib.add_log_level,
-            structlog.stdlib.add_logger_name,
-            _add_process,
-            structlog.stdlib.ExtraAdder(),
-        ],
-        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
+        last = [
+            _time_first,
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(default=unbreakable.as_text),
+        ]
+    return unbreakable.Formatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[
+                structlog.processors.TimeStamper(fmt="iso", utc=True, key="timestamp"),
+                structlog.stdlib.add_log_level,
+                structlog.stdlib.add_logger_name,
+                _add_process,
+                structlog.stdlib.ExtraAdder(),
+            ],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
+        )
     )
 
 

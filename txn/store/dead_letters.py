@@ -10,6 +10,7 @@ from txn.model.content import loads
 from txn.model.dead_letter import Filter
 from txn.model.transaction import ErrorCode
 from txn.store.details import Event, read_history
+from txn.store.fields import is_of_another_type, whole
 from txn.store.keys import Keys
 from txn.store.scripts import unavailable
 
@@ -190,7 +191,7 @@ class DeadLetters:
             replies = _executed(pipeline)
         # Who was replayed a moment ago is no letter any more.
         rows = zip(places, replies[::2], replies[1::2], strict=True)
-        return [_letter(place, fields, payload) for place, fields, payload in rows if fields[0]]
+        return [_letter(place, fields, payload) for place, fields, payload in rows if fields and fields[0]]
 
 
 def _taken(places: Sequence[_Place], matches: Sequence[bool], limit: int) -> tuple[list[_Place], int]:
@@ -213,8 +214,8 @@ def _letter(place: _Place, fields: Sequence[bytes | None], payload: bytes | None
         failed_ms=place[1],
         code=code,
         detail=detail,
-        attempts=int(attempts or 0),
-        submitted_ms=int(submitted) if submitted else None,
+        attempts=whole(attempts) or 0,
+        submitted_ms=whole(submitted),
         last_answer=answers[-1] if answers else None,
         last_event=events[-1] if events else None,
         amount=str(content.get("amount", "")),
@@ -231,10 +232,15 @@ def _content(payload: bytes | None) -> dict[str, Any]:
 
 
 def _executed(pipeline: Any) -> list[Any]:
+    """The replies; None for a key that is no record, which must not take the others away."""
     try:
-        return list(pipeline.execute())
+        replies = pipeline.execute(raise_on_error=False)
     except redis.RedisError as error:
         raise unavailable(error) from error
+    for reply in replies:
+        if isinstance(reply, redis.RedisError) and not is_of_another_type(reply):
+            raise unavailable(reply) from reply
+    return [None if is_of_another_type(reply) else reply for reply in replies]
 
 
 def _bound(ms: int | None, otherwise: str) -> str:

@@ -5,10 +5,14 @@ from dataclasses import dataclass, fields
 
 import redis
 
-from txn.errors import NotFound
+from txn.errors import NotFound, RecordUnreadable
 from txn.model.content import loads
+from txn.store.fields import is_of_another_type, whole
 from txn.store.keys import Keys
 from txn.store.scripts import unavailable
+
+#: Lines that a record's history keeps: the latest (settle.lua).
+HISTORY_LINES = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +60,24 @@ class Details:
         return _event(f"0 {self.record['discarded']}") if "discarded" in self.record else None
 
     def ms(self, field: str) -> int | None:
-        """A time of the record."""
-        found = self.record.get(field)
-        return int(found) if found else None
+        """A time of the record; None: it says none that can be read."""
+        return whole(self.record.get(field))
+
+    @property
+    def status(self) -> str:
+        """As it is written, maybe by a newer version."""
+        return self.record.get("status", "without a status")
+
+    @property
+    def in_doubt(self) -> bool:
+        """Whether an earlier POST may still turn up, as far as anybody has said."""
+        return self.record.get("uncertain") == "1"
+
+    @property
+    def took_ms(self) -> int | None:
+        """From the submit to the end, if both are known."""
+        submitted, ended = self.ms("submitted"), self.ms("completed")
+        return None if submitted is None or ended is None else ended - submitted
 
 
 class DetailReader:
@@ -76,9 +95,15 @@ class DetailReader:
                 pipeline.get(keys.payload(transaction_id))
                 pipeline.zscore(keys.due, transaction_id)
                 pipeline.time()
-                record, payload, due, (seconds, micros) = pipeline.execute()
+                record, payload, due, (seconds, micros) = pipeline.execute(raise_on_error=False)
         except redis.RedisError as error:
             raise unavailable(error) from error
+        if is_of_another_type(record):
+            raise RecordUnreadable(f"where the record of {transaction_id} should be, Redis has a key of another type")
+        payload = b"" if is_of_another_type(payload) else payload
+        for reply in (record, payload, due):
+            if isinstance(reply, redis.RedisError):
+                raise unavailable(reply) from reply
         if not record:
             raise NotFound("there is no transaction with this id")
         texts = {name.decode(): value.decode(errors="replace") for name, value in record.items()}

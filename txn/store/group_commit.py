@@ -1,7 +1,8 @@
 """Calls of many threads, sent to Redis together: they share a round trip, and the server's one wait for the disk.
 
-There is no thread for it. Whoever finds nobody sending becomes the sender, for all who have come by then; those
-who come meanwhile are the next batch, and the first of them its sender.
+There is no thread for it. Whoever finds nobody sending leads: sends for all who have come by then. Those who come
+meanwhile are the next batch, and the first of them leads it. A thread can be interrupted anywhere, also between being
+told to lead and sending: then whoever waits for it is told, and another one leads.
 """
 
 import threading
@@ -20,17 +21,30 @@ LOOK_EVERY_S = 1.0
 _LOOK = hiredis.pack_command(("INFO", "replication"))  # type: ignore[arg-type]  # its types know tuples of one length only
 
 
+_PENDING: Any = object()
+
+
 class _Call:
     """A command on its way, and what became of it."""
 
-    __slots__ = ("arrived", "leads", "packed", "reply")
+    __slots__ = ("_arrived", "packed", "reply")
 
     def __init__(self, packed: bytes) -> None:
         self.packed = packed
-        self.reply: Any = None
-        self.leads = False
-        self.arrived = threading.Lock()
-        self.arrived.acquire()
+        self.reply: Any = _PENDING
+        self._arrived = threading.Lock()
+        self._arrived.acquire()
+
+    def wait(self) -> None:
+        """Until there is a reply, or its thread is to send."""
+        self._arrived.acquire()
+
+    def wake(self) -> None:
+        """End the one wait, or make that there is none. Once more does no harm."""
+        try:
+            self._arrived.release()
+        except RuntimeError:
+            return
 
 
 def group_of(client: redis.Redis) -> "GroupCommit":
@@ -46,9 +60,11 @@ class GroupCommit:
         self._pool = client.connection_pool
         self._connection: Any = None
         self._next_look_s, self._may_look = 0.0, True
+        self._in_step = True  # no reply is on its way to nobody
         self._lock = threading.Lock()
         self._waiting: list[_Call] = []
-        self._sending = False
+        self._batch: list[_Call] = []  # what the leader sends
+        self._leader: _Call | None = None
 
     def call(self, *command: str | bytes | int) -> Any:
         """The command's reply.
@@ -56,34 +72,43 @@ class GroupCommit:
         Raises: redis.RedisError. The command may have run all the same, unless it is a ResponseError.
         """
         call = _Call(hiredis.pack_command(command))  # type: ignore[arg-type]  # its types know tuples of one length only
-        with self._lock:
-            self._waiting.append(call)
-            leads, self._sending = not self._sending, True
-        if not leads:
-            call.arrived.acquire()
-            leads = call.leads
-        if leads:
-            self._send_batch()
+        try:
+            self._take_part(call)
+        except BaseException:
+            # Dramatiq's TimeLimit and Shutdown, Ctrl-C, gevent's kill: they come anywhere, and one may follow another.
+            try:
+                self._leave(call)
+            except BaseException:
+                self._leave(call)
+                raise
+            raise
         if isinstance(call.reply, Exception):
             raise call.reply
         return call.reply
 
-    def _send_batch(self) -> None:
-        """Send for all who wait; whatever happens, each of them gets a reply, and the next batch a sender."""
+    def _take_part(self, call: _Call) -> None:
         with self._lock:
-            batch, self._waiting = self._waiting, []
+            self._waiting.append(call)
+            if self._leader is None:
+                self._leader = call
+        if self._leader is not call:
+            call.wait()
+        if self._leader is call:
+            self._send_batch()
+
+    def _send_batch(self) -> None:
+        """Send for all who wait: each of them gets a reply, and the next batch a leader."""
+        with self._lock:
+            batch = self._batch = self._waiting
+            self._waiting = []
         try:
             replies = self._exchange([call.packed for call in batch])
         except redis.RedisError as error:
             replies = [error] * len(batch)
-        except BaseException:
-            replies = [redis.ConnectionError("the sender was interrupted")] * len(batch)
-            raise
-        finally:
-            for call, reply in zip(batch, replies, strict=True):
-                call.reply = reply
-                call.arrived.release()
-            self._hand_over(replies[0])
+        for call, reply in zip(batch, replies, strict=True):
+            call.reply = reply
+            call.wake()
+        self._hand_over(replies[0])
 
     def _hand_over(self, reply: Any) -> None:
         with self._lock:
@@ -91,12 +116,31 @@ class GroupCommit:
                 # The server hangs: who has waited behind us need not wait as long again. Nothing of theirs was sent.
                 for call in self._waiting:
                     call.reply = reply
-                    call.arrived.release()
+                    call.wake()
                 self._waiting = []
-            self._sending = bool(self._waiting)
-            if self._waiting:
-                self._waiting[0].leads = True
-                self._waiting[0].arrived.release()
+            self._batch, self._leader = [], None
+            self._appoint()
+
+    def _appoint(self) -> None:
+        """See that somebody leads, if anybody waits, and knows it."""
+        if self._leader is None and self._waiting:
+            self._leader = self._waiting[0]
+        if self._leader is not None:
+            self._leader.wake()
+
+    def _leave(self, call: _Call) -> None:
+        """Its thread was interrupted, wherever it stood: nobody may wait for it. Repeating this does no harm."""
+        with self._lock:
+            if self._leader is call:
+                for other in self._batch:
+                    if other.reply is _PENDING:
+                        other.reply = redis.ConnectionError("the sender was interrupted")
+                for other in (*self._batch, *self._waiting):
+                    if other.reply is not _PENDING:
+                        other.wake()
+                self._batch, self._leader = [], None
+            self._waiting = [other for other in self._waiting if other is not call and other.reply is _PENDING]
+            self._appoint()
 
     def _exchange(self, packed: Sequence[bytes]) -> list[Any]:
         """The replies in order, errors of single commands among them. Raises: redis.RedisError, for all of them."""
@@ -106,10 +150,12 @@ class GroupCommit:
             connection.send_packed_command([b"".join([_LOOK, *packed] if looks else packed)], check_health=False)
             if looks:
                 self._see(connection, _reply(connection))
-            return [_reply(connection) for _ in packed]
+            replies = [_reply(connection) for _ in packed]
         except BaseException:
             connection.disconnect()  # or a late reply would be taken for the next one
             raise
+        self._in_step = True
+        return replies
 
     def _see(self, connection: Any, reply: Any) -> None:
         """Leave a server that is a replica. Who may not ask (ACL) does not ask again."""
@@ -119,10 +165,13 @@ class GroupCommit:
             leave_replica(connection)
 
     def _connected(self) -> Any:
-        """The connection, a new one if the server has closed it meanwhile."""
+        """The connection, a new one if the server has closed it meanwhile, or whoever used it was interrupted."""
+        in_step, self._in_step = self._in_step, False
         if self._connection is None:
             self._connection = self._pool.get_connection()
         connection = self._connection
+        if not in_step:
+            connection.disconnect()
         connection.connect()
         try:
             fresh = not connection.can_read()

@@ -59,6 +59,11 @@ class Keys:
         return f"{self.prefix}posting"
 
     @property
+    def recent_timings(self) -> str:
+        """Stem of the hashes `minute:timings:<minutes since the epoch>`: the same for one minute; they expire."""
+        return f"{self.minute}timings:"
+
+    @property
     def namespace(self) -> str:
         """Dramatiq's namespace."""
         return f"{self.prefix}dramatiq"

@@ -1,11 +1,12 @@
 """Numbers for people and probes, read beside the store. The delivery path does not use them."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import redis
 
+from txn.store.fields import whole
 from txn.store.keys import Keys
 from txn.store.scripts import Scripts
 
@@ -90,25 +91,22 @@ class StatisticsReader:
         counts, unfinished, oldest, due_lag, workers, attempts, failed, *reply = reply
         answered, outage, reason, refused, left_alone, now = reply
         return Statistics(
-            counts={name.decode(): _number(value) for name, value in zip(counts[::2], counts[1::2], strict=True)},
+            counts=_counts(counts),
             unfinished=unfinished,
             oldest_waiting_ms=oldest,
             due_lag_ms=due_lag,
             workers=workers,
             attempts=attempts,
             failed_attempts=failed,
-            answered_ms=None if answered is None else int(answered),
-            outage_ms=None if outage is None else int(outage),
-            outage_reason="" if reason is None else reason.decode(),
-            refused_ms=None if refused is None else int(refused),
+            answered_ms=whole(answered),
+            outage_ms=whole(outage),
+            outage_reason="" if reason is None else reason.decode(errors="replace"),
+            refused_ms=whole(refused),
             left_alone=left_alone,
             now_ms=int(now),
         )
 
 
-def _number(value: bytes) -> int:
-    """0 for what is none: somebody's hand was there, and health must not end for it."""
-    try:
-        return int(value)
-    except ValueError:
-        return 0
+def _counts(flat: Sequence[bytes]) -> dict[str, int]:
+    found = {name.decode(errors="replace"): whole(value) for name, value in zip(flat[::2], flat[1::2], strict=True)}
+    return {name: value for name, value in found.items() if value is not None}

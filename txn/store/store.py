@@ -12,6 +12,7 @@ from txn.model.outcome import Clear, Completed, Doubt, Failed, Maybe, Mode, Outc
 from txn.model.submission import Submission
 from txn.model.transaction import Failure, Status, Transaction
 from txn.settings import Settings
+from txn.store.fields import whole
 from txn.store.keys import Keys
 from txn.store.scripts import Scripts, unavailable
 
@@ -305,15 +306,16 @@ def _doubt(doubt: Doubt) -> tuple[str, int]:
 
 
 def _transaction(transaction_id: str, fields: list[bytes | None]) -> Transaction:
-    status, submitted, completed, code, detail = (None if field is None else field.decode() for field in fields)
-    if status not in _KNOWN or submitted is None:
+    status, submitted, completed, code, detail = (
+        None if field is None else field.decode(errors="replace") for field in fields
+    )
+    submitted_ms = whole(submitted)
+    if status not in _KNOWN or submitted_ms is None:
         raise RecordUnreadable(
             f"the record of {transaction_id} is in a state that txn {__version__} cannot read: ask a newer version"
         )
     failure = Failure(code, detail or "") if status == Status.FAILED and code is not None else None
-    return Transaction(
-        transaction_id, Status(status), int(submitted), None if completed is None else int(completed), failure
-    )
+    return Transaction(transaction_id, Status(status), submitted_ms, whole(completed), failure)
 
 
 _KNOWN = frozenset(Status)

@@ -6,6 +6,7 @@ from typing import Any
 
 import redis
 
+from txn.store.fields import whole
 from txn.store.keys import Keys
 from txn.store.scripts import Scripts, unavailable
 from txn.store.statistics import ALIVE_MS
@@ -47,14 +48,14 @@ class Worker:
 
 @dataclass(frozen=True, slots=True)
 class InFlight:
-    """A transaction that a worker is delivering. It was claimed a lease before `lease_end_ms`."""
+    """A transaction that a worker is delivering, claimed a lease before `lease_end_ms`. None: it does not say."""
 
     id: str
     worker: str
-    lease_end_ms: int
+    lease_end_ms: int | None
     attempts: int
     mode: str
-    submitted_ms: int
+    submitted_ms: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +96,7 @@ class WorkerReader:
         )
         found = sorted((_worker(*reply, now_ms=int(now)) for reply in workers), key=lambda one: one.name)
         names = {worker.consumer: worker.name for worker in found}
-        flights = sorted((_in_flight(reply, names) for reply in in_flight), key=lambda one: one.lease_end_ms)
+        flights = sorted((_in_flight(reply, names) for reply in in_flight), key=lambda one: one.lease_end_ms or 0)
         complete = len(found) < MAX_WORKERS and sum(worker.held for worker in found) <= MAX_LOOKED_AT
         return Floor(int(now), queued, unfinished, dead, found, flights, complete)
 
@@ -114,7 +115,7 @@ class WorkerReader:
 
 def _worker(consumer: bytes, beat: bytes, held: int, about: list[bytes | None], *, now_ms: int) -> Worker:
     host, pid, threads, version, started, processed, rate, clock = (
-        "" if one is None else one.decode() for one in about
+        "" if one is None else one.decode(errors="replace") for one in about
     )
     return Worker(
         consumer=consumer.decode(),
@@ -125,13 +126,20 @@ def _worker(consumer: bytes, beat: bytes, held: int, about: list[bytes | None], 
         pid=pid,
         threads=threads,
         version=version,
-        started_ms=int(started) if started else None,
-        processed=int(processed) if processed else None,
-        rate=float(rate) if rate else None,
-        clock_ms=int(clock) if clock else None,
+        started_ms=whole(started),
+        processed=whole(processed),
+        rate=_rate(rate),
+        clock_ms=whole(clock),
     )
 
 
+def _rate(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
 def _in_flight(reply: list[Any], names: dict[str, str]) -> InFlight:
-    name, consumer, lease, attempts, mode, submitted = (item.decode() for item in reply)
-    return InFlight(name, names[consumer], int(lease), int(attempts), mode, int(submitted))
+    name, consumer, lease, attempts, mode, submitted = (item.decode(errors="replace") for item in reply)
+    return InFlight(name, names[consumer], whole(lease), whole(attempts) or 0, mode, whole(submitted))

@@ -1,5 +1,6 @@
 """The guard in front of every page: session, role, CSRF token, and what every answer carries."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlencode
@@ -42,7 +43,7 @@ class Guard:
         self._roles: Mapping[tuple[str, str], Role | None] = {
             (route.template, method): role for route in routes for method, role in route.roles.items()
         }
-        self._open = {template for (template, _), role in self._roles.items() if role is None}
+        self._open = [_pattern(template) for (template, _), role in self._roles.items() if role is None]
         self._sessions = sessions
 
     def process_request(self, request: falcon.Request, response: falcon.Response) -> None:
@@ -82,7 +83,12 @@ class Guard:
                 response.set_header(name, value)
 
     def _is_open(self, path: str) -> bool:
-        return any(path == template or path.startswith(template.partition("{")[0]) for template in self._open)
+        return any(pattern.fullmatch(path) for pattern in self._open)
+
+
+def _pattern(template: str) -> re.Pattern[str]:
+    """The paths of a URI template: what stands in braces is one part of a path."""
+    return re.compile("[^/]+".join(map(re.escape, re.split(r"\{[^{}]+\}", template))))
 
 
 def _turn_away(request: falcon.Request) -> None:

@@ -66,10 +66,10 @@ local function write(field, value)
 end
 
 if status == 'processing' then
-    -- The worker before us never settled: its POST may be anywhere.
+    -- The worker before us never settled. Its POST may be anywhere, if it could post, until the doubt that it wrote is over.
     crashes = crashes + 1
     write('crashes', crashes)
-    if r[13] ~= '1' then
+    if mode == 'post' and (tonumber(r[4]) or 0) > now and r[13] ~= '1' then
         write('uncertain', 1)
         raise(KEYS[4], 'in_doubt', 1)
     end

@@ -51,7 +51,7 @@ local next_round = now + pause()
 local head = redis.call('LINDEX', queue, 0)
 local head_pushed = math.huge
 if head then
-    local r = redis.pcall('HMGET', t_stem .. (head:match('^[^~]+') or ''), 'queued', 'submitted')
+    local r = fields(t_stem .. head:match('^[^~]*'), 'queued', 'submitted')
     head_pushed = tonumber(r[1]) or tonumber(r[2]) or 0
 end
 

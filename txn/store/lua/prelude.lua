@@ -15,6 +15,13 @@ local function clock(shift)
     return time[1] * 1000 + math.floor(time[2] / 1000) + tonumber(shift)
 end
 
+-- Fields of a record as HMGET gives them; none if the key is no record: one of another type must not stop those beside it.
+local function fields(record, ...)
+    local r = redis.pcall('HMGET', record, ...)
+    if not r.err then return r end
+    return r.err:find('WRONGTYPE', 1, true) and {} or redis.call('HMGET', record, ...)
+end
+
 -- Numbers go into records without exponent or fraction.
 local function int(number)
     return string.format('%.0f', number)
@@ -151,8 +158,7 @@ end
 -- What an operator's `replay` or `discard` of one id would come to. Writes nothing.
 -- 'done' | 'half' (the record says so already, the rest is missing) | 'unknown' | 'not_failed'
 local function operable(what, at, record, id)
-    local r = redis.pcall('HMGET', record, 'status', 'code', 'discarded')
-    if r.err then return 'not_failed' end
+    local r = fields(record, 'status', 'code', 'discarded')
     if not r[1] then return 'unknown' end
     if what == 'replay' then
         if r[1] == 'failed' then return 'done' end

@@ -12,7 +12,7 @@ local now = clock(ARGV[3])
 -- How long a transaction has been waiting to be looked at; one whose next attempt is ahead is not waiting.
 local oldest = 0
 local function consider(id)
-    local r = redis.pcall('HMGET', KEYS[7] .. id, 'status', 'submitted', 'next')
+    local r = fields(KEYS[7] .. id, 'status', 'submitted', 'next')
     if r[1] == 'pending' then
         oldest = math.max(oldest, now - math.max(tonumber(r[2]) or now, tonumber(r[3]) or 0))
     end
@@ -20,7 +20,7 @@ end
 
 -- The queue is first in, first out, so its head has waited longest; the due index knows those that are in no queue.
 local head = redis.call('LINDEX', KEYS[3], 0)
-if head then consider(head:match('^[^~]+') or '') end
+if head then consider(head:match('^[^~]*')) end
 for _, id in ipairs(redis.call('ZRANGE', KEYS[2], 0, SAMPLE - 1)) do consider(id) end
 
 local first_look = tonumber(redis.call('ZRANGE', KEYS[2], 0, 0, 'WITHSCORES')[2])

@@ -27,10 +27,7 @@ local function found(what, name)
     findings[#findings + 1] = name
 end
 
-local function read(id, ...)
-    local r = redis.pcall('HMGET', t_stem .. id, ...)
-    return r.err and {} or r
-end
+local function read(id, ...) return fields(t_stem .. id, ...) end
 
 local function look_at(id)
     local r = read(id, 'status', 'code', 'completed', 'discarded')
