@@ -191,7 +191,7 @@ def test_a_set_up_that_is_wrong_uses_nothing_up_and_names_itself(rig: Build, ser
         assert one.deliver(name).status is Status.PENDING
         assert (record(one, name)["counted"], record(one, name)["doubt"]) == ("0", "0")
         one.until_due(name)
-    assert one.outcomes(name) == ["outage"] * 3
+    assert one.outcomes(name) == ["sent_away"] * 3
     assert f"answered {status}: check TXN_POSTING_URL" in one.parts.read_statistics().outage_reason
     assert one.deliver(name).status is Status.COMPLETED
     assert len(service.rows) == 1
