@@ -5,6 +5,7 @@ import pytest
 from ops.mock_posting.client import MockPosting
 from ops.ports import free_port
 from ops.redis_server import RedisServer
+from txn.store.scripts import _repeating
 
 
 @pytest.fixture(scope="package")
@@ -22,9 +23,12 @@ def crash_mock() -> Iterator[MockPosting]:
 
 
 @pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Waits that only make room for others are not waited for."""
+    _repeating.cache_clear()
     monkeypatch.setattr("txn.queue.consumer.POLL_S", 0)
     monkeypatch.setattr("txn.queue.consumer.UNAVAILABLE_S", 0)
     monkeypatch.setattr("txn.store.scripts.FIRST_PAUSE_S", 0.001)
     monkeypatch.setattr("txn.store.scripts.MAX_PAUSE_S", 0.01)
+    yield
+    _repeating.cache_clear()
