@@ -43,7 +43,7 @@ def test_the_disk_has_it_before_the_answer_leaves(tmp_path: Path) -> None:
         parts.accept("before")
         assert server.process is not None
         trace = tmp_path / "trace"
-        command = ["strace", "-f", "-e", "trace=write,writev,sendto,fsync,fdatasync", "-s", "200"]
+        command = ["strace", "-f", "-e", "trace=write,writev,sendto,fsync,fdatasync", "-s", "4000"]
         command += ["-o", str(trace), "-p", str(server.process.pid)]
         with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as strace:
             assert strace.stderr is not None
