@@ -1,5 +1,6 @@
 """The Makefile with Pythons of all kinds; nothing is installed."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -12,7 +13,10 @@ ROOT = Path(__file__).parents[2]
 
 def make(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     shutil.copy(ROOT / "Makefile", folder)
-    return subprocess.run(["make", *arguments], cwd=folder, text=True, capture_output=True, timeout=60, check=False)
+    own = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")}
+    return subprocess.run(
+        ["make", *arguments], cwd=folder, env=own, text=True, capture_output=True, timeout=60, check=False
+    )
 
 
 def fake(folder: Path, body: str) -> Path:
