@@ -97,7 +97,9 @@ NO_STATUS_TEST: Mutations = {
 }
 NO_DOUBT_WINDOW: Mutations = {"claim": (("if (tonumber(r[4]) or 0) > now or quarantined > now then", "if false then"),)}
 NO_DOUBT_OF_ITS_OWN: Mutations = {"claim": (("write('doubt', int(now + lease + doubt_window))", ""),)}
-NO_LEASE_REFUSAL: Mutations = {"claim": (("status == 'processing' and (tonumber(r[3]) or 0) > now then", "false then"),)}
+NO_LEASE_REFUSAL: Mutations = {
+    "claim": (("status == 'processing' and (tonumber(r[3]) or 0) > now then", "false then"),)
+}
 NO_END_OF_THE_EXCUSE: Mutations = {
     "due": (
         (
