@@ -43,6 +43,7 @@ class Script:
             return self._group.call("EVAL", self.script, len(keys), *keys, *args)
 
 
+@functools.cache
 def text_of(body: str) -> str:
     """A script as it is sent: run by the prelude's `whole`, behind what it uses of the prelude.
 
