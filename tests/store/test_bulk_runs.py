@@ -28,6 +28,15 @@ def start(parts: Parts, what: Action = Action.REPLAY, run_id: str = "run", **wan
     return parts.runs.read(run_id)
 
 
+def fail_apart(parts: Parts, number: int) -> list[str]:
+    """Dead letters of a millisecond each, for a chunk never ends within one."""
+    names = []
+    for _ in range(number):
+        names.append(parts.fail())
+        parts.clock.forward(1)
+    return names
+
+
 def to_the_end(parts: Parts, *runners: BulkRunner) -> Run:
     for _ in range(100):
         if not parts.runs.active():
@@ -43,7 +52,7 @@ def replays(parts: Parts, names: list[str]) -> Counter[int]:
 
 
 def test_a_run_replays_all_that_had_failed_when_it_began_and_counts(parts: Parts, runner: BulkRunner) -> None:
-    names = [parts.fail() for _ in range(2 * CHUNK + 7)]
+    names = fail_apart(parts, 2 * CHUNK + 7)
     assert start(parts).total == len(names)
     parts.clock.forward(10)
     later = parts.fail()
@@ -90,7 +99,7 @@ def test_what_fails_again_is_not_replayed_twice_by_the_same_run(
     parts: Parts, runner: BulkRunner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(bulk, "PER_TICK", 1)
-    names = [parts.fail() for _ in range(2 * CHUNK)]
+    names = fail_apart(parts, 2 * CHUNK)
     start(parts)
     runner.tick()
     replayed = [name for name in names if parts.status(name) == "pending"]
@@ -124,7 +133,7 @@ def test_a_worker_that_dies_between_two_chunks_loses_and_doubles_nothing(
     parts: Parts, runner: BulkRunner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(bulk, "PER_TICK", 1)
-    names = [parts.fail() for _ in range(3 * CHUNK)]
+    names = fail_apart(parts, 3 * CHUNK)
     start(parts)
     runner.tick()  # and is never heard of again
     heir = new_runner(parts, "two")
@@ -179,7 +188,7 @@ def test_a_run_that_is_stopped_stands_still_and_a_new_one_does_the_rest(
     parts: Parts, runner: BulkRunner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(bulk, "PER_TICK", 1)
-    names = [parts.fail() for _ in range(3 * CHUNK)]
+    names = fail_apart(parts, 3 * CHUNK)
     start(parts)
     runner.tick()
     assert parts.operations.stop_run("run", "vic") == "stopped"
