@@ -11,7 +11,7 @@ from txn.model.submission import parse_submission
 from txn.queue.message import NAME, message_template
 from txn.settings import Settings
 from txn.store.keys import Keys
-from txn.store.store import Store
+from txn.store.transactions import Store
 
 BATCH = 500
 

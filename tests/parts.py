@@ -6,18 +6,18 @@ from typing import Any, Self
 from txn.model.outcome import Clear, Failed, Outcome, Settlement
 from txn.model.submission import Submission, parse_submission
 from txn.model.transaction import ErrorCode
-from txn.operations import Operations
+from txn.operate.bulk_runs import BulkRuns
+from txn.operate.journal import Journal
+from txn.operate.operations import Operations
 from txn.queue.message import NAME, message_template
+from txn.readers.dead_letters import DeadLetters
+from txn.readers.statistics import Statistics, StatisticsReader
 from txn.settings import Settings
-from txn.store.bulk_runs import BulkRuns
 from txn.store.connection import connect
-from txn.store.dead_letters import DeadLetters
-from txn.store.journal import Journal
 from txn.store.keys import Keys
 from txn.store.messages import Messages
-from txn.store.statistics import Statistics, StatisticsReader
-from txn.store.store import Claim, Store
 from txn.store.timings import Timings
+from txn.store.transactions import Claim, Store
 
 BODY = b'{"amount": 100.50, "currency": "USD", "description": "Payment", "metadata": {"order_id": "12345"}}'
 

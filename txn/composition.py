@@ -8,33 +8,33 @@ from dramatiq.middleware import CurrentMessage
 from dramatiq.results import Results
 
 from txn.api.app import create_app
-from txn.bulk import BulkRunner
-from txn.delivery import Delivery
+from txn.delivery.rescuer import Rescuer
+from txn.delivery.rules import Delivery
+from txn.delivery.sweep import Sweep
 from txn.loop import Loop
-from txn.posting.chosen import open_transport
+from txn.operate.bulk_runner import BulkRunner
+from txn.operate.bulk_runs import BulkRuns
 from txn.posting.service import PostingService
 from txn.posting.timed import TimedTransport
-from txn.queue.about import About, worker_name
+from txn.posting.transports import open_transport
 from txn.queue.actor import declare_actor
 from txn.queue.broker import RecordBroker
+from txn.queue.heartbeat import About, worker_name
 from txn.queue.message import NAME, message_template
 from txn.queue.middleware import AddUpTimings, RunLoops, SettleEscaped, StopFetching, TellThreads
 from txn.queue.results import RecordResults
-from txn.rescuer import Rescuer
+from txn.readers.dead_letters import DeadLetters
+from txn.readers.state_log import Watch
+from txn.readers.statistics import StatisticsReader
 from txn.settings import Settings
-from txn.store.bulk_runs import BulkRuns
 from txn.store.connection import connect
-from txn.store.dead_letters import DeadLetters
 from txn.store.durability import DurabilityMonitor
 from txn.store.integrity import Integrity
 from txn.store.keys import Keys
 from txn.store.rights import Rights, RightsMonitor
-from txn.store.statistics import StatisticsReader
-from txn.store.store import Store
 from txn.store.timings import Timings
-from txn.sweep import Sweep
+from txn.store.transactions import Store
 from txn.url import split_origins
-from txn.watch import Watch
 
 #: An application as gunicorn calls it.
 Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]

@@ -12,22 +12,22 @@ from txn.admin.door.sessions import Sessions
 from txn.admin.door.users import read_users
 from txn.admin.route import Route
 from txn.admin.site import application, create_site, routes
-from txn.operations import Operations
-from txn.parts import Parts
+from txn.operate.bulk_runs import BulkRuns
+from txn.operate.journal import Journal
+from txn.operate.operations import Operations
+from txn.operate.tools import Parts
 from txn.queue.message import message_template
+from txn.readers.charts import Charts
+from txn.readers.dead_letters import DeadLetters
+from txn.readers.details import DetailReader
+from txn.readers.queued import MessageReader
+from txn.readers.statistics import StatisticsReader
+from txn.readers.workers import WorkerReader
 from txn.settings import Settings
-from txn.store.bulk_runs import BulkRuns
-from txn.store.charts import Charts
 from txn.store.connection import connect
-from txn.store.dead_letters import DeadLetters
-from txn.store.details import DetailReader
 from txn.store.durability import DurabilityMonitor
-from txn.store.journal import Journal
 from txn.store.keys import Keys
-from txn.store.queued import MessageReader
-from txn.store.statistics import StatisticsReader
-from txn.store.store import Store
-from txn.store.workers import WorkerReader
+from txn.store.transactions import Store
 
 PASSWORD = "right horse"  # hashed once: it takes 50 ms
 HASH = hash_password(PASSWORD)

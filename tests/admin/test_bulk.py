@@ -7,9 +7,9 @@ from tests.admin.site import Browser
 from tests.admin.test_failed import rows
 from tests.admin.test_pages import text
 from tests.parts import Parts
-from txn.bulk import MAX_QUEUED, TRICKLE, BulkRunner
 from txn.model.outcome import Cause, Clear, Retry
 from txn.model.transaction import ErrorCode
+from txn.operate.bulk_runner import MAX_QUEUED, TRICKLE, BulkRunner
 
 
 def hidden(page: str) -> dict[str, str]:

@@ -10,11 +10,11 @@ from tests.admin.site import Browser, parts_on
 from tests.admin.test_pages import HOSTILE, PAYLOAD, SECRET, text
 from tests.parts import Parts, submission
 from tests.proxy import CuttingProxy
-from txn.admin.letter_query import fields, query, read_filter
 from txn.errors import Invalid
 from txn.model.dead_letter import Action, Filter
 from txn.model.outcome import Clear, Failed
 from txn.model.transaction import ErrorCode
+from txn.operate.letter_query import fields, query, read_filter
 from txn.settings import Settings
 
 ANSWERED = json.dumps({"attempt": 1, "mode": "post", "outcome": "rejected", "detail": "no", "http": 422, "ms": 3})

@@ -9,8 +9,8 @@ from tests.cli.terminal import Commands
 from tests.parts import Parts
 from txn.api.app import create_app
 from txn.model.dead_letter import Action, Filter
-from txn.store.details import DetailReader
-from txn.store.workers import WorkerReader
+from txn.readers.details import DetailReader
+from txn.readers.workers import WorkerReader
 
 FIELDS = ("submitted", "lease", "mode", "attempts", "next", "completed", "code", "history", "doubt", "detail")
 

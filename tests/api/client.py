@@ -7,13 +7,13 @@ from falcon.testing import Result, TestClient
 from tests.parts import BODY, Clock
 from txn.api.app import create_app
 from txn.queue.message import NAME, message_template
+from txn.readers.statistics import StatisticsReader
 from txn.settings import Settings
 from txn.store.connection import connect
 from txn.store.durability import DurabilityMonitor
 from txn.store.keys import Keys
-from txn.store.statistics import StatisticsReader
-from txn.store.store import Store
 from txn.store.timings import Timings
+from txn.store.transactions import Store
 
 OTHER_BODY = b'{"amount": 7, "currency": "USD", "description": "Payment", "metadata": {"order_id": "12345"}}'
 

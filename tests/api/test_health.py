@@ -8,8 +8,8 @@ from txn import __version__
 from txn.api.app import create_app
 from txn.model.outcome import Cause, Clear, Completed, Failed, Maybe, Retry
 from txn.model.transaction import ErrorCode, Evidence
+from txn.readers.statistics import SILENT_MS
 from txn.store.durability import Durability, DurabilityMonitor
-from txn.store.statistics import SILENT_MS
 
 NUMBERS = {
     *("queueDepth", "pending", "processing", "completed", "failed", "retryCount", "inDoubt"),

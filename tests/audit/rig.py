@@ -15,8 +15,8 @@ from txn.model.transaction import ErrorCode, Evidence
 from txn.posting.curl import CurlTransport
 from txn.posting.listing import PostingList
 from txn.posting.service import PostingService
+from txn.readers.records import RecordReader
 from txn.store.integrity import Integrity
-from txn.store.records import RecordReader
 
 
 class Gate:

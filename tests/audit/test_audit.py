@@ -9,7 +9,7 @@ from tests.parts import BODY, Parts
 from txn.audit.report import LISTED
 from txn.model.content import dumps, loads
 from txn.model.transaction import ErrorCode, Evidence
-from txn.store.records import CHUNK
+from txn.readers.records import CHUNK
 
 NO_LIST = [404, 405, 501]
 

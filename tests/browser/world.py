@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tests.system.stack import Stack
 from txn.admin.door.passwords import hash_password
-from txn.store.charts import BUCKETS_MS
+from txn.readers.charts import BUCKETS_MS
 
 PASSWORD = "wrong horse"
 HOSTILE = "<script>console.error('injected')</script><img src=x onerror=console.error(1)>"

@@ -8,10 +8,10 @@ import pytest
 
 from tests.cli.terminal import Commands
 from tests.parts import Parts
-from txn.bulk import BulkRunner
 from txn.cli import follow
 from txn.model.transaction import ErrorCode
-from txn.store.statistics import ALIVE_MS, Statistics, StatisticsReader
+from txn.operate.bulk_runner import BulkRunner
+from txn.readers.statistics import ALIVE_MS, Statistics, StatisticsReader
 
 
 @pytest.fixture

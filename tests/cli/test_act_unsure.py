@@ -7,8 +7,8 @@ from tests.cli.terminal import Commands
 from tests.parts import Parts
 from tests.proxy import CuttingProxy
 from txn.model.dead_letter import Action, Filter
-from txn.operations import MAX_IDS
-from txn.store.bulk_runs import Run
+from txn.operate.bulk_runs import Run
+from txn.operate.operations import MAX_IDS
 
 
 @pytest.fixture

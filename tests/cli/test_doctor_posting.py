@@ -13,7 +13,7 @@ from tests.parts import Parts
 from tests.posting.raw_server import RawServer
 from txn.doctor import probe_row
 from txn.doctor.posting import check
-from txn.posting.requests_transport import RequestsTransport
+from txn.posting.requests.transport import RequestsTransport
 from txn.settings import Settings
 
 

@@ -17,7 +17,7 @@ from ops.mock_posting.client import MockPosting
 from tests.crash.world import BrokenPromise
 from tests.parts import Clock, Parts, submission
 from txn.clock import boot_ms
-from txn.delivery import Delivery
+from txn.delivery.rules import Delivery
 from txn.errors import SettleLost, StoreUnavailable
 from txn.posting.curl import CurlTransport
 from txn.posting.service import PostingService

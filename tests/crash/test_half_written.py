@@ -14,10 +14,10 @@ from tests.crash.half_written import SETTINGS, Rig, faulty_text_of
 from tests.crash.world import BrokenPromise
 from tests.doctor.test_rights import LUA
 from tests.parts import submission
+from txn.delivery.rescuer import LIMIT
 from txn.errors import TxnError
 from txn.model.dead_letter import Action, Filter
 from txn.model.outcome import Cause, Maybe, Released, Retry, Settlement
-from txn.rescuer import LIMIT
 from txn.store.integrity import Integrity
 
 TEXT_OF = txn.store.scripts.text_of

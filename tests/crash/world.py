@@ -16,7 +16,7 @@ from ops.mock_posting.client import MockPosting
 from ops.redis_server import RedisServer
 from tests.parts import BODY, Clock
 from txn.clock import boot_ms
-from txn.delivery import Delivery
+from txn.delivery.rules import Delivery
 from txn.errors import SettleLost, StoreUnavailable
 from txn.model.submission import parse_submission
 from txn.model.transaction import Transaction
@@ -25,13 +25,13 @@ from txn.posting.service import PostingService
 from txn.posting.transport import Answer, always
 from txn.queue.consumer import RecordConsumer
 from txn.queue.message import NAME, message_template
+from txn.readers.statistics import StatisticsReader
 from txn.settings import Settings
 from txn.store.connection import connect
 from txn.store.keys import Keys
 from txn.store.messages import Messages
 from txn.store.scripts import Scripts
-from txn.store.statistics import StatisticsReader
-from txn.store.store import Store
+from txn.store.transactions import Store
 
 #: A lease shorter than the lateness, so that late writes land when somebody else has taken over.
 SETTINGS = Settings(posting_timeout_ms=50, margin_ms=20, lease_ms=1_000, doubt_window_ms=4_000, grace_ms=1_000)

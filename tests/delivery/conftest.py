@@ -8,7 +8,7 @@ from ops.redis_server import RedisServer
 from tests.delivery.rig import Rig
 from tests.parts import Clock
 from txn.posting.curl import CurlTransport
-from txn.posting.requests_transport import RequestsTransport
+from txn.posting.requests.transport import RequestsTransport
 from txn.posting.transport import Transport
 from txn.settings import Settings
 

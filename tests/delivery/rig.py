@@ -9,7 +9,7 @@ from typing import Any
 from ops.mock_posting.client import MockPosting
 from tests.parts import BODY, Clock, Parts, submission
 from txn.clock import boot_ms
-from txn.delivery import Delivery
+from txn.delivery.rules import Delivery
 from txn.model.transaction import Transaction
 from txn.posting.service import PostingService
 from txn.posting.transport import Transport

@@ -4,7 +4,7 @@ import redis
 from tests.parts import Parts
 from txn.doctor.clocks import check
 from txn.doctor.finding import Level
-from txn.store.workers import Worker
+from txn.readers.workers import Worker
 
 
 @pytest.fixture

@@ -2,9 +2,9 @@ import pytest
 
 from txn.doctor.finding import Level
 from txn.doctor.workers import Load, check, hangs
-from txn.store.statistics import Statistics
+from txn.readers.statistics import Statistics
+from txn.readers.workers import Worker
 from txn.store.timings import BUCKETS_MS, Histogram
-from txn.store.workers import Worker
 
 
 def worker(threads: int, alive: bool = True) -> Worker:

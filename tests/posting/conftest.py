@@ -8,7 +8,7 @@ import pytest
 
 from tests.posting.raw_server import RawServer, Turn
 from txn.posting.curl import CurlTransport
-from txn.posting.requests_transport import RequestsTransport
+from txn.posting.requests.transport import RequestsTransport
 from txn.posting.transport import Answer, TransportError, always
 
 BODY = b'{"id":"x","amount":100.50,"description":"s3cret payload"}'

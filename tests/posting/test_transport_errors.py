@@ -10,8 +10,8 @@ import requests
 import urllib3
 
 from txn.posting.curl import CurlTransport
-from txn.posting.guarded_connection import CALL
-from txn.posting.requests_transport import RequestsTransport
+from txn.posting.requests.connection import CALL
+from txn.posting.requests.transport import RequestsTransport
 from txn.posting.transport import MaybeSent, NotSent, Transport, TransportError, Withheld, always
 
 CODES = sorted({value for name, value in vars(pycurl).items() if name.startswith("E_") and isinstance(value, int)})

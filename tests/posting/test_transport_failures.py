@@ -9,7 +9,7 @@ import pytest
 from ops.ports import free_port
 from tests.posting.conftest import BODY, Wires
 from tests.posting.raw_server import PATIENCE_S, Peer, Turn, answer, dripping, full_backlog, hanging, saying
-from txn.posting.requests_transport import RequestsTransport
+from txn.posting.requests.transport import RequestsTransport
 from txn.posting.transport import MAX_ANSWER_BYTES, MaybeSent, NotSent
 
 OK = b"HTTP/1.1 200 OK\r\n"

@@ -6,7 +6,7 @@ import pytest
 from tests.posting.conftest import BODY, NO_HEADERS, Wire, Wires
 from tests.posting.raw_server import CERTIFICATE, RawServer, Turn, answer, saying
 from txn.posting.curl import CurlTransport
-from txn.posting.requests_transport import RequestsTransport
+from txn.posting.requests.transport import RequestsTransport
 from txn.posting.transport import Answer, TransportError
 
 JSON = "Content-Type: application/json"

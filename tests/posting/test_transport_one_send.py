@@ -9,7 +9,7 @@ from requests.auth import HTTPDigestAuth
 from ops.ports import free_port
 from tests.posting.conftest import BODY, Wires
 from tests.posting.raw_server import CERTIFICATE, PATIENCE_S, Peer, answer, saying
-from txn.posting.requests_transport import RequestsTransport
+from txn.posting.requests.transport import RequestsTransport
 from txn.posting.transport import MaybeSent, NotSent, Withheld
 
 ENDINGS = [Peer.hang_up, Peer.reset]

@@ -13,7 +13,8 @@ from dramatiq_dashboard.interface import RedisInterface
 from ops.mock_posting.client import MockPosting
 from ops.redis_server import RedisServer
 from tests.parts import Clock, Parts
-from txn.delivery import Delivery
+from txn.delivery.rescuer import Rescuer
+from txn.delivery.rules import Delivery
 from txn.errors import StoreUnavailable
 from txn.loop import Loop
 from txn.model.outcome import Completed, Settlement
@@ -24,7 +25,6 @@ from txn.queue.actor import declare_actor
 from txn.queue.broker import RecordBroker
 from txn.queue.middleware import RunLoops, SettleEscaped
 from txn.queue.results import RecordResults
-from txn.rescuer import Rescuer
 from txn.settings import Settings
 
 #: It calls what is deprecated since Python 3.12; txn/admin/dramatiq_pages.py, which our site serves, does not.

@@ -33,7 +33,7 @@ from txn.model.outcome import (
 )
 from txn.model.transaction import ErrorCode, Evidence
 from txn.settings import Settings
-from txn.store.store import Claim
+from txn.store.transactions import Claim
 
 IDS = ("a", "b", "c")
 FINISHED = {"completed", "failed"}

@@ -5,13 +5,13 @@ from collections import Counter
 import pytest
 
 from tests.parts import Parts
-from txn import bulk
-from txn.bulk import BUSY_S, CHUNK, IDLE_S, BulkRunner
 from txn.errors import NotFound, StoreUnavailable
 from txn.model.dead_letter import Action, Filter
 from txn.model.outcome import Clear, Failed
 from txn.model.transaction import ErrorCode
-from txn.store.bulk_runs import LEASE_MS, RUNS_KEPT, Run
+from txn.operate import bulk_runner as bulk
+from txn.operate.bulk_runner import BUSY_S, CHUNK, IDLE_S, BulkRunner
+from txn.operate.bulk_runs import LEASE_MS, RUNS_KEPT, Run
 
 
 @pytest.fixture
@@ -161,7 +161,7 @@ def test_a_chunk_that_was_read_before_the_lease_was_lost_does_nothing(parts: Par
 
 
 def test_two_runners_at_once_do_everything_once(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("txn.store.bulk_runs.LEASE_MS", 1)
+    monkeypatch.setattr("txn.operate.bulk_runs.LEASE_MS", 1)
     monkeypatch.setattr(bulk, "CHUNK", 5)
     monkeypatch.setattr(bulk, "PER_TICK", 1)
     names = [parts.fail() for _ in range(150)]
@@ -306,7 +306,7 @@ def test_a_run_that_looks_for_what_there_is_not_does_not_hold_others_up(
 ) -> None:
     for _ in range(6):
         failed_alone(parts, ErrorCode.REJECTED)
-    monkeypatch.setattr("txn.store.dead_letters.SLICE", 1)
+    monkeypatch.setattr("txn.readers.dead_letters.SLICE", 1)
     seconds = iter(range(1_000))
     monkeypatch.setattr(bulk, "TICK_S", 1.5)  # one look a tick
     runner = BulkRunner(parts.runs, parts.letters, "w", lambda: float(next(seconds)))

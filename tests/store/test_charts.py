@@ -1,13 +1,15 @@
 import re
+from pathlib import Path
 
 import pytest
 
+import txn.store
 from tests.parts import Parts
 from txn.model.outcome import Cause, Clear, Completed, Failed, Retry
 from txn.model.transaction import ErrorCode, Evidence
-from txn.store import charts
-from txn.store.charts import BUCKETS_MS, Charts, History, Span
-from txn.store.workers import WorkerReader
+from txn.readers import charts
+from txn.readers.charts import BUCKETS_MS, Charts, History, Span
+from txn.readers.workers import WorkerReader
 
 MINUTE = 60_000
 
@@ -35,9 +37,8 @@ def span(histogram: dict[int | None, int]) -> Span:
 
 
 def test_the_buckets_are_those_that_settle_raises(parts: Parts) -> None:
-    lua = (charts.__file__).replace("charts.py", "lua/settle.lua")
-    with open(lua) as file:  # noqa: PTH123
-        [found] = re.findall(r"BUCKETS_MS = {([^}]*)}", file.read())
+    lua = Path(txn.store.__file__).with_name("lua") / "settle.lua"
+    [found] = re.findall(r"BUCKETS_MS = {([^}]*)}", lua.read_text())
     assert tuple(map(int, found.split(","))) == BUCKETS_MS
 
 

@@ -8,9 +8,9 @@ from txn.errors import Invalid
 from txn.model.dead_letter import Filter
 from txn.model.outcome import Failed, Keep, Mode
 from txn.model.transaction import ErrorCode
-from txn.operations import MAX_IDS, MAX_WHY
-from txn.store import dead_letters
-from txn.store.dead_letters import Count, Page
+from txn.operate.operations import MAX_IDS, MAX_WHY
+from txn.readers import dead_letters
+from txn.readers.dead_letters import Count, Page
 
 EUROS = (
     b'{"amount": 2.50, "currency": "EUR", "description": "\\"currency\\":\\"USD\\"", "metadata": {"currency": "USD"}}'

@@ -5,10 +5,10 @@ import time
 import pytest
 
 from tests.parts import Parts, submission
+from txn.delivery.rescuer import LIMIT, LOOKING_MS, QUEUEING_MS, Rescuer
 from txn.loop import Loop
 from txn.model.outcome import Cause, Clear, Completed, Retry
 from txn.model.transaction import Evidence
-from txn.rescuer import LIMIT, LOOKING_MS, QUEUEING_MS, Rescuer
 
 
 def lose_message(parts: Parts, transaction_id: str) -> None:

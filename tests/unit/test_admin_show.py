@@ -1,7 +1,8 @@
 import pytest
 
-from txn.admin import chart, show, svg
-from txn.store.charts import BUCKETS_MS, Span
+from txn.admin import chart, svg
+from txn.readers import words as show
+from txn.readers.charts import BUCKETS_MS, Span
 
 
 @pytest.mark.parametrize(

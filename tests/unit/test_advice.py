@@ -5,11 +5,13 @@ import pytest
 import yaml
 
 from ops import run
-from txn import advice, bulk
+from txn import advice
 from txn.admin.render import _environment
 from txn.doctor import clocks, redis, workers
+from txn.operate import bulk_runner as bulk
+from txn.readers import details, statistics
 from txn.settings import Settings
-from txn.store import details, integrity, statistics
+from txn.store import integrity
 
 ROOT = Path(__file__).parents[2]
 LUA = ROOT / "txn/store/lua"

@@ -9,7 +9,7 @@ import redis
 import redis.exceptions
 
 from txn import errors
-from txn.api import problems
+from txn.api import errors as problems
 from txn.errors import StoreUnavailable, TxnError
 from txn.store.scripts import unavailable
 

@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from txn.admin import show, svg
-from txn.store.charts import Percentile, Span
+from txn.admin import svg
+from txn.readers import words as show
+from txn.readers.charts import Percentile, Span
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from txn.admin.door.users import read_users
 from txn.admin.site import Wsgi, create_site
-from txn.parts import Parts
+from txn.operate.tools import Parts
 from txn.settings import Settings
 from txn.store.durability import DurabilityMonitor
 

@@ -22,10 +22,10 @@ from dramatiq_dashboard.interface import Job, Queue, Worker
 from jinja2 import ChoiceLoader, DictLoader
 from markupsafe import Markup
 
-from txn.admin.show import ago
 from txn.queue.message import NAME
-from txn.store.queued import PAGE, MessageReader
-from txn.store.workers import WorkerReader
+from txn.readers.queued import PAGE, MessageReader
+from txn.readers.words import ago
+from txn.readers.workers import WorkerReader
 
 #: Its names for what waits, what is delayed (never, here) and the dead letters.
 DEAD = f"{NAME}.XQ"

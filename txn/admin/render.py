@@ -6,14 +6,14 @@ from typing import Any
 import falcon
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from txn import bulk
-from txn.admin import show
 from txn.admin.assets import asset_url
 from txn.admin.flash import take_flash
 from txn.advice import START_WORKERS
-from txn.store.details import HISTORY_LINES
-from txn.store.statistics import MAX_WAITING_MS
-from txn.verdict import HIGH_ERROR_RATE
+from txn.operate import bulk_runner as bulk
+from txn.readers import words as show
+from txn.readers.details import HISTORY_LINES
+from txn.readers.health import HIGH_ERROR_RATE
+from txn.readers.statistics import MAX_WAITING_MS
 
 HTML = "text/html; charset=utf-8"
 

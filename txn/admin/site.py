@@ -40,7 +40,7 @@ from txn.admin.door.sessions import Sessions
 from txn.admin.door.users import User
 from txn.admin.pages import bulk, dramatiq_mount, failed, journal, login, overview, queues, transaction
 from txn.admin.route import ROOT, Route
-from txn.parts import Parts
+from txn.operate.tools import Parts
 from txn.store.durability import DurabilityMonitor
 
 StartResponse = Callable[..., Any]

@@ -5,7 +5,7 @@ from typing import Any
 
 import falcon
 
-from txn.api import problems
+from txn.api import errors as problems
 from txn.api.cleanup import Cleanup
 from txn.api.collector import SystemCollector
 from txn.api.cors import Cors
@@ -15,10 +15,10 @@ from txn.api.metrics import Metrics
 from txn.api.probes import Live, Ready
 from txn.api.root import Root
 from txn.api.transactions import Transactions, TransactionStatus
+from txn.readers.statistics import StatisticsReader
 from txn.store.durability import DurabilityMonitor
-from txn.store.statistics import StatisticsReader
-from txn.store.store import Store
 from txn.store.timings import Timings
+from txn.store.transactions import Store
 
 
 def create_app(

@@ -4,7 +4,7 @@ import falcon
 
 from txn.errors import CleanupForbidden
 from txn.model.content import dumps
-from txn.store.store import Store
+from txn.store.transactions import Store
 
 
 class Cleanup:

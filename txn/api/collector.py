@@ -9,9 +9,9 @@ from prometheus_client.registry import Collector
 from txn.errors import StoreUnavailable, Unavailable
 from txn.model.outcome import Cause
 from txn.model.transaction import ErrorCode, Evidence
-from txn.store.charts import BUCKETS_MS
+from txn.readers.charts import BUCKETS_MS
+from txn.readers.statistics import Statistics, StatisticsReader
 from txn.store.durability import DurabilityMonitor
-from txn.store.statistics import Statistics, StatisticsReader
 from txn.store.timings import Histogram, Timings
 
 #: Name -> (field of the totals, meaning).

@@ -9,9 +9,9 @@ from txn import __version__
 from txn.errors import NotDurable, StoreUnavailable
 from txn.model.content import dumps
 from txn.model.transaction import rfc3339
+from txn.readers.health import at_risk, standing_still
+from txn.readers.statistics import Statistics, StatisticsReader
 from txn.store.durability import DurabilityMonitor
-from txn.store.statistics import Statistics, StatisticsReader
-from txn.verdict import at_risk, standing_still
 
 
 class Health:

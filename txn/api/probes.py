@@ -4,8 +4,8 @@ import falcon
 
 from txn.errors import Unavailable
 from txn.model.content import dumps
+from txn.readers.statistics import StatisticsReader
 from txn.store.durability import DurabilityMonitor
-from txn.store.statistics import StatisticsReader
 
 
 class Live:

@@ -12,7 +12,7 @@ from txn.model.content import dumps
 from txn.model.submission import checked_id, parse_submission, with_what_else_is_wrong
 from txn.model.transaction import Transaction
 from txn.store.durability import DurabilityMonitor
-from txn.store.store import Store
+from txn.store.transactions import Store
 
 MAX_BODY_BYTES = 64 * 1024
 

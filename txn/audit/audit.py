@@ -33,8 +33,8 @@ from txn.audit.verdict import BROKEN, Verdict
 from txn.errors import StoreUnavailable
 from txn.model.content import fingerprint, loads
 from txn.posting.listing import NoList, PostingUnavailable
+from txn.readers.records import CHUNK, RecordReader
 from txn.store.integrity import Flaw
-from txn.store.records import CHUNK, RecordReader
 
 Row = Mapping[str, Any]
 Entry = tuple[str, bytes]

@@ -7,7 +7,7 @@ from typing import Any, Self
 
 from txn.audit.verdict import Verdict, judge
 from txn.errors import Unavailable
-from txn.store.records import CHUNK, Record
+from txn.readers.records import CHUNK, Record
 
 #: What SQLite may keep in memory, in KiB.
 CACHE_KIB = 32 * 1024

@@ -14,8 +14,8 @@ from txn.cli.output import ask, console, operator, plain, print_json
 from txn.errors import Invalid, StoreUnavailable
 from txn.model.dead_letter import Action, Filter
 from txn.model.submission import checked_id
-from txn.operations import MAX_IDS, Done, checked_why
-from txn.parts import Parts
+from txn.operate.operations import MAX_IDS, Done, checked_why
+from txn.operate.tools import Parts
 
 Ids = Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="Transactions.", show_default=False)]
 All = Annotated[bool, typer.Option("--all", metavar="", help="All that match the options, in place of ids.")]

@@ -19,15 +19,15 @@ from txn.cli.audit_tables import print_report
 from txn.cli.output import print_json
 from txn.errors import Invalid
 from txn.model.submission import checked_id
-from txn.posting.chosen import open_transport
 from txn.posting.listing import PostingList
 from txn.posting.service import PostingService
+from txn.posting.transports import open_transport
 from txn.queue.message import NAME, message_template
+from txn.readers.records import ChosenRecords, RecordReader
 from txn.settings import Settings
 from txn.store.connection import connect
 from txn.store.integrity import Integrity
 from txn.store.keys import Keys
-from txn.store.records import ChosenRecords, RecordReader
 
 REDIS_TIMEOUT_MS = 10_000
 

@@ -3,7 +3,7 @@
 import os
 from urllib.parse import urlsplit
 
-from txn.parts import Parts
+from txn.operate.tools import Parts
 from txn.settings import Settings
 from txn.store.connection import connect
 from txn.store.durability import DurabilityMonitor

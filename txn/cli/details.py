@@ -9,10 +9,10 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from txn.admin import show as look
 from txn.cli.output import plain
 from txn.model.content import loads
-from txn.store.details import Details, Event
+from txn.readers import words as look
+from txn.readers.details import Details, Event
 
 _STYLES = {"completed": "green", "failed": "red", "processing": "cyan", "pending": "yellow"}
 #: Where the second line of an event begins: under its outcome.

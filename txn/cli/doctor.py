@@ -15,10 +15,10 @@ from txn.doctor import calls, clocks, posting, probe_row, settings, workers
 from txn.doctor import redis as redis_checks
 from txn.doctor.finding import Finding, Level
 from txn.errors import StoreUnavailable
-from txn.parts import Parts
-from txn.posting.chosen import open_transport
+from txn.operate.tools import Parts
 from txn.posting.listing import PostingList
 from txn.posting.service import PostingService
+from txn.posting.transports import open_transport
 from txn.queue.message import NAME
 from txn.store.connection import connect
 from txn.store.keys import Keys

@@ -4,11 +4,11 @@ from typing import Annotated
 
 import typer
 
-from txn.admin import show
 from txn.cli import letters
 from txn.cli.connect import open_parts
 from txn.cli.output import AsJson, console, print_json
-from txn.store.dead_letters import Count
+from txn.readers import words as show
+from txn.readers.dead_letters import Count
 
 
 def failed(

@@ -9,8 +9,8 @@ from rich.console import Console
 
 from txn.advice import START_WORKERS
 from txn.errors import StoreUnavailable, Unavailable
-from txn.parts import Parts
-from txn.store.bulk_runs import Run
+from txn.operate.bulk_runs import Run
+from txn.operate.tools import Parts
 
 INTERVAL_S = 0.2
 #: So long without a live worker, and the looking on ends. A deployment takes less.

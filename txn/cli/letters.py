@@ -11,12 +11,13 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from txn.admin import letter_query, show
 from txn.cli.output import plain
 from txn.errors import Invalid
 from txn.model.dead_letter import Filter
 from txn.model.transaction import rfc3339
-from txn.store.dead_letters import Letter
+from txn.operate import letter_query
+from txn.readers import words as show
+from txn.readers.dead_letters import Letter
 
 Code = Annotated[
     str,

@@ -12,7 +12,7 @@ from txn.cli.output import AsJson, console, plain, print_json
 from txn.errors import Invalid, NotFound
 from txn.model.submission import checked_id, id_for_key
 from txn.model.transaction import rfc3339
-from txn.store.details import DetailReader, Details, Event
+from txn.readers.details import DetailReader, Details, Event
 
 _TIMES = ("submitted", "completed", "next", "lease", "doubt", "queued", "tried")
 

@@ -13,9 +13,9 @@ from txn.cli.output import AsJson, console, print_json
 from txn.cli.status_page import Seen, page
 from txn.errors import StoreUnavailable
 from txn.model.transaction import rfc3339
-from txn.parts import Parts
-from txn.store.workers import Worker
-from txn.verdict import Finding, Look, findings
+from txn.operate.tools import Parts
+from txn.readers.health import Finding, Look, findings
+from txn.readers.workers import Worker
 
 WATCH_S = 1.0
 

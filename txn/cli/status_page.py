@@ -8,13 +8,14 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from txn.admin import chart, show
+from txn.admin import chart
 from txn.cli.connect import without_secrets
 from txn.cli.output import plain, side_by_side
+from txn.readers import words as show
+from txn.readers.charts import Span
+from txn.readers.health import Finding, Look
+from txn.readers.workers import Floor
 from txn.settings import Settings
-from txn.store.charts import Span
-from txn.store.workers import Floor
-from txn.verdict import Finding, Look
 
 _SHARES = (0.5, 0.95, 0.99)
 

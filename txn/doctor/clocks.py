@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 import redis
 
 from txn.doctor.finding import Finding, Level
-from txn.store.workers import Worker
+from txn.readers.workers import Worker
 
 #: More than this is a clock that nobody keeps.
 MAX_SKEW_MS = 1_000.0

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from txn.advice import START_WORKERS
 from txn.doctor.finding import Finding, Level
-from txn.store.statistics import MAX_WAITING_MS, Statistics
+from txn.readers.statistics import MAX_WAITING_MS, Statistics
+from txn.readers.workers import Worker
 from txn.store.timings import Histogram
-from txn.store.workers import Worker
 
 #: The due index is looked at all the time; later than this, somebody has no time for it.
 _LATE_MS = 5_000

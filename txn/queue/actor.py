@@ -6,7 +6,7 @@ import dramatiq
 from dramatiq import Actor, Broker
 from dramatiq.middleware import CurrentMessage
 
-from txn.delivery import Delivery
+from txn.delivery.rules import Delivery
 from txn.errors import StoreUnavailable
 from txn.queue.message import NAME
 

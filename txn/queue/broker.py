@@ -8,8 +8,8 @@ from dramatiq import Message, Middleware
 from dramatiq.broker import MessageProxy
 from dramatiq.brokers.redis import RedisBroker
 
-from txn.queue.about import About
 from txn.queue.consumer import RecordConsumer
+from txn.queue.heartbeat import About
 from txn.store.keys import Keys
 from txn.store.messages import Messages
 

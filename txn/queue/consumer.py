@@ -14,7 +14,7 @@ from dramatiq.broker import Consumer, MessageProxy
 from dramatiq.errors import DecodeError
 
 from txn.errors import StoreRefuses, StoreUnavailable
-from txn.queue.about import About
+from txn.queue.heartbeat import About
 from txn.store.messages import Messages
 
 log = logging.getLogger(__name__)

@@ -9,7 +9,7 @@ from typing import Any
 from dramatiq import Broker, MessageProxy, Middleware, Worker
 from dramatiq.middleware import SkipMessage
 
-from txn.delivery import Delivery
+from txn.delivery.rules import Delivery
 from txn.errors import SettleLost, StoreUnavailable
 from txn.loop import Loop
 from txn.queue.broker import RecordBroker

@@ -7,7 +7,7 @@ from dramatiq.results.result import wrap_exception, wrap_result
 
 from txn.errors import NotFound, TxnError
 from txn.model.transaction import Status
-from txn.store.store import Store
+from txn.store.transactions import Store
 
 
 class DeliveryFailedError(TxnError):

@@ -5,7 +5,6 @@ import secrets
 
 import falcon
 
-from txn.admin import letter_query
 from txn.admin.door.guard import user
 from txn.admin.door.users import Role
 from txn.admin.flash import flash
@@ -13,10 +12,11 @@ from txn.admin.form import form
 from txn.admin.pages.failed import LIST, wanted_by
 from txn.admin.render import render
 from txn.admin.route import ROOT, Route, action, page
-from txn.bulk import MAX_QUEUED
 from txn.errors import Invalid, NotFound, StoreUnavailable
-from txn.operations import MAX_WHY
-from txn.parts import Parts
+from txn.operate import letter_query
+from txn.operate.bulk_runner import MAX_QUEUED
+from txn.operate.operations import MAX_WHY
+from txn.operate.tools import Parts
 
 _RUN = re.compile(r"[0-9a-f]{16}")
 

@@ -13,7 +13,7 @@ from txn.admin.render import render
 from txn.admin.route import ROOT, Route, action, page
 from txn.model.dead_letter import Action
 from txn.model.submission import checked_id
-from txn.parts import Parts
+from txn.operate.tools import Parts
 from txn.queue.message import NAME
 
 PREFIX = f"{ROOT}/dramatiq"

@@ -2,7 +2,6 @@
 
 import falcon
 
-from txn.admin import letter_query
 from txn.admin.door.guard import user
 from txn.admin.flash import flash
 from txn.admin.form import form
@@ -12,8 +11,9 @@ from txn.errors import Invalid, StoreUnavailable
 from txn.model.dead_letter import Action, Filter
 from txn.model.submission import checked_id
 from txn.model.transaction import ErrorCode
-from txn.operations import MAX_IDS, MAX_WHY, Done
-from txn.parts import Parts
+from txn.operate import letter_query
+from txn.operate.operations import MAX_IDS, MAX_WHY, Done
+from txn.operate.tools import Parts
 
 LIST = f"{ROOT}/failed"
 

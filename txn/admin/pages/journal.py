@@ -7,7 +7,7 @@ import falcon
 from txn.admin.render import render
 from txn.admin.route import Route, page
 from txn.errors import Invalid
-from txn.parts import Parts
+from txn.operate.tools import Parts
 
 PAGE = 50
 _PLACE = re.compile(r"\d{1,16}-\d{1,16}", re.ASCII)

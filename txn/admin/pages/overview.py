@@ -5,9 +5,9 @@ import falcon
 from txn.admin import chart
 from txn.admin.render import render
 from txn.admin.route import Route, page
-from txn.parts import Parts
-from txn.store.charts import BAR
-from txn.verdict import Look, findings
+from txn.operate.tools import Parts
+from txn.readers.charts import BAR
+from txn.readers.health import Look, findings
 
 
 class Overview:

@@ -4,7 +4,7 @@ import falcon
 
 from txn.admin.render import render
 from txn.admin.route import Route, page
-from txn.parts import Parts
+from txn.operate.tools import Parts
 
 
 class Queues:

@@ -13,8 +13,8 @@ from txn.admin.route import ROOT, Route, page
 from txn.errors import Invalid
 from txn.model.content import loads
 from txn.model.submission import checked_id, id_for_key
-from txn.parts import Parts
-from txn.store.details import Details
+from txn.operate.tools import Parts
+from txn.readers.details import Details
 
 #: Longer than any id or key.
 MAX_SEARCH = 300

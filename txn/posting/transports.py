@@ -1,7 +1,7 @@
 """The transport that the settings ask for."""
 
 from txn.posting.curl import CurlTransport
-from txn.posting.requests_transport import RequestsTransport
+from txn.posting.requests.transport import RequestsTransport
 from txn.posting.transport import Transport
 from txn.settings import Settings
 

@@ -7,9 +7,9 @@ from collections import deque
 from collections.abc import Callable
 
 from txn.model.dead_letter import Action
-from txn.operations import history_line
-from txn.store.bulk_runs import BulkRuns, Run
-from txn.store.dead_letters import DeadLetters
+from txn.operate.bulk_runs import BulkRuns, Run
+from txn.operate.operations import history_line
+from txn.readers.dead_letters import DeadLetters
 
 log = logging.getLogger("txn.journal")
 

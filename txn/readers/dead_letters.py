@@ -9,7 +9,7 @@ import redis
 from txn.model.content import loads
 from txn.model.dead_letter import Filter
 from txn.model.transaction import ErrorCode
-from txn.store.details import Event, read_history
+from txn.readers.details import Event, read_history
 from txn.store.fields import is_of_another_type, whole
 from txn.store.keys import Keys
 from txn.store.scripts import unavailable

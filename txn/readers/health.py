@@ -6,10 +6,10 @@ from typing import Literal
 
 from txn.advice import START_WORKERS
 from txn.errors import Unavailable
-from txn.store.charts import History
+from txn.readers.charts import History
+from txn.readers.statistics import MAX_WAITING_MS, Statistics
+from txn.readers.workers import Marks
 from txn.store.durability import DurabilityMonitor
-from txn.store.statistics import MAX_WAITING_MS, Statistics
-from txn.store.workers import Marks
 
 #: The error rate is worth a word from this share on, if there were so many attempts in five minutes.
 HIGH_ERROR_RATE = 0.2

@@ -6,10 +6,10 @@ from typing import Any
 
 import redis
 
+from txn.readers.statistics import ALIVE_MS
 from txn.store.fields import whole
 from txn.store.keys import Keys
 from txn.store.scripts import Scripts, unavailable
-from txn.store.statistics import ALIVE_MS
 
 #: Bounds of one look, whatever there is.
 MAX_WORKERS = 100

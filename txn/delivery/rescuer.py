@@ -7,7 +7,7 @@ whose score has passed. Any number of rescuers may run at once.
 import time
 from collections.abc import Callable
 
-from txn.store.store import Store
+from txn.store.transactions import Store
 
 #: Time between two looks at the due index.
 INTERVAL_MS = 250

@@ -2,21 +2,21 @@
 
 from dataclasses import dataclass
 
-from txn.operations import Operations
+from txn.operate.bulk_runs import BulkRuns
+from txn.operate.journal import Journal
+from txn.operate.operations import Operations
 from txn.queue.message import NAME, message_template
+from txn.readers.charts import Charts
+from txn.readers.dead_letters import DeadLetters
+from txn.readers.details import DetailReader
+from txn.readers.queued import MessageReader
+from txn.readers.statistics import StatisticsReader
+from txn.readers.workers import WorkerReader
 from txn.settings import Settings
-from txn.store.bulk_runs import BulkRuns
-from txn.store.charts import Charts
 from txn.store.connection import connect
-from txn.store.dead_letters import DeadLetters
-from txn.store.details import DetailReader
 from txn.store.durability import DurabilityMonitor
-from txn.store.journal import Journal
 from txn.store.keys import Keys
-from txn.store.queued import MessageReader
-from txn.store.statistics import StatisticsReader
-from txn.store.store import Store
-from txn.store.workers import WorkerReader
+from txn.store.transactions import Store
 
 #: What an operator does waits for the disk.
 WRITE_TIMEOUT_MS = 2_000

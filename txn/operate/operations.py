@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from txn.errors import Invalid
 from txn.model.content import dumps
 from txn.model.dead_letter import Action, Filter
-from txn.store.bulk_runs import BulkRuns
-from txn.store.store import Store
+from txn.operate.bulk_runs import BulkRuns
+from txn.store.transactions import Store
 
 #: One line a deed: who, what, how many, why. Never a payload.
 log = logging.getLogger("txn.journal")

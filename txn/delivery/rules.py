@@ -8,9 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 
-from txn import delivery_log
 from txn.backoff import backoff_ms
 from txn.clock import boot_ms
+from txn.delivery import log as delivery_log
 from txn.errors import SettleLost, StoreUnavailable
 from txn.model.content import dumps
 from txn.model.outcome import (
@@ -43,7 +43,7 @@ from txn.posting.service import (
     unquoted,
 )
 from txn.settings import Settings
-from txn.store.store import Claim, Store
+from txn.store.transactions import Claim, Store
 
 
 class Delivery:

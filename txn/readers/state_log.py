@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from txn.errors import StoreUnavailable
 from txn.logs.state import State
-from txn.store.statistics import StatisticsReader
+from txn.readers.statistics import StatisticsReader
 
 INTERVAL_S = 1.0
 

@@ -15,8 +15,8 @@ from urllib3.util import create_urllib3_context
 from txn.posting.coding import unpacked
 from txn.posting.endpoint import Endpoint
 from txn.posting.gate import Gate
-from txn.posting.guarded_connection import CALL, GuardedConnection, GuardedTLSConnection, TimedTLSSocket
 from txn.posting.lifetime import MAX_AGE_MS, Lifetime
+from txn.posting.requests.connection import CALL, GuardedConnection, GuardedTLSConnection, TimedTLSSocket
 from txn.posting.transport import MAX_ANSWER_BYTES, Answer, always
 
 #: Everything that requests, urllib3 and http.client raise. None of it says what was sent: the gate does.

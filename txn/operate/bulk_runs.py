@@ -9,7 +9,7 @@ import redis
 from txn.errors import NotFound
 from txn.model.content import dumps, loads
 from txn.model.dead_letter import Action, Filter
-from txn.store.dead_letters import Chunk
+from txn.readers.dead_letters import Chunk
 from txn.store.keys import Keys
 from txn.store.scripts import Argument, Scripts, unavailable
 

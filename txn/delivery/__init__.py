@@ -1,0 +1,1 @@
+"""One delivery, and the loops that see to it that none is forgotten."""

@@ -1,0 +1,1 @@
+"""The second transport, on requests, with all that only it needs."""

@@ -1,0 +1,1 @@
+"""What people and monitors look at. Writes nothing, and nothing on the delivery path imports it."""
