@@ -4,7 +4,7 @@ import logging
 import os
 import sys
 
-from txn import composition
+from txn.composition.api import open_api
 from txn.errors import BadSettings
 from txn.logs.setup import configure
 from txn.settings import Settings, not_read
@@ -14,6 +14,6 @@ try:
     configure(settings.log_level, settings.log_format)
     for sentence in not_read(os.environ):
         logging.getLogger("txn.settings").warning(sentence)
-    app = composition.api(settings)
+    app = open_api(settings)
 except BadSettings as error:
     sys.exit(f"txn: {error}")

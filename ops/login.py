@@ -3,7 +3,7 @@
 import secrets
 from collections.abc import Mapping
 
-from txn.admin.door.passwords import hash_password
+from txn.password_hash import hash_password
 
 NAME = "operator"
 

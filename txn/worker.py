@@ -6,7 +6,7 @@ import sys
 
 import dramatiq
 
-from txn import composition
+from txn.composition.worker import open_worker
 from txn.errors import BadSettings
 from txn.logs.setup import configure
 from txn.settings import Settings, not_read
@@ -16,7 +16,7 @@ try:
     configure(settings.log_level, settings.log_format)
     for sentence in not_read(os.environ):
         logging.getLogger("txn.settings").warning(sentence)
-    broker, deliver = composition.worker(settings)
+    broker, deliver = open_worker(settings)
 except BadSettings as error:
     sys.exit(f"txn: {error}")
 dramatiq.set_broker(broker)

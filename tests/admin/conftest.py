@@ -3,7 +3,7 @@ from collections.abc import Iterator
 import pytest
 
 from ops.redis_server import RedisServer
-from tests.admin.site import Browser, parts_on
+from tests.admin.site import Browser, tools_on
 from tests.parts import Parts
 from tests.proxy import CuttingProxy
 from txn.settings import Settings
@@ -12,7 +12,7 @@ from txn.settings import Settings
 @pytest.fixture
 def browser(parts: Parts, server: RedisServer, settings: Settings) -> Browser:
     """Nobody has logged in."""
-    return Browser(parts_on(server.url, parts, settings))
+    return Browser(tools_on(server.url, parts, settings))
 
 
 @pytest.fixture

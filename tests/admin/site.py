@@ -6,8 +6,7 @@ from urllib.parse import urlencode
 
 from falcon.testing import Result, TestClient
 
-from tests.parts import Parts as StoreParts
-from txn.admin.door.passwords import hash_password
+from tests.parts import Parts
 from txn.admin.door.sessions import Sessions
 from txn.admin.door.users import read_users
 from txn.admin.route import Route
@@ -15,7 +14,8 @@ from txn.admin.site import application, create_site, routes
 from txn.operate.bulk_runs import BulkRuns
 from txn.operate.journal import Journal
 from txn.operate.operations import Operations
-from txn.operate.tools import Parts
+from txn.operate.tools import Tools
+from txn.password_hash import hash_password
 from txn.queue.message import message_template
 from txn.readers.charts import Charts
 from txn.readers.dead_letters import DeadLetters
@@ -34,12 +34,12 @@ HASH = hash_password(PASSWORD)
 LINES = f"ada:operate:{HASH}\nvic:view:{HASH}"
 
 
-def parts_on(url: str, store: StoreParts, settings: Settings, timeout_ms: int = 300) -> Parts:
+def tools_on(url: str, store: Parts, settings: Settings, timeout_ms: int = 300) -> Tools:
     """As composition makes them, on the test's prefix and clock."""
     keys, client = Keys(settings.prefix), connect(url, timeout_ms=timeout_ms)
     durability = DurabilityMonitor(allow_lossy=False)
     durability.check(client)
-    return Parts(
+    return Tools(
         settings=settings,
         durability=durability,
         statistics=StatisticsReader(client, keys, store.clock),
@@ -59,7 +59,7 @@ def parts_on(url: str, store: StoreParts, settings: Settings, timeout_ms: int = 
 class Browser:
     """Keeps cookies, fills in CSRF tokens, and follows nothing by itself."""
 
-    def __init__(self, parts: Parts, lines: str = LINES) -> None:
+    def __init__(self, parts: Tools, lines: str = LINES) -> None:
         self.parts, self.users = parts, read_users(lines)
         self.app = create_site(parts, self.users)
         self.client = TestClient(self.app)

@@ -8,9 +8,8 @@ import pytest
 
 from ops.ports import free_port
 from ops.redis_server import RedisServer
-from tests.admin.site import Browser, parts_on
-from tests.parts import Clock
-from tests.parts import Parts as StoreParts
+from tests.admin.site import Browser, tools_on
+from tests.parts import Clock, Parts
 from txn.settings import Settings
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]
@@ -45,7 +44,7 @@ redis.call('HSET', prefix .. 'count', 'pending', last - failed, 'dead', failed)
 @pytest.fixture
 def full(tmp_path: Path, settings: Settings) -> Iterator[Browser]:
     server = RedisServer(free_port(), tmp_path / "redis").start()
-    with StoreParts(server.url, settings, Clock()) as store:
+    with Parts(server.url, settings, Clock()) as store:
         store.client.config_set("appendfsync", "no")
         fill, now = store.client.register_script(FILL), int(time.time() * 1000)
         for first in range(1, RECORDS, 5_000):
@@ -60,7 +59,7 @@ def full(tmp_path: Path, settings: Settings) -> Iterator[Browser]:
             store.messages(f"w{number}").heartbeat({"host": "h", "pid": number})
             store.messages(f"w{number}").fetch(64)
         store.client.config_set("appendfsync", "always")
-        browser = Browser(parts_on(server.url, store, settings))
+        browser = Browser(tools_on(server.url, store, settings))
         browser.log_in("ada")
         browser.store = store  # type: ignore[attr-defined]
         yield browser

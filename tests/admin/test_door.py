@@ -8,7 +8,7 @@ import falcon.inspect
 import pytest
 
 from ops.redis_server import RedisServer
-from tests.admin.site import HASH, LINES, PASSWORD, Browser, parts_on
+from tests.admin.site import HASH, LINES, PASSWORD, Browser, tools_on
 from tests.parts import Parts
 from txn.admin.door.guard import user
 from txn.admin.door.sessions import Sessions
@@ -191,7 +191,7 @@ def test_a_user_who_was_changed_has_to_log_in_again(
     parts: Parts, server: RedisServer, settings: Settings, lines: str, secret: str
 ) -> None:
     settings = settings.model_copy(update={"admin_secret": secret})
-    before = Browser(parts_on(server.url, parts, settings))
+    before = Browser(tools_on(server.url, parts, settings))
     before.log_in("ada")
     same, after = Browser(before.parts), Browser(before.parts, lines)
     assert same.client.simulate_get("/admin/search", cookies=before.cookies).status_code == 200
@@ -238,7 +238,7 @@ def test_no_template_has_inline_code_or_style(ada: Browser, parts: Parts) -> Non
 
 def test_the_api_is_as_it_was_and_admin_is_the_sites(parts: Parts, server: RedisServer, settings: Settings) -> None:
     api: falcon.App[falcon.Request, falcon.Response] = falcon.App()
-    both = falcon.testing.TestClient(mount(api, create_site(parts_on(server.url, parts, settings), read_users(LINES))))
+    both = falcon.testing.TestClient(mount(api, create_site(tools_on(server.url, parts, settings), read_users(LINES))))
     assert both.simulate_get("/admin").status_code == 302
     for path in ("/administrator", "/api/x", "/"):
         assert both.simulate_get(path).status_code == 404

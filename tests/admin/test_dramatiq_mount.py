@@ -7,7 +7,7 @@ import dramatiq_dashboard.interface
 import pytest
 
 from ops.redis_server import RedisServer
-from tests.admin.site import Browser, parts_on
+from tests.admin.site import Browser, tools_on
 from tests.admin.test_pages import HOSTILE, text
 from tests.parts import Parts
 from tests.proxy import CuttingProxy
@@ -163,7 +163,7 @@ def test_no_page_writes_sends_keys_or_looks_at_everything(ada: Browser, parts: P
 def test_without_redis_its_pages_say_so(
     parts: Parts, settings: Settings, proxy: CuttingProxy, server: RedisServer
 ) -> None:
-    browser = Browser(parts_on(f"redis://127.0.0.1:{proxy.port}/0", parts, settings))
+    browser = Browser(tools_on(f"redis://127.0.0.1:{proxy.port}/0", parts, settings))
     browser.log_in("ada")
     proxy.refuse()
     for path in PAGES:
@@ -175,7 +175,7 @@ def test_where_it_is_not_installed_the_page_says_how(
     parts: Parts, settings: Settings, server: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(dramatiq_mount, "find_spec", lambda name: None)
-    browser = Browser(parts_on(server.url, parts, settings))
+    browser = Browser(tools_on(server.url, parts, settings))
     browser.log_in("ada")
     result = browser.get("/admin/dramatiq")
     assert result.status_code == 404

@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 import pytest
 
 from ops.redis_server import RedisServer
-from tests.admin.site import Browser, parts_on
+from tests.admin.site import Browser, tools_on
 from tests.admin.test_pages import HOSTILE, PAYLOAD, SECRET, text
 from tests.parts import Parts, submission
 from tests.proxy import CuttingProxy
@@ -178,7 +178,7 @@ def test_more_than_a_call_can_take_is_refused(ada: Browser, parts: Parts) -> Non
 def test_without_redis_an_action_says_that_nobody_knows(
     parts: Parts, settings: Settings, proxy: CuttingProxy, server: RedisServer
 ) -> None:
-    browser = Browser(parts_on(f"redis://127.0.0.1:{proxy.port}/0", parts, settings))
+    browser = Browser(tools_on(f"redis://127.0.0.1:{proxy.port}/0", parts, settings))
     browser.log_in("ada")
     proxy.refuse()
     for path in ("/admin/failed", "/admin/failed/preview?what=replay", "/admin/bulk", "/admin/journal"):

@@ -7,7 +7,7 @@ from urllib.parse import quote
 import pytest
 
 from ops.redis_server import RedisServer
-from tests.admin.site import Browser, parts_on
+from tests.admin.site import Browser, tools_on
 from tests.api.test_outage import hanging
 from tests.parts import Parts, submission
 from tests.proxy import CuttingProxy
@@ -225,7 +225,7 @@ def test_no_page_writes_anything_or_looks_at_everything(ada: Browser, parts: Par
 def test_without_redis_every_page_says_so_in_time(
     parts: Parts, settings: Settings, proxy: CuttingProxy, server: RedisServer
 ) -> None:
-    browser = Browser(parts_on(f"redis://127.0.0.1:{proxy.port}/0", parts, settings))
+    browser = Browser(tools_on(f"redis://127.0.0.1:{proxy.port}/0", parts, settings))
     browser.log_in("ada")
     proxy.refuse()
     for path in (*PAGES, "/admin/search?q=x"):
@@ -242,7 +242,7 @@ def test_without_redis_every_page_says_so_in_time(
 def test_with_a_redis_that_hangs_every_page_says_so_in_time(
     parts: Parts, settings: Settings, server: RedisServer
 ) -> None:
-    browser = Browser(parts_on(server.url, parts, settings))
+    browser = Browser(tools_on(server.url, parts, settings))
     browser.log_in("ada")
     with hanging(server):
         for path in (*PAGES, "/admin/search?q=x"):

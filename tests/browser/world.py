@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 from tests.system.stack import Stack
-from txn.admin.door.passwords import hash_password
+from txn.password_hash import hash_password
 from txn.readers.charts import BUCKETS_MS
 
 PASSWORD = "wrong horse"

@@ -13,8 +13,8 @@ import requests
 
 from tests.parts import BODY
 from tests.system.stack import ROOT, Stack
-from txn.admin.door.passwords import hash_password
 from txn.model.submission import parse_submission
+from txn.password_hash import hash_password
 
 PASSWORD = "right horse"
 CODE = "rejected"

@@ -11,7 +11,7 @@ import requests
 
 from tests.system.stack import Stack
 from txn import __version__
-from txn.admin.door.passwords import hash_password
+from txn.password_hash import hash_password
 
 PAGE = "http://localhost:3000"
 SETTINGS = {"TXN_ALLOW_CLEANUP": "1", "TXN_CORS_ORIGINS": PAGE}

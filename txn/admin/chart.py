@@ -1,10 +1,10 @@
-"""What the charts of the overview show."""
+"""What the charts of the overview words."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from txn.admin import svg
-from txn.readers import words as show
+from txn.readers import words
 from txn.readers.charts import Percentile, Span
 
 
@@ -39,7 +39,7 @@ def flow(spans: Sequence[Span], minutes: int, now_ms: int) -> Chart:
         [("done", "completed"), ("dead", "failed"), ("in", "accepted")],
         svg.bars(done, top),
         [svg.path(line)],
-        [show.short(tick) for tick in svg.ticks(top)],
+        [words.short(tick) for tick in svg.ticks(top)],
         _titles(spans, titles),
         [span.start_ms for span in spans],
     )
@@ -50,13 +50,15 @@ def latency(spans: Sequence[Span]) -> Chart:
     half, most = ([_ms(span.percentile(share)) for span in spans] for share in (0.5, 0.95))
     axis = svg.Decades.around([value for value in (*half, *most) if value is not None])
     lines = [[None if value is None else axis.height(value) for value in values] for values in (half, most)]
-    titles = [f"p50 {about(span.percentile(0.5))}, p95 {about(span.percentile(0.95))}" for span in spans]
+    titles = [
+        f"p50 {words.percentile(span.percentile(0.5))}, p95 {words.percentile(span.percentile(0.95))}" for span in spans
+    ]
     return Chart(
         "Submit to completed",
         [("half", "p50"), ("most", "p95")],
         [],
         [svg.path(line) for line in lines],
-        [show.decade(tick) for tick in axis.ticks()],
+        [words.decade(tick) for tick in axis.ticks()],
         _titles(spans, titles),
         [span.start_ms for span in spans],
     )
@@ -72,26 +74,10 @@ def errors(spans: Sequence[Span]) -> Chart:
         [("dead", "failed attempts")],
         svg.bars([rates], top),
         [],
-        [show.percent(tick) for tick in svg.ticks(top)],
+        [words.percent(tick) for tick in svg.ticks(top)],
         _titles(spans, titles),
         [span.start_ms for span in spans],
     )
-
-
-def about(percentile: Percentile | None) -> str:
-    """`38 ms`, or `over 30 min` where no bucket ends; a dash if nothing was completed."""
-    if percentile is None:
-        return "\u2013"
-    if percentile.estimate_ms is None:
-        return f"over {show.span(percentile.low_ms)}"
-    return show.span(percentile.estimate_ms)
-
-
-def under(percentile: Percentile | None) -> str:
-    """What is certain: `under 50 ms`."""
-    if percentile is None:
-        return "nothing completed"
-    return "no bound" if percentile.high_ms is None else f"under {show.span(percentile.high_ms)}"
 
 
 def _ms(percentile: Percentile | None) -> float | None:
@@ -101,4 +87,4 @@ def _ms(percentile: Percentile | None) -> float | None:
 
 
 def _titles(spans: Sequence[Span], said: Sequence[str]) -> list[str]:
-    return [f"{show.clock(span.start_ms)[:5]} UTC: {text}" for span, text in zip(spans, said, strict=True)]
+    return [f"{words.clock(span.start_ms)[:5]} UTC: {text}" for span, text in zip(spans, said, strict=True)]

@@ -10,7 +10,7 @@ from txn.admin.assets import asset_url
 from txn.admin.flash import take_flash
 from txn.advice import START_WORKERS
 from txn.operate import bulk_runner as bulk
-from txn.readers import words as show
+from txn.readers import words
 from txn.readers.details import HISTORY_LINES
 from txn.readers.health import HIGH_ERROR_RATE
 from txn.readers.statistics import MAX_WAITING_MS
@@ -53,5 +53,5 @@ def _environment() -> Environment:
         "bulk_per_second": bulk.PER_SECOND,
         "history_lines": HISTORY_LINES,
     }
-    environment.filters |= show.FILTERS
+    environment.filters |= words.FILTERS
     return environment

@@ -1,11 +1,11 @@
-"""The admin site, made of parts that somebody else has opened.
+"""The admin site, made of tools that somebody else has opened.
 
 How to write a page (see `pages/queues.py` for a small one):
 
-1. A module `pages/<name>.py` with a Falcon resource and `def routes(parts: Parts) -> list[Route]`, named in `routes`
-   below. `page("/failed", Failed(parts))` is a GET for everybody with a session, `action("/replay", Replay(parts))`
+1. A module `pages/<name>.py` with a Falcon resource and `def routes(tools: Tools) -> list[Route]`, named in `routes`
+   below. `page("/failed", Failed(tools))` is a GET for everybody with a session, `action("/replay", Replay(tools))`
    a POST for `operate`; for both in one resource: `Route(path, resource, {"GET": Role.VIEW, "POST": Role.OPERATE})`.
-   What a page needs is a field of `Parts`; `txn/admin/composition.py` and `tests/admin/site.py` fill it.
+   What a page needs is a field of `Tools`; `txn/composition/operators.py` and `tests/admin/site.py` fill it.
 2. `render(request, response, "failed.html", letters=...)` (`txn/admin/render.py`) answers with a template. Every
    template extends `base.html` and fills `{% block title %}` and `{% block content %}`; it has `user`, `csrf`, `flash`,
    `path`, and the macros as `ui`. What stands in `{% call ui.live() %}...{% endcall %}`, once in `content`, is brought
@@ -40,32 +40,32 @@ from txn.admin.door.sessions import Sessions
 from txn.admin.door.users import User
 from txn.admin.pages import bulk, dramatiq_mount, failed, journal, login, overview, queues, transaction
 from txn.admin.route import ROOT, Route
-from txn.operate.tools import Parts
+from txn.operate.tools import Tools
 from txn.store.durability import DurabilityMonitor
 
 StartResponse = Callable[..., Any]
 Wsgi = Callable[[dict[str, Any], StartResponse], Iterable[bytes]]
 
 
-def routes(parts: Parts, users: Mapping[str, User], sessions: Sessions) -> list[Route]:
+def routes(tools: Tools, users: Mapping[str, User], sessions: Sessions) -> list[Route]:
     """The route table: all there is under /admin."""
     return [
         *assets.routes(),
         *login.routes(sessions, Passwords(users), LoginLimiter()),
-        *overview.routes(parts),
-        *queues.routes(parts),
-        *transaction.routes(parts),
-        *failed.routes(parts),
-        *bulk.routes(parts),
-        *journal.routes(parts),
-        *dramatiq_mount.routes(parts),
+        *overview.routes(tools),
+        *queues.routes(tools),
+        *transaction.routes(tools),
+        *failed.routes(tools),
+        *bulk.routes(tools),
+        *journal.routes(tools),
+        *dramatiq_mount.routes(tools),
     ]
 
 
-def create_site(parts: Parts, users: Mapping[str, User]) -> falcon.App[Any, Any]:
+def create_site(tools: Tools, users: Mapping[str, User]) -> falcon.App[Any, Any]:
     """The site as an application of its own: its errors are pages, and its guard costs submits nothing."""
-    sessions = Sessions(users, parts.settings.admin_secret, parts.settings.admin_session_hours)
-    return application(routes(parts, users, sessions), sessions, parts.durability)
+    sessions = Sessions(users, tools.settings.admin_secret, tools.settings.admin_session_hours)
+    return application(routes(tools, users, sessions), sessions, tools.durability)
 
 
 def application(table: Sequence[Route], sessions: Sessions, durability: DurabilityMonitor) -> falcon.App[Any, Any]:

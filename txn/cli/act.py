@@ -8,14 +8,14 @@ from typing import Annotated
 import typer
 
 from txn.cli import letters
-from txn.cli.connect import open_parts
+from txn.cli.connect import open_tools
 from txn.cli.follow import follow
 from txn.cli.output import ask, console, operator, plain, print_json
 from txn.errors import Invalid, StoreUnavailable
 from txn.model.dead_letter import Action, Filter
 from txn.model.submission import checked_id
 from txn.operate.operations import MAX_IDS, Done, checked_why
-from txn.operate.tools import Parts
+from txn.operate.tools import Tools
 
 Ids = Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="Transactions.", show_default=False)]
 All = Annotated[bool, typer.Option("--all", metavar="", help="All that match the options, in place of ids.")]
@@ -29,11 +29,11 @@ def act(
     """Raises: Invalid, StoreUnavailable, typer.Exit with 1 if not all was done."""
     who, why = operator(who), checked_why(what, why)
     _check(ids, wanted, everything=everything)
-    parts = open_parts()
+    tools = open_tools()
     if everything:
-        _all(parts, what, wanted, who=who, why=why, yes=yes, as_json=as_json)
+        _all(tools, what, wanted, who=who, why=why, yes=yes, as_json=as_json)
     else:
-        _some(parts, what, [checked_id(name) for name in ids], who=who, why=why, yes=yes, as_json=as_json)
+        _some(tools, what, [checked_id(name) for name in ids], who=who, why=why, yes=yes, as_json=as_json)
 
 
 def _check(ids: Sequence[str], wanted: Filter, *, everything: bool) -> None:
@@ -47,10 +47,10 @@ def _check(ids: Sequence[str], wanted: Filter, *, everything: bool) -> None:
         raise Invalid("ID", f"at most {MAX_IDS} ids at once: give fewer, or --all with options that choose")
 
 
-def _some(parts: Parts, what: Action, ids: Sequence[str], *, who: str, why: str, yes: bool, as_json: bool) -> None:
-    parts.statistics.read()  # a Redis that is away is said before anything is asked
+def _some(tools: Tools, what: Action, ids: Sequence[str], *, who: str, why: str, yes: bool, as_json: bool) -> None:
+    tools.statistics.read()  # a Redis that is away is said before anything is asked
     ask(f"{what.value.capitalize()} {_transactions(len(set(ids)))}?", yes=yes)
-    operate = parts.operations.replay if what is Action.REPLAY else parts.operations.discard
+    operate = tools.operations.replay if what is Action.REPLAY else tools.operations.discard
     with _unsure("look with txn show before you repeat it"):
         done = operate(ids, who, why)
     if as_json:
@@ -61,8 +61,8 @@ def _some(parts: Parts, what: Action, ids: Sequence[str], *, who: str, why: str,
         raise typer.Exit(1)
 
 
-def _all(parts: Parts, what: Action, wanted: Filter, *, who: str, why: str, yes: bool, as_json: bool) -> None:
-    count = parts.letters.count(wanted)
+def _all(tools: Tools, what: Action, wanted: Filter, *, who: str, why: str, yes: bool, as_json: bool) -> None:
+    count = tools.letters.count(wanted)
     if not count.matching and count.exact:
         console().print("Nothing matches: nothing to do.") if not as_json else print_json({"run": None, "done": 0})
         return
@@ -71,8 +71,8 @@ def _all(parts: Parts, what: Action, wanted: Filter, *, who: str, why: str, yes:
     ask(f"{what.value.capitalize()} {number}{chosen}?", yes=yes)
     run_id = secrets.token_hex(8)
     with _unsure(f"look at /admin/bulk/{run_id} before you repeat it"):
-        parts.operations.start_run(run_id, what, wanted, who, why)
-    run = follow(parts, run_id, who)
+        tools.operations.start_run(run_id, what, wanted, who, why)
+    run = follow(tools, run_id, who)
     if as_json:
         print_json({"run": run.id, "state": run.state, "done": run.done, "gone": run.gone, "other": run.other})
     else:

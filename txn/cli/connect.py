@@ -3,7 +3,8 @@
 import os
 from urllib.parse import urlsplit
 
-from txn.operate.tools import Parts
+from txn.composition import operators
+from txn.operate.tools import Tools
 from txn.settings import Settings
 from txn.store.connection import connect
 from txn.store.durability import DurabilityMonitor
@@ -11,17 +12,17 @@ from txn.store.durability import DurabilityMonitor
 READ_TIMEOUT_MS = 2_000
 
 
-def open_parts() -> Parts:
+def open_tools() -> Tools:
     """Raises: BadSettings."""
     settings = Settings.from_environment(os.environ)
     durability = DurabilityMonitor(allow_lossy=settings.allow_lossy_redis, prefix=settings.prefix)
-    return Parts.open(settings, durability, READ_TIMEOUT_MS)
+    return operators.open_tools(settings, durability, READ_TIMEOUT_MS)
 
 
-def look_at_durability(parts: Parts) -> None:
-    """So that `parts.durability` knows. What is wrong is in it; a Redis that is away changes nothing."""
-    with connect(parts.settings.redis_url, timeout_ms=READ_TIMEOUT_MS) as client:
-        parts.durability.check(client)
+def look_at_durability(tools: Tools) -> None:
+    """So that `tools.durability` knows. What is wrong is in it; a Redis that is away changes nothing."""
+    with connect(tools.settings.redis_url, timeout_ms=READ_TIMEOUT_MS) as client:
+        tools.durability.check(client)
 
 
 def without_secrets(url: str) -> str:

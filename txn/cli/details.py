@@ -11,7 +11,7 @@ from rich.text import Text
 
 from txn.cli.output import plain
 from txn.model.content import loads
-from txn.readers import words as look
+from txn.readers import words
 from txn.readers.details import Details, Event
 
 _STYLES = {"completed": "green", "failed": "red", "processing": "cyan", "pending": "yellow"}
@@ -22,10 +22,10 @@ _INDENT = 16
 def page(details: Details) -> Group:
     """State, facts, and the timeline if there is one."""
     state = Text(_state(details), style=_STYLES.get(details.status, ""))
-    parts: list[RenderableType] = [Text.assemble((details.id, "bold"), " ", state), facts(_facts(details))]
+    tools: list[RenderableType] = [Text.assemble((details.id, "bold"), " ", state), facts(_facts(details))]
     if details.history:
-        parts += ["", *_timeline(details.history)]
-    return Group(*parts)
+        tools += ["", *_timeline(details.history)]
+    return Group(*tools)
 
 
 def facts(pairs: Iterable[tuple[str, str]]) -> Table:
@@ -69,14 +69,14 @@ def _facts(details: Details) -> Iterator[tuple[str, str]]:
 def _past(details: Details) -> Iterator[tuple[str, str]]:
     record, now_ms = details.record, details.now_ms
     if submitted := details.ms("submitted"):
-        yield "submitted", f"{look.utc(submitted)}  {look.ago(submitted, now_ms)}"
+        yield "submitted", f"{words.utc(submitted)}  {words.ago(submitted, now_ms)}"
     if submitted and (ended := details.ms("completed")):
-        yield details.status, f"{look.utc(ended)}  after {look.span(ended - submitted)}"
+        yield details.status, f"{words.utc(ended)}  after {words.span(ended - submitted)}"
     if evidence := record.get("evidence"):
-        yield "evidence", f"{evidence}: {look.means(evidence)}"
+        yield "evidence", f"{evidence}: {words.means(evidence)}"
     if code := record.get("code"):
         yield "error", f"{code}: {record.get('detail', '')}"
-        yield "that is", look.means(code)
+        yield "that is", words.means(code)
     elif error := record.get("error"):
         yield "last error", error
 
@@ -84,11 +84,11 @@ def _past(details: Details) -> Iterator[tuple[str, str]]:
 def _ahead(details: Details) -> Iterator[tuple[str, str]]:
     now_ms = details.now_ms
     if details.status == "pending" and (following := details.ms("next")):
-        yield "next attempt", look.ago(following, now_ms)
+        yield "next attempt", words.ago(following, now_ms)
     if details.status == "processing" and (lease := details.ms("lease")):
-        yield "lease ends", look.ago(lease, now_ms)
+        yield "lease ends", words.ago(lease, now_ms)
     if details.in_doubt and (doubt := details.ms("doubt")):
-        yield "in doubt until", f"{look.utc(doubt)}  nobody posts before that"
+        yield "in doubt until", f"{words.utc(doubt)}  nobody posts before that"
 
 
 def _timeline(history: Sequence[Event]) -> Iterator[RenderableType]:
@@ -97,9 +97,9 @@ def _timeline(history: Sequence[Event]) -> Iterator[RenderableType]:
     for event in history:
         outcome = (event.outcome or event.what or "").replace("_", " ")
         attempt, http = ("" if number is None else str(number) for number in (event.attempt, event.http))
-        took = "" if event.ms is None else look.span(event.ms)
+        took = "" if event.ms is None else words.span(event.ms)
         by = event.by or event.worker or ""
-        yield Text(plain(_line(look.clock(event.at_ms), attempt, outcome, http, took, by)))
+        yield Text(plain(_line(words.clock(event.at_ms), attempt, outcome, http, took, by)))
         if said := " ".join(filter(None, [event.detail, event.why])):
             yield Padding(Text(plain(said), style="dim", overflow="fold"), (0, 0, 0, _INDENT + 2))
 

@@ -8,14 +8,14 @@ import redis
 import typer
 from rich.console import Console
 
-from txn.cli.connect import READ_TIMEOUT_MS, look_at_durability, open_parts, without_secrets
+from txn.cli.connect import READ_TIMEOUT_MS, look_at_durability, open_tools, without_secrets
 from txn.cli.doctor_table import document, page
 from txn.cli.output import AsJson, Yes, ask, console, print_json
 from txn.doctor import calls, clocks, posting, probe_row, settings, workers
 from txn.doctor import redis as redis_checks
 from txn.doctor.finding import Finding, Level
 from txn.errors import StoreUnavailable
-from txn.operate.tools import Parts
+from txn.operate.tools import Tools
 from txn.posting.listing import PostingList
 from txn.posting.service import PostingService
 from txn.posting.transports import open_transport
@@ -42,14 +42,14 @@ def doctor(
 
     [bold]txn doctor[/]
     """
-    parts = open_parts()
+    tools = open_tools()
     payload = None
     if post:
         payload = probe_row.payload_in(currency)
-        where = without_secrets(parts.settings.posting_url)
+        where = without_secrets(tools.settings.posting_url)
         ask(f"Post one row, the smallest amount of {currency}, to {where}, for somebody to delete?", yes=yes)
     with Console(stderr=True).status("Looking") as spinner:
-        found = list(_look(parts, payload, lambda what: spinner.update(f"Looking at {what}")))
+        found = list(_look(tools, payload, lambda what: spinner.update(f"Looking at {what}")))
     if as_json:
         print_json(document(found))
     else:
@@ -57,49 +57,49 @@ def doctor(
     raise typer.Exit(1 if any(one.level is Level.BAD for one in found) else 0)
 
 
-def _look(parts: Parts, payload: bytes | None, say: Callable[[str], None]) -> Iterator[Finding]:
+def _look(tools: Tools, payload: bytes | None, say: Callable[[str], None]) -> Iterator[Finding]:
     """`payload`: of a row to post."""
-    yield from settings.check(parts.settings)
+    yield from settings.check(tools.settings)
     yield from settings.strangers(os.environ)
     say("Redis")
-    with connect(parts.settings.redis_url, timeout_ms=READ_TIMEOUT_MS) as client:
+    with connect(tools.settings.redis_url, timeout_ms=READ_TIMEOUT_MS) as client:
         away = list(redis_checks.away(client))
-        yield from away or _redis(parts, client)
+        yield from away or _redis(tools, client)
     say("the posting service")
-    transport = open_transport(parts.settings)
-    service = PostingService(transport, parts.settings.posting_timeout_ms)
+    transport = open_transport(tools.settings)
+    service = PostingService(transport, tools.settings.posting_timeout_ms)
     answered = calls.Calls((), ())
     absent = posting.absent(service)
     yield absent
     if absent.level is Level.OK:
         answered = calls.some(service)
-        yield from calls.check(parts.settings, answered)
-        yield from posting.check(parts.settings, transport)
+        yield from calls.check(tools.settings, answered)
+        yield from posting.check(tools.settings, transport)
         if payload is not None:
-            yield from probe_row.check(service, PostingList(parts.settings.posting_url), payload)
+            yield from probe_row.check(service, PostingList(tools.settings.posting_url), payload)
     if not away:
         say("the workers")
-        yield from _unless_away(lambda: _workers(parts, answered.typical_ms))
+        yield from _unless_away(lambda: _workers(tools, answered.typical_ms))
 
 
-def _redis(parts: Parts, client: redis.Redis) -> Iterator[Finding]:
-    look_at_durability(parts)
-    keys = Keys(parts.settings.prefix, NAME)
-    yield from _unless_away(lambda: redis_checks.check(client, keys, parts.durability))
+def _redis(tools: Tools, client: redis.Redis) -> Iterator[Finding]:
+    look_at_durability(tools)
+    keys = Keys(tools.settings.prefix, NAME)
+    yield from _unless_away(lambda: redis_checks.check(client, keys, tools.durability))
     yield from _unless_away(lambda: redis_checks.rights(client, keys))
-    yield from _unless_away(lambda: clocks.check(client, parts.workers.read().workers))
+    yield from _unless_away(lambda: clocks.check(client, tools.workers.read().workers))
 
 
-def _workers(parts: Parts, call_ms: float | None) -> Iterator[Finding]:
-    statistics, load = parts.statistics.read(), None
+def _workers(tools: Tools, call_ms: float | None) -> Iterator[Finding]:
+    statistics, load = tools.statistics.read(), None
     if call_ms is not None:
-        recent = parts.charts.read(statistics.now_ms).recent
+        recent = tools.charts.read(statistics.now_ms).recent
         rate = recent.accepted / recent.minutes(statistics.now_ms) / 60
-        deadline_ms = parts.settings.posting_timeout_ms
-        with connect(parts.settings.redis_url, timeout_ms=READ_TIMEOUT_MS) as client:
-            timings = Timings(client, Keys(parts.settings.prefix, NAME)).recent()
+        deadline_ms = tools.settings.posting_timeout_ms
+        with connect(tools.settings.redis_url, timeout_ms=READ_TIMEOUT_MS) as client:
+            timings = Timings(client, Keys(tools.settings.prefix, NAME)).recent()
         load = workers.Load(rate, call_ms, workers.hangs(timings, deadline_ms), deadline_ms)
-    yield from workers.check(parts.workers.read().workers, statistics, load)
+    yield from workers.check(tools.workers.read().workers, statistics, load)
 
 
 def _unless_away(check: Callable[[], Iterable[Finding]]) -> Iterator[Finding]:

@@ -5,9 +5,9 @@ from typing import Annotated
 import typer
 
 from txn.cli import letters
-from txn.cli.connect import open_parts
+from txn.cli.connect import open_tools
 from txn.cli.output import AsJson, console, print_json
-from txn.readers import words as show
+from txn.readers import words
 from txn.readers.dead_letters import Count
 
 
@@ -26,14 +26,14 @@ def failed(
 
     [bold]txn failed --json | jq -r '.letters\\[].id'[/]
     """
-    parts = open_parts()
+    tools = open_tools()
     wanted = letters.read_filter(code, since, until, currency, text)
-    count, page = parts.letters.count(wanted), parts.letters.page(wanted, limit=limit)
+    count, page = tools.letters.count(wanted), tools.letters.page(wanted, limit=limit)
     if as_json:
         found = [letters.as_json(letter) for letter in page.letters]
         print_json({"matching": count.matching, "exact": count.exact, "letters": found})
         return
-    now_ms = parts.statistics.read().now_ms
+    now_ms = tools.statistics.read().now_ms
     if page.letters:
         console().print(letters.table(page.letters, now_ms))
     console().print(_told(count, len(page.letters)))
@@ -41,6 +41,8 @@ def failed(
 
 def _told(count: Count, shown: int) -> str:
     if not count.matching:
-        return "No failed transaction" + ("" if count.exact else f" among the newest {show.number(count.looked)}") + "."
-    total = ("" if count.exact else "at least ") + show.number(count.matching)
+        return (
+            "No failed transaction" + ("" if count.exact else f" among the newest {words.number(count.looked)}") + "."
+        )
+    total = ("" if count.exact else "at least ") + words.number(count.matching)
     return f"{total} failed" if shown >= count.matching else f"{shown} of {total} failed; --limit shows more"

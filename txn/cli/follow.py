@@ -10,31 +10,31 @@ from rich.console import Console
 from txn.advice import START_WORKERS
 from txn.errors import StoreUnavailable, Unavailable
 from txn.operate.bulk_runs import Run
-from txn.operate.tools import Parts
+from txn.operate.tools import Tools
 
 INTERVAL_S = 0.2
 #: So long without a live worker, and the looking on ends. A deployment takes less.
 PATIENCE_S = 30.0
 
 
-def follow(parts: Parts, run_id: str, who: str) -> Run:
+def follow(tools: Tools, run_id: str, who: str) -> Run:
     """Until it is over. Ctrl-C ends the looking on, and asks whether the run shall end too.
 
     Raises: StoreUnavailable; Unavailable if no worker has been alive for `PATIENCE_S`.
     """
     try:
-        return _until_over(parts, run_id)
+        return _until_over(tools, run_id)
     except StoreUnavailable as error:
         raise StoreUnavailable(f"{error}. The run goes on when Redis is back: /admin/bulk/{run_id}") from None
     except KeyboardInterrupt:
         if sys.stdin.isatty() and typer.confirm("\nStop the run? What it has done stays done.", err=True):
-            parts.operations.stop_run(run_id, who)
-            return parts.runs.read(run_id)
+            tools.operations.stop_run(run_id, who)
+            return tools.runs.read(run_id)
         typer.echo(f"The run goes on without you: /admin/bulk/{run_id}", err=True)
         raise
 
 
-def _until_over(parts: Parts, run_id: str) -> Run:
+def _until_over(tools: Tools, run_id: str) -> Run:
     with progress.Progress(
         progress.SpinnerColumn(),
         progress.TextColumn("{task.description}"),
@@ -48,7 +48,7 @@ def _until_over(parts: Parts, run_id: str) -> Run:
         task = bar.add_task("", total=None)
         patience = _Patience(run_id)
         while True:
-            run, alone = parts.runs.read(run_id), not parts.statistics.read().workers
+            run, alone = tools.runs.read(run_id), not tools.statistics.read().workers
             bar.update(task, description=_doing(run, alone=alone), completed=run.looked, total=run.total)
             if run.state != "running":
                 return run

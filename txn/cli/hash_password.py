@@ -4,8 +4,8 @@ import sys
 
 import typer
 
-from txn.admin.door.passwords import MAX_PASSWORD, hash_password
 from txn.errors import Invalid
+from txn.password_hash import MAX_PASSWORD, hash_password
 
 MIN_PASSWORD = 8
 

@@ -16,7 +16,7 @@ from txn.errors import Invalid
 from txn.model.dead_letter import Filter
 from txn.model.transaction import rfc3339
 from txn.operate import letter_query
-from txn.readers import words as show
+from txn.readers import words
 from txn.readers.dead_letters import Letter
 
 Code = Annotated[
@@ -71,7 +71,7 @@ def table(letters: Sequence[Letter], now_ms: int) -> Table:
         error = Text(plain(letter.detail), style="dim", no_wrap=True, overflow="ellipsis")
         amount = plain(f"{letter.amount} {letter.currency}")
         cell = Group(Text(plain(letter.id), overflow="fold"), error)
-        found.add_row(cell, letter.code, Text(amount), show.ago(letter.failed_ms, now_ms))
+        found.add_row(cell, letter.code, Text(amount), words.ago(letter.failed_ms, now_ms))
     return found
 
 

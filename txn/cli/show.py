@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from txn.cli.connect import open_parts
+from txn.cli.connect import open_tools
 from txn.cli.details import content, facts, page
 from txn.cli.output import AsJson, console, plain, print_json
 from txn.errors import Invalid, NotFound
@@ -28,7 +28,7 @@ def show(
 
     [bold]txn show order-12345[/]
     """
-    details = _found(open_parts().details, name)
+    details = _found(open_tools().details, name)
     if as_json:
         print_json(_document(details))
     elif raw:

@@ -8,12 +8,12 @@ import typer
 from rich.live import Live
 from rich.text import Text
 
-from txn.cli.connect import look_at_durability, open_parts
+from txn.cli.connect import look_at_durability, open_tools
 from txn.cli.output import AsJson, console, print_json
 from txn.cli.status_page import Seen, page
 from txn.errors import StoreUnavailable
 from txn.model.transaction import rfc3339
-from txn.operate.tools import Parts
+from txn.operate.tools import Tools
 from txn.readers.health import Finding, Look, findings
 from txn.readers.workers import Worker
 
@@ -30,45 +30,45 @@ def status(
 
     [bold]txn status --watch[/]
     """
-    parts = open_parts()
+    tools = open_tools()
     if watch:
-        _watch(parts, as_json=as_json)
-    seen = _see(parts)
+        _watch(tools, as_json=as_json)
+    seen = _see(tools)
     if as_json:
         print_json(_document(seen))
     else:
-        console().print(page(parts.settings, seen))
+        console().print(page(tools.settings, seen))
     raise typer.Exit(1 if seen.found else 0)
 
 
-def _watch(parts: Parts, *, as_json: bool) -> None:
+def _watch(tools: Tools, *, as_json: bool) -> None:
     """Until Ctrl-C."""
     if as_json:
-        for seen in _looks(parts):
+        for seen in _looks(tools):
             document = {"status": "unknown", "problem": seen} if isinstance(seen, str) else _document(seen)
             print_json(document, indent=None)
     with Live(console=console(), auto_refresh=False, screen=console().is_terminal) as live:
-        for seen in _looks(parts):
+        for seen in _looks(tools):
             live.update(
-                Text(seen, style="bold red") if isinstance(seen, str) else page(parts.settings, seen), refresh=True
+                Text(seen, style="bold red") if isinstance(seen, str) else page(tools.settings, seen), refresh=True
             )
 
 
-def _looks(parts: Parts) -> Iterator[Seen | str]:
+def _looks(tools: Tools) -> Iterator[Seen | str]:
     """One a second; why there is none, while there is none."""
     while True:
         try:
-            yield _see(parts)
+            yield _see(tools)
         except StoreUnavailable as error:
             yield str(error)
         time.sleep(WATCH_S)
 
 
-def _see(parts: Parts) -> Seen:
-    look_at_durability(parts)
-    statistics = parts.statistics.read()
-    look = Look(statistics, parts.workers.marks(), parts.charts.read(statistics.now_ms), parts.durability)
-    return Seen(look, findings(look), parts.workers.read())
+def _see(tools: Tools) -> Seen:
+    look_at_durability(tools)
+    statistics = tools.statistics.read()
+    look = Look(statistics, tools.workers.marks(), tools.charts.read(statistics.now_ms), tools.durability)
+    return Seen(look, findings(look), tools.workers.read())
 
 
 def _document(seen: Seen) -> dict[str, Any]:

@@ -8,10 +8,9 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from txn.admin import chart
 from txn.cli.connect import without_secrets
 from txn.cli.output import plain, side_by_side
-from txn.readers import words as show
+from txn.readers import words
 from txn.readers.charts import Span
 from txn.readers.health import Finding, Look
 from txn.readers.workers import Floor
@@ -47,7 +46,7 @@ class Seen:
 def page(settings: Settings, seen: Seen) -> Group:
     """What is wrong first."""
     where = f"{without_secrets(settings.redis_url)}  {settings.prefix}"
-    head = Text.assemble(("txn", "bold"), f"  {where}  ", (show.utc(seen.look.statistics.now_ms), "dim"))
+    head = Text.assemble(("txn", "bold"), f"  {where}  ", (words.utc(seen.look.statistics.now_ms), "dim"))
     return Group(head, *_verdict(seen), "", _numbers(seen), _workers(seen))
 
 
@@ -59,7 +58,7 @@ def _verdict(seen: Seen) -> list[Text]:
         style = "bold red" if finding.level == "bad" else "bold yellow"
         since = ""
         if finding.since_ms is not None:
-            since = f"  since {show.since(finding.since_ms, seen.look.statistics.now_ms)}"
+            since = f"  since {words.since(finding.since_ms, seen.look.statistics.now_ms)}"
         lines.append(Text.assemble((f"● {finding.what}", style), (since, "dim")))
         lines.append(Text(f"  {plain(finding.hint)}"))
     return lines
@@ -78,12 +77,12 @@ def _numbers(seen: Seen) -> Table:
     how_well = [
         ("accepted", f"{seen.per_second('accepted'):,.1f}/s"),
         ("completed", f"{seen.per_second('completed'):,.1f}/s"),
-        ("errors", show.percent(statistics.error_rate)),
-        ("oldest waits", show.span(statistics.oldest_waiting_ms)),
+        ("errors", words.percent(statistics.error_rate)),
+        ("oldest waits", words.span(statistics.oldest_waiting_ms)),
         ("posting service", statistics.posting_state),
         ("Redis", seen.durability),
     ]
-    how_fast = [(f"p{share * 100:.0f}", chart.about(seen.recent.percentile(share))) for share in _SHARES]
+    how_fast = [(f"p{share * 100:.0f}", words.percentile(seen.recent.percentile(share))) for share in _SHARES]
     return side_by_side(how_many, how_well, how_fast)
 
 
@@ -96,11 +95,11 @@ def _workers(seen: Seen) -> Table | Text:
     for column in ("threads", "holds", "messages/s", "for"):
         table.add_column(column, justify="right")
     for worker in alive:
-        age = "" if worker.started_ms is None else show.span(seen.look.statistics.now_ms - worker.started_ms)
+        age = "" if worker.started_ms is None else words.span(seen.look.statistics.now_ms - worker.started_ms)
         rate = "" if worker.rate is None else f"{worker.rate:,.1f}"
         table.add_row(Text(plain(worker.name)), worker.threads, str(worker.held), rate, age)
     return table
 
 
 def _count(counts: Mapping[str, int], name: str) -> str:
-    return show.number(counts.get(name, 0))
+    return words.number(counts.get(name, 0))

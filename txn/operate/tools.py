@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from txn.operate.bulk_runs import BulkRuns
 from txn.operate.journal import Journal
 from txn.operate.operations import Operations
-from txn.queue.message import NAME, message_template
 from txn.readers.charts import Charts
 from txn.readers.dead_letters import DeadLetters
 from txn.readers.details import DetailReader
@@ -13,17 +12,14 @@ from txn.readers.queued import MessageReader
 from txn.readers.statistics import StatisticsReader
 from txn.readers.workers import WorkerReader
 from txn.settings import Settings
-from txn.store.connection import connect
 from txn.store.durability import DurabilityMonitor
-from txn.store.keys import Keys
-from txn.store.transactions import Store
 
 #: What an operator does waits for the disk.
 WRITE_TIMEOUT_MS = 2_000
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
+class Tools:
     """Readers on one client, `operations` on another, which waits for the disk."""
 
     settings: Settings
@@ -37,24 +33,3 @@ class Parts:
     journal: Journal
     messages: MessageReader
     operations: Operations
-
-    @classmethod
-    def open(cls, settings: Settings, durability: DurabilityMonitor, read_timeout_ms: int) -> "Parts":
-        """All of them on the Redis of `settings`. Nothing is sent before it is needed."""
-        keys = Keys(settings.prefix, NAME)
-        url, age_ms = settings.redis_url, settings.redis_connection_age_ms
-        client = connect(url, timeout_ms=read_timeout_ms, max_age_ms=age_ms)
-        writer = connect(url, timeout_ms=WRITE_TIMEOUT_MS, max_age_ms=age_ms)
-        return cls(
-            settings=settings,
-            durability=durability,
-            statistics=StatisticsReader(client, keys),
-            charts=Charts(client, keys),
-            workers=WorkerReader(client, keys),
-            details=DetailReader(client, keys),
-            letters=DeadLetters(client, keys),
-            runs=BulkRuns(client, keys),
-            journal=Journal(client, keys),
-            messages=MessageReader(client, keys),
-            operations=Operations(Store(writer, keys, message_template(), settings), BulkRuns(writer, keys)),
-        )

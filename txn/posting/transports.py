@@ -1,7 +1,6 @@
 """The transport that the settings ask for."""
 
 from txn.posting.curl import CurlTransport
-from txn.posting.requests.transport import RequestsTransport
 from txn.posting.transport import Transport
 from txn.settings import Settings
 
@@ -9,5 +8,7 @@ from txn.settings import Settings
 def open_transport(settings: Settings) -> Transport:
     """To be called after a fork, not before. Raises: BadSettings."""
     if settings.transport == "requests":
+        from txn.posting.requests.transport import RequestsTransport  # noqa: PLC0415  (100 modules, for who uses it)
+
         return RequestsTransport(settings.posting_url, max_age_ms=settings.posting_connection_age_ms)
     return CurlTransport(settings.posting_url, max_age_ms=settings.posting_connection_age_ms)

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from txn.model.transaction import rfc3339
+from txn.readers.charts import Percentile
 
 
 def number(value: float) -> str:
@@ -68,6 +69,22 @@ def percent(share: float) -> str:
     if 0 < share < 0.001:
         return "< 0.1 %"
     return f"{share * 100:.3g} %" if share >= 0.1 else f"{share * 100:.2g} %"
+
+
+def percentile(value: Percentile | None) -> str:
+    """`38 ms`, or `over 30 min` where no bucket ends; a dash if nothing was completed."""
+    if value is None:
+        return "\u2013"
+    if value.estimate_ms is None:
+        return f"over {span(value.low_ms)}"
+    return span(value.estimate_ms)
+
+
+def at_most(value: Percentile | None) -> str:
+    """What is certain: `under 50 ms`."""
+    if value is None:
+        return "nothing completed"
+    return "no bound" if value.high_ms is None else f"under {span(value.high_ms)}"
 
 
 #: Error codes and kinds of evidence, for whoever reads them for the first time.

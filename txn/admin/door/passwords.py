@@ -8,20 +8,14 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from txn.admin.door.users import User
+from txn.password_hash import MAX_PASSWORD
 
-#: Beyond this nobody types, and hashing it would be work for free.
-MAX_PASSWORD = 1024
 #: Logins that are looked at in one process, the one that is being hashed included: about 50 ms of CPU each.
 MAX_WAITING = 3
 
 
 class Busy(Exception):
     """Too many logins at once: this one was not looked at."""
-
-
-def hash_password(password: str) -> str:
-    """The hash for a line of TXN_ADMIN_USERS."""
-    return PasswordHasher().hash(password)
 
 
 class Passwords:

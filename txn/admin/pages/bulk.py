@@ -16,7 +16,7 @@ from txn.errors import Invalid, NotFound, StoreUnavailable
 from txn.operate import letter_query
 from txn.operate.bulk_runner import MAX_QUEUED
 from txn.operate.operations import MAX_WHY
-from txn.operate.tools import Parts
+from txn.operate.tools import Tools
 
 _RUN = re.compile(r"[0-9a-f]{16}")
 
@@ -24,8 +24,8 @@ _RUN = re.compile(r"[0-9a-f]{16}")
 class Preview:
     """GET /admin/failed/preview: how many match, what would happen to them. Changes nothing."""
 
-    def __init__(self, parts: Parts) -> None:
-        self._parts = parts
+    def __init__(self, tools: Tools) -> None:
+        self._tools = tools
 
     def on_get(self, request: falcon.Request, response: falcon.Response) -> None:
         """The form holds the new run's id: sent twice, it starts one run.
@@ -41,9 +41,9 @@ class Preview:
             wanted=wanted,
             fields=letter_query.fields(wanted),
             query=letter_query.query(wanted),
-            count=self._parts.letters.count(wanted),
-            statistics=self._parts.statistics.read(),
-            active=self._parts.runs.active(),
+            count=self._tools.letters.count(wanted),
+            statistics=self._tools.statistics.read(),
+            active=self._tools.runs.active(),
             run_id=secrets.token_hex(8),
             max_why=MAX_WHY,
         )
@@ -52,12 +52,12 @@ class Preview:
 class Runs:
     """/admin/bulk: the latest runs, and the beginning of a new one."""
 
-    def __init__(self, parts: Parts) -> None:
-        self._parts = parts
+    def __init__(self, tools: Tools) -> None:
+        self._tools = tools
 
     def on_get(self, request: falcon.Request, response: falcon.Response) -> None:
         """Raises: StoreUnavailable."""
-        runs = self._parts.runs.recent()
+        runs = self._tools.runs.recent()
         now_ms = runs[0].now_ms if runs else 0
         render(request, response, "bulk_runs.html", runs=runs, now_ms=now_ms)
 
@@ -70,7 +70,7 @@ class Runs:
         run_id, what = _checked(fields.one("run")), letter_query.read_action(fields.one("what"))
         wanted = letter_query.read_filter(fields.one)
         try:
-            self._parts.operations.start_run(run_id, what, wanted, user(request).name, fields.one("why"))
+            self._tools.operations.start_run(run_id, what, wanted, user(request).name, fields.one("why"))
         except StoreUnavailable as error:
             flash(request, response, f"{error}: the run may have begun or not. Look before you repeat it", "bad")
             raise falcon.HTTPSeeOther(f"{ROOT}/bulk") from None
@@ -80,15 +80,15 @@ class Runs:
 class OneRun:
     """GET /admin/bulk/{run_id}: how far it is."""
 
-    def __init__(self, parts: Parts) -> None:
-        self._parts = parts
+    def __init__(self, tools: Tools) -> None:
+        self._tools = tools
 
     def on_get(self, request: falcon.Request, response: falcon.Response, run_id: str) -> None:
         """One round trip.
 
         Raises: NotFound, StoreUnavailable.
         """
-        run = self._parts.runs.read(_known(run_id))
+        run = self._tools.runs.read(_known(run_id))
         render(
             request,
             response,
@@ -104,8 +104,8 @@ class OneRun:
 class Stop:
     """POST /admin/bulk/{run_id}/stop."""
 
-    def __init__(self, parts: Parts) -> None:
-        self._parts = parts
+    def __init__(self, tools: Tools) -> None:
+        self._tools = tools
 
     def on_post(self, request: falcon.Request, response: falcon.Response, run_id: str) -> None:
         """Stop the run where it stands, and look at it.
@@ -114,20 +114,20 @@ class Stop:
         """
         told = {"stopped": "Stopped. What is done stays done", "over": "It was over already", "unknown": "No such run"}
         try:
-            verdict = self._parts.operations.stop_run(_known(run_id), user(request).name)
+            verdict = self._tools.operations.stop_run(_known(run_id), user(request).name)
             flash(request, response, told[verdict], "good" if verdict == "stopped" else "bad")
         except StoreUnavailable as error:
             flash(request, response, f"{error}: it may have been stopped or not", "bad")
         raise falcon.HTTPSeeOther(f"{ROOT}/bulk/{run_id}" if _RUN.fullmatch(run_id) else LIST)
 
 
-def routes(parts: Parts) -> list[Route]:
+def routes(tools: Tools) -> list[Route]:
     """Everybody may look; operators preview, start and stop."""
     return [
-        page("/failed/preview", Preview(parts), Role.OPERATE),
-        Route("/bulk", Runs(parts), {"GET": Role.VIEW, "POST": Role.OPERATE}),
-        page("/bulk/{run_id}", OneRun(parts)),
-        action("/bulk/{run_id}/stop", Stop(parts)),
+        page("/failed/preview", Preview(tools), Role.OPERATE),
+        Route("/bulk", Runs(tools), {"GET": Role.VIEW, "POST": Role.OPERATE}),
+        page("/bulk/{run_id}", OneRun(tools)),
+        action("/bulk/{run_id}/stop", Stop(tools)),
     ]
 
 

@@ -13,7 +13,7 @@ from txn.admin.render import render
 from txn.admin.route import ROOT, Route, action, page
 from txn.model.dead_letter import Action
 from txn.model.submission import checked_id
-from txn.operate.tools import Parts
+from txn.operate.tools import Tools
 from txn.queue.message import NAME
 
 PREFIX = f"{ROOT}/dramatiq"
@@ -26,12 +26,12 @@ _MAX_CURSOR = 10_000_000
 class Pages:
     """GET: the dashboard, its queue, one message."""
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, tools: Tools) -> None:
         self._pages = None
         if find_spec("dramatiq_dashboard"):
             from txn.admin.dramatiq_pages import DramatiqPages  # noqa: PLC0415  (it may not be installed)
 
-            self._pages = DramatiqPages(parts.messages, parts.workers, PREFIX)
+            self._pages = DramatiqPages(tools.messages, tools.workers, PREFIX)
 
     def on_get(
         self,
@@ -76,9 +76,9 @@ class Change:
         ask(request, response, self._what, [checked_id(form(request).one("id").partition("~")[0])])
 
 
-def routes(parts: Parts) -> list[Route]:
+def routes(tools: Tools) -> list[Route]:
     """Everybody may look; its two buttons are for operators."""
-    pages = Pages(parts)
+    pages = Pages(tools)
     return [
         page("/dramatiq", pages),
         page("/dramatiq/queues/{queue}", pages),

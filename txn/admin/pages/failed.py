@@ -13,7 +13,7 @@ from txn.model.submission import checked_id
 from txn.model.transaction import ErrorCode
 from txn.operate import letter_query
 from txn.operate.operations import MAX_IDS, MAX_WHY, Done
-from txn.operate.tools import Parts
+from txn.operate.tools import Tools
 
 LIST = f"{ROOT}/failed"
 
@@ -23,8 +23,8 @@ _DID = {Action.REPLAY: "replayed", Action.DISCARD: "discarded"}
 class Failed:
     """GET /admin/failed: filters, and a page of what matches."""
 
-    def __init__(self, parts: Parts) -> None:
-        self._parts = parts
+    def __init__(self, tools: Tools) -> None:
+        self._tools = tools
 
     def on_get(self, request: falcon.Request, response: falcon.Response) -> None:
         """A few calls to Redis, which look at a bounded number of letters.
@@ -33,8 +33,8 @@ class Failed:
         """
         wanted = wanted_by(request)
         before = request.get_param_as_int("before", min_value=0, max_value=2**53)
-        found = self._parts.letters.page(wanted, before)
-        active = [self._parts.runs.read(name) for name in self._parts.runs.active()]
+        found = self._tools.letters.page(wanted, before)
+        active = [self._tools.runs.read(name) for name in self._tools.runs.active()]
         render(
             request,
             response,
@@ -46,11 +46,11 @@ class Failed:
             wanted=wanted,
             fields=letter_query.fields(wanted),
             query=letter_query.query(wanted),
-            count=self._parts.letters.count(wanted),
-            totals=self._parts.letters.totals(),
+            count=self._tools.letters.count(wanted),
+            totals=self._tools.letters.totals(),
             codes=list(ErrorCode),
             active=active,
-            now_ms=self._parts.statistics.read().now_ms,
+            now_ms=self._tools.statistics.read().now_ms,
         )
 
 
@@ -65,8 +65,8 @@ class Confirm:
 class Act:
     """POST /admin/failed/act: replay or discard the selected ones."""
 
-    def __init__(self, parts: Parts) -> None:
-        self._parts = parts
+    def __init__(self, tools: Tools) -> None:
+        self._tools = tools
 
     def on_post(self, request: falcon.Request, response: falcon.Response) -> None:
         """Back to the list, or to the one transaction, with what was done.
@@ -78,7 +78,7 @@ class Act:
             _selected(request),
             form(request).one("why"),
         )
-        operations, who = self._parts.operations, user(request).name
+        operations, who = self._tools.operations, user(request).name
         back = f"{ROOT}/transactions/{ids[0]}" if len(ids) == 1 else LIST
         try:
             done = (operations.replay if what is Action.REPLAY else operations.discard)(ids, who, why)
@@ -105,12 +105,12 @@ def ask(request: falcon.Request, response: falcon.Response, what: Action, ids: l
     render(request, response, "failed_confirm.html", what=what.value, ids=ids, max_why=MAX_WHY)
 
 
-def routes(parts: Parts) -> list[Route]:
+def routes(tools: Tools) -> list[Route]:
     """The list is for everybody, the rest for operators."""
     return [
-        page("/failed", Failed(parts)),
+        page("/failed", Failed(tools)),
         action("/failed/confirm", Confirm()),
-        action("/failed/act", Act(parts)),
+        action("/failed/act", Act(tools)),
     ]
 
 

@@ -7,7 +7,7 @@ import falcon
 from txn.admin.render import render
 from txn.admin.route import Route, page
 from txn.errors import Invalid
-from txn.operate.tools import Parts
+from txn.operate.tools import Tools
 
 PAGE = 50
 _PLACE = re.compile(r"\d{1,16}-\d{1,16}", re.ASCII)
@@ -16,8 +16,8 @@ _PLACE = re.compile(r"\d{1,16}-\d{1,16}", re.ASCII)
 class JournalPage:
     """GET /admin/journal, the newest first."""
 
-    def __init__(self, parts: Parts) -> None:
-        self._parts = parts
+    def __init__(self, tools: Tools) -> None:
+        self._tools = tools
 
     def on_get(self, request: falcon.Request, response: falcon.Response) -> None:
         """One read.
@@ -27,11 +27,11 @@ class JournalPage:
         before = request.get_param("before") or ""
         if before and not _PLACE.fullmatch(before):
             raise Invalid("before", "this is no place in the journal: begin with its first page")
-        found = self._parts.journal.read(before, PAGE + 1)
+        found = self._tools.journal.read(before, PAGE + 1)
         entries, more = found[:PAGE], found[PAGE:]
         render(request, response, "journal.html", entries=entries, before=before, older=more and entries[-1].at)
 
 
-def routes(parts: Parts) -> list[Route]:
+def routes(tools: Tools) -> list[Route]:
     """For everybody with a session."""
-    return [page("/journal", JournalPage(parts))]
+    return [page("/journal", JournalPage(tools))]

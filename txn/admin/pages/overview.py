@@ -5,7 +5,8 @@ import falcon
 from txn.admin import chart
 from txn.admin.render import render
 from txn.admin.route import Route, page
-from txn.operate.tools import Parts
+from txn.operate.tools import Tools
+from txn.readers import words
 from txn.readers.charts import BAR
 from txn.readers.health import Look, findings
 
@@ -13,19 +14,19 @@ from txn.readers.health import Look, findings
 class Overview:
     """GET /admin."""
 
-    def __init__(self, parts: Parts) -> None:
-        self._parts = parts
+    def __init__(self, tools: Tools) -> None:
+        self._tools = tools
 
     def on_get(self, request: falcon.Request, response: falcon.Response) -> None:
         """Three calls to Redis, none of which grows with what is stored.
 
         Raises: StoreUnavailable.
         """
-        parts = self._parts
-        statistics = parts.statistics.read()
+        tools = self._tools
+        statistics = tools.statistics.read()
         now_ms = statistics.now_ms
-        history = parts.charts.read(now_ms)
-        look = Look(statistics, parts.workers.marks(), history, parts.durability)
+        history = tools.charts.read(now_ms)
+        look = Look(statistics, tools.workers.marks(), history, tools.durability)
         recent = history.recent
         minutes = recent.minutes(now_ms)
         shares = [(f"p{share * 100:.0f}", recent.percentile(share)) for share in (0.5, 0.95, 0.99)]
@@ -35,9 +36,9 @@ class Overview:
             "overview.html",
             findings=findings(look),
             statistics=statistics,
-            durability=parts.durability.latest,
+            durability=tools.durability.latest,
             rates={name: getattr(recent, name) / minutes for name in ("accepted", "completed", "failed")},
-            percentiles=[(name, chart.about(found), chart.under(found)) for name, found in shares],
+            percentiles=[(name, words.percentile(found), words.at_most(found)) for name, found in shares],
             recent=recent,
             columns=[
                 (name, [chart.flow(spans, minutes, now_ms), chart.latency(spans), chart.errors(spans)])
@@ -47,6 +48,6 @@ class Overview:
         )
 
 
-def routes(parts: Parts) -> list[Route]:
+def routes(tools: Tools) -> list[Route]:
     """For everybody with a session."""
-    return [page("", Overview(parts))]
+    return [page("", Overview(tools))]

@@ -4,33 +4,33 @@ import falcon
 
 from txn.admin.render import render
 from txn.admin.route import Route, page
-from txn.operate.tools import Parts
+from txn.operate.tools import Tools
 
 
 class Queues:
     """GET /admin/queues."""
 
-    def __init__(self, parts: Parts) -> None:
-        self._parts = parts
+    def __init__(self, tools: Tools) -> None:
+        self._tools = tools
 
     def on_get(self, request: falcon.Request, response: falcon.Response) -> None:
         """Two calls to Redis; at most a hundred workers and a few hundred transactions in flight.
 
         Raises: StoreUnavailable.
         """
-        floor = self._parts.workers.read()
-        counts = self._parts.statistics.read().counts
+        floor = self._tools.workers.read()
+        counts = self._tools.statistics.read().counts
         render(
             request,
             response,
             "queues.html",
             floor=floor,
             counts=counts,
-            lease_ms=self._parts.settings.lease_ms,
+            lease_ms=self._tools.settings.lease_ms,
             now_ms=floor.now_ms,
         )
 
 
-def routes(parts: Parts) -> list[Route]:
+def routes(tools: Tools) -> list[Route]:
     """For everybody with a session."""
-    return [page("/queues", Queues(parts))]
+    return [page("/queues", Queues(tools))]

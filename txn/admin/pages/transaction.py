@@ -13,7 +13,7 @@ from txn.admin.route import ROOT, Route, page
 from txn.errors import Invalid
 from txn.model.content import loads
 from txn.model.submission import checked_id, id_for_key
-from txn.operate.tools import Parts
+from txn.operate.tools import Tools
 from txn.readers.details import Details
 
 #: Longer than any id or key.
@@ -23,15 +23,15 @@ MAX_SEARCH = 300
 class OneTransaction:
     """GET /admin/transactions/{id}."""
 
-    def __init__(self, parts: Parts) -> None:
-        self._parts = parts
+    def __init__(self, tools: Tools) -> None:
+        self._tools = tools
 
     def on_get(self, request: falcon.Request, response: falcon.Response, transaction_id: str) -> None:
         """One round trip. What a *view* user must not see does not reach the template.
 
         Raises: Invalid, NotFound, StoreUnavailable.
         """
-        details = self._parts.details.read(checked_id(transaction_id))
+        details = self._tools.details.read(checked_id(transaction_id))
         shown = user(request).may_operate
         render(
             request,
@@ -41,7 +41,7 @@ class OneTransaction:
             r=defaultdict(str, details.record),
             content=_content(details) if shown else None,
             record=_raw(details) if shown else None,
-            lease_ms=self._parts.settings.lease_ms,
+            lease_ms=self._tools.settings.lease_ms,
             now_ms=details.now_ms,
         )
 
@@ -49,8 +49,8 @@ class OneTransaction:
 class Search:
     """GET /admin/search?q=: an exact id, or an idempotency key."""
 
-    def __init__(self, parts: Parts) -> None:
-        self._parts = parts
+    def __init__(self, tools: Tools) -> None:
+        self._tools = tools
 
     def on_get(self, request: falcon.Request, response: falcon.Response) -> None:
         """On to the transaction, or a page that says what was tried.
@@ -60,15 +60,15 @@ class Search:
         wanted = (request.get_param("q") or "").strip()[:MAX_SEARCH]
         tried = _candidates(wanted)
         for transaction_id in tried.values():
-            if transaction_id and self._parts.details.exists(transaction_id):
+            if transaction_id and self._tools.details.exists(transaction_id):
                 raise falcon.HTTPSeeOther(f"{ROOT}/transactions/{transaction_id}")
         response.status = falcon.HTTP_404 if wanted else falcon.HTTP_200
         render(request, response, "search.html", wanted=wanted, tried=tried)
 
 
-def routes(parts: Parts) -> list[Route]:
+def routes(tools: Tools) -> list[Route]:
     """For everybody with a session."""
-    return [page("/transactions/{transaction_id}", OneTransaction(parts)), page("/search", Search(parts))]
+    return [page("/transactions/{transaction_id}", OneTransaction(tools)), page("/search", Search(tools))]
 
 
 def _candidates(wanted: str) -> dict[str, str]:

@@ -1,0 +1,62 @@
+"""An API process, with the admin site beside it."""
+
+from txn.admin.door.users import read_users
+from txn.admin.site import Wsgi, create_site, mount
+from txn.api.app import create_app
+from txn.composition.operators import open_tools
+from txn.loop import Loop
+from txn.queue.message import NAME, message_template
+from txn.readers.statistics import StatisticsReader
+from txn.settings import Settings
+from txn.store.connection import connect
+from txn.store.durability import DurabilityMonitor
+from txn.store.keys import Keys
+from txn.store.rights import Rights, RightsMonitor
+from txn.store.timings import Timings
+from txn.store.transactions import Store
+from txn.url import split_origins
+
+#: An accept must wait for the disk, which can be slow; a health check must not wait at all.
+ACCEPT_TIMEOUT_MS = 2_000
+HEALTH_TIMEOUT_MS = 400
+#: A page says that Redis is away; it does not wait for it.
+PAGE_TIMEOUT_MS = 300
+
+
+def open_api(settings: Settings) -> Wsgi:
+    """The WSGI application: the API, and the admin site if it has users.
+
+    Raises: BadSettings.
+    """
+    keys = Keys(settings.prefix, NAME)
+    url, age_ms = settings.redis_url, settings.redis_connection_age_ms
+    probe = connect(url, timeout_ms=HEALTH_TIMEOUT_MS, max_age_ms=age_ms)
+    rights = RightsMonitor(Rights(probe, keys), "api")
+    durability = DurabilityMonitor(
+        allow_lossy=settings.allow_lossy_redis, prefix=settings.prefix, lacking=lambda: rights.problem
+    )
+    client = connect(url, timeout_ms=ACCEPT_TIMEOUT_MS, on_connect=durability.on_connect, max_age_ms=age_ms)
+    durability.watch(probe)
+    Loop("rights", rights.beat).start()
+    timings = Timings(probe, keys)
+    Loop("timings", timings.flush).start()
+    site = _admin_site(settings, durability)
+    app = create_app(
+        Store(client, keys, message_template(), settings),
+        StatisticsReader(probe, keys),
+        durability,
+        timings,
+        allow_cleanup=settings.allow_cleanup,
+        metrics_token=settings.metrics_token,
+        cors_origins=split_origins(settings.cors_origins),
+        has_admin=site is not None,
+    )
+    if site is None:
+        return app
+    return mount(app, site)
+
+
+def _admin_site(settings: Settings, durability: DurabilityMonitor) -> Wsgi | None:
+    """None, if nobody is named who could log in."""
+    users = read_users(settings.admin_users)
+    return create_site(open_tools(settings, durability, PAGE_TIMEOUT_MS), users) if users else None
