@@ -21,8 +21,8 @@ help: ## this list
 run: $(VENV)/dashboard.stamp $(VENV)/bin/txn ## Redis, a posting service, the API and the workers on this machine, until Ctrl-C
 	@exec $(PY) -m ops
 
-test: $(VENV)/test.stamp $(VENV)/dashboard.stamp ## all tests but the long ones
-	$(PY) -m pytest -m "not long and not browser and not containers" $(ARGS)
+test: $(VENV)/test.stamp $(VENV)/dashboard.stamp ## all tests but the long ones, on three processes (ARGS="-n 0": on one)
+	$(PY) -m pytest -n 3 --dist worksteal -m "not long and not browser and not containers" $(ARGS)
 
 test-long: $(VENV)/test.stamp $(VENV)/dashboard.stamp ## the tests that take minutes
 	$(PY) -m pytest -m long $(ARGS)

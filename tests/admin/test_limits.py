@@ -99,7 +99,7 @@ def test_logins_that_would_starve_others_are_turned_away(gate: threading.Event) 
     began = time.monotonic()
     with pytest.raises(Busy):
         door.user("ada", PASSWORD)
-    assert time.monotonic() - began < 0.2
+    assert time.monotonic() - began < 10  # hashing stands still for 30 s
     gate.set()
     for thread in threads:
         thread.join()

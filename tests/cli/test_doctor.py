@@ -142,7 +142,7 @@ def test_a_redis_that_says_nothing_is_waited_for_once(txn: Commands) -> None:
         done = txn("doctor", "--json", TXN_REDIS_URL=f"redis://127.0.0.1:{silent.getsockname()[1]}/0")
         took_s = time.monotonic() - began
     assert found(done, "redis")["found"] == "Redis did not answer in time"
-    assert took_s < 3 * 2
+    assert took_s < 15
 
 
 def test_late_transactions_are_wrong(txn: Commands, parts: Parts) -> None:

@@ -124,7 +124,7 @@ def test_a_service_that_falls_silent_is_not_asked_for_ever(txn: Commands) -> Non
         over.set()
     assert found(done, "posting GET")["found"].startswith("of 2 GETs 1 failed")
     assert found(done, "posting speed")["level"] == "ok"
-    assert took_s < 3
+    assert took_s < 9  # the service is silent for 10 s
 
 
 @pytest.mark.parametrize(

@@ -108,7 +108,7 @@ def test_a_body_that_unpacks_to_too_much_is_not_unpacked_to_its_end(wires: Wires
     wire = wires.connect(saying(answer(200, body, "Content-Encoding: gzip")))
     began = time.monotonic()
     wire.fails(MaybeSent, wire.get)
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 10
 
 
 @pytest.mark.parametrize("pack", [gzip.compress, zlib.compress, bare_deflate])
