@@ -46,7 +46,7 @@ def record(one: Rig, name: str) -> dict[str, Any]:
         (200, {}, b"null"),
         (201, {}, b""),
         (201, {}, b'{"id": "another"}'),
-        (200, {"Content-Encoding": "gzip"}, gzip.compress(b'{"id": 1}')),
+        (200, {"Content-Encoding": "gzip"}, gzip.compress(b'{"id": 1}', mtime=0)),
     ],
     ids=str,
 )
