@@ -115,6 +115,14 @@ class AtTerminal:
             pass
         return self._process.wait(seconds)
 
+    def interrupt_a_question(self) -> int:
+        """Ctrl-C, and the exit code. Just before Python waits for a key it misses one: it is pressed again."""
+        for _ in range(6):
+            self.interrupt()
+            if select.select([self._ours], [], [], 5)[0]:
+                break
+        return self.ends()
+
     def _read(self, seconds: float = 30) -> bool:
         ready, _, _ = select.select([self._ours], [], [], seconds)
         assert ready, f"silent for {seconds} s\n{self.seen}"

@@ -148,8 +148,7 @@ def test_ctrl_c_at_the_question_does_nothing(txn: Commands, parts: Parts) -> Non
     parts.fail("a")
     with txn.at_terminal("discard", "a", "--why", "x") as terminal:
         terminal.until("Discard 1 transaction? [y/N]: ")  # the last space is of the reading itself
-        terminal.interrupt()
-        assert terminal.ends() == 130
+        assert terminal.interrupt_a_question() == 130
     assert "Traceback" not in terminal.seen
     assert parts.journal.read() == []
 

@@ -62,7 +62,7 @@ def test_what_nobody_has_foreseen_is_no_answer(txn: Commands, parts: Parts) -> N
 
 
 def test_ctrl_c_while_it_is_still_starting_leaves_no_traceback(txn: Commands, tmp_path: Path) -> None:
-    (tmp_path / "typer.py").write_text("import signal\nprint('importing', flush=True)\nsignal.pause()\n")
+    (tmp_path / "typer.py").write_text("import time\nprint('importing', flush=True)\nwhile True: time.sleep(0.01)\n")
     with txn.at_terminal("status", PYTHONPATH=str(tmp_path)) as terminal:
         terminal.until("importing")
         terminal.interrupt()
