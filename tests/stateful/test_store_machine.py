@@ -18,6 +18,7 @@ from hypothesis.stateful import (
 from ops.redis_server import RedisServer
 from tests.parts import Clock, Parts, submission
 from txn.errors import ContentConflict
+from txn.model.claim import Claim
 from txn.model.outcome import (
     Cause,
     Clear,
@@ -33,7 +34,6 @@ from txn.model.outcome import (
 )
 from txn.model.transaction import ErrorCode, Evidence
 from txn.settings import Settings
-from txn.store.transactions import Claim
 
 IDS = ("a", "b", "c")
 FINISHED = {"completed", "failed"}

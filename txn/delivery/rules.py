@@ -12,6 +12,7 @@ from txn.backoff import backoff_ms
 from txn.clock import boot_ms
 from txn.delivery import log as delivery_log
 from txn.errors import SettleLost, StoreUnavailable
+from txn.model.claim import Claim
 from txn.model.content import dumps
 from txn.model.outcome import (
     Cause,
@@ -43,7 +44,7 @@ from txn.posting.service import (
     unquoted,
 )
 from txn.settings import Settings
-from txn.store.transactions import Claim, Store
+from txn.store.transactions import Store
 
 
 class Delivery:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Literal
 
 from txn.model.transaction import ErrorCode, Evidence
 
@@ -105,3 +106,7 @@ class Settlement:
     taken: bool = False
     outage: str = ""
     history: str = ""
+
+
+#: What settle answers. It refuses if there is no record, this owner has settled before, or somebody else has it now.
+SettleReply = Literal["settled", "unknown", "repeated", "taken"]

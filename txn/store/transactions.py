@@ -1,14 +1,26 @@
 """The record of every transaction: one atomic call a verb. The scripts compare, the rules decide."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import redis
 
 from txn import __version__
 from txn.errors import ContentConflict, NotFound, RecordUnreadable
-from txn.model.outcome import Clear, Completed, Doubt, Failed, Maybe, Mode, Outcome, Released, Retry, Settlement
+from txn.model.claim import Claim
+from txn.model.outcome import (
+    Clear,
+    Completed,
+    Doubt,
+    Failed,
+    Maybe,
+    Mode,
+    Outcome,
+    Released,
+    Retry,
+    Settlement,
+    SettleReply,
+)
 from txn.model.submission import Submission
 from txn.model.transaction import Failure, Status, Transaction
 from txn.settings import Settings
@@ -24,33 +36,6 @@ MAX_DETAIL = 300
 ACCEPT_REPEATS = 1
 CLAIM_REPEATS = 2
 SETTLE_REPEATS = 6
-
-
-#: What became of a settle. Refused: there is no record, this owner has settled before, or somebody else has it now.
-Verdict = Literal["settled", "unknown", "repeated", "taken"]
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """A transaction that is ours for `Settings.lease_ms` from before the claim was sent.
-
-    `attempts`: deliveries that were allowed to post, this one included; `counted`: those that count against the
-    maximum; `tries`: failures since it was accepted or replayed; `unanswered_ms`: how long GETs of this id have brought
-    nothing while others were answered; `others`: whether the posting service has let others in since it sent us away;
-    `last_error`: how the last delivery that failed did, or empty.
-    """
-
-    id: str
-    owner: str
-    mode: Mode
-    payload: bytes
-    submitted_ms: int
-    attempts: int
-    counted: int
-    tries: int
-    unanswered_ms: int
-    others: bool = False
-    last_error: str = ""
 
 
 class Store:
@@ -174,12 +159,12 @@ class Store:
             last_error=error.decode(errors="replace"),
         )
 
-    def settle(self, transaction_id: str, owner: str, settlement: Settlement) -> Verdict:
+    def settle(self, transaction_id: str, owner: str, settlement: Settlement) -> SettleReply:
         """Write down how a delivery ended: `settled`, or why that was refused."""
         keys, outcome = self._keys, settlement.outcome
         kind, code, detail, wait_ms, counts = _described(outcome)
         doubt, doubt_ms = _doubt(getattr(outcome, "doubt", Clear()))
-        reply = self._scripts.run(
+        answer = self._scripts.run(
             "settle",
             [
                 keys.record(transaction_id),
@@ -212,8 +197,8 @@ class Store:
             ],
             repeats=SETTLE_REPEATS,
         )
-        verdict: Verdict = reply[-1].decode()
-        return verdict
+        reply: SettleReply = answer[-1].decode()
+        return reply
 
     def due(self, limit: int) -> tuple[int, int]:
         """Look at up to `limit` transactions whose time has come: (looked at, queued again)."""
