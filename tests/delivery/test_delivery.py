@@ -5,6 +5,7 @@ import pytest
 import requests
 
 from tests.delivery.rig import Rig
+from txn.delivery.blocking import run
 from txn.model.outcome import Mode
 from txn.model.transaction import Status, Transaction
 from txn.posting.service import Uncertain
@@ -54,7 +55,7 @@ def test_a_wake_up_for_a_finished_or_unknown_transaction_does_nothing(rig: Build
     one.deliver(name)
     before = one.mock.stats()
     one.deliver(name)
-    one.rules.deliver("nobody", "nonce")
+    run(one.rules.deliver("nobody", "nonce"))
     assert one.mock.stats() == before
 
 
@@ -333,7 +334,7 @@ def test_a_worker_that_comes_back_late_has_its_settle_refused_and_says_so(
     with caplog.at_level(logging.ERROR, "txn.delivery"):
         one.deliver(name)
     [record] = caplog.records
-    assert (record.msg, vars(record)["transaction"], vars(record)["verdict"]) == ("late settle refused", name, "taken")
+    assert (record.msg, vars(record)["transaction"], vars(record)["reply"]) == ("late settle refused", name, "taken")
     assert one.rows(name) == 1
     assert one.parts.read_statistics().counts["late_posted"] == 1
 
@@ -347,8 +348,8 @@ def test_what_escapes_is_settled_as_in_doubt(rig: Build, monkeypatch: pytest.Mon
 
     monkeypatch.setattr(one.posting, "post", burst)
     with pytest.raises(RuntimeError) as caught:
-        one.rules.deliver(name, "nonce")
-    one.rules.give_up(name, "nonce", caught.value)
+        run(one.rules.deliver(name, "nonce"))
+    run(one.rules.give_up(name, "nonce", caught.value))
     record = one.parts.record(name)
     assert (record["status"], record["next"]) == ("pending", record["doubt"])
     monkeypatch.undo()
