@@ -20,8 +20,6 @@ _MISCONFIGURED = frozenset({301, 302, 307, 308, 401, 403, 404, 405, 407, 421, 50
 _THROTTLED = frozenset({425, 429})
 #: Refused for good; says that nothing was written.
 _REJECTED = frozenset({400, 402, 410, 411, 413, 414, 415, 417, 422, 431})
-#: Came to a server that does not speak for this name, over a connection that was made for another one.
-_MISDIRECTED = 421
 
 #: Stands before what the posting service said, which goes on to the end of a detail and may quote a payload.
 _SAYING = ", saying: "
@@ -144,7 +142,6 @@ class PostingService:
                 return Posted(status)
             return Uncertain(f"{detail} without the id of the transaction{_said(answer)}", status)
         if status in _MISCONFIGURED:
-            self._leave(status)
             return NotPosted(f"{detail}: check TXN_POSTING_URL and its credentials", status)
         if status in _THROTTLED:
             return NotPosted(detail, status, self._retry_after_ms(answer))
@@ -160,13 +157,8 @@ class PostingService:
             said = "another id's row" if row and "id" in row else "JSON that is no row"
             detail += f" with {said}: check what answers at TXN_POSTING_URL"
         elif answer.status in _MISCONFIGURED:
-            self._leave(answer.status)
             detail += ": check TXN_POSTING_URL and its credentials"
         return Unknown(detail, answer.status, retry_after_ms=self._retry_after_ms(answer))
-
-    def _leave(self, status: int) -> None:
-        if status == _MISDIRECTED:
-            self._transport.close()
 
     def _retry_after_ms(self, answer: Answer) -> int:
         return wait_ms(answer.headers.get("retry-after", ""), self._wall_s())
