@@ -5,7 +5,7 @@ from collections.abc import Callable
 from txn.delivery.steps import Steps
 from txn.model.claim import Claim
 from txn.model.outcome import Settlement, SettleReply
-from txn.posting.service import Lookup, PostResult, Uncertain, Unknown
+from txn.posting.results import Lookup, PostResult, Uncertain, Unknown
 from txn.posting.transport import MaybeSent
 
 

@@ -18,7 +18,7 @@ from txn.model.outcome import Clear, Completed, Failed, Settlement
 from txn.model.transaction import ErrorCode, Evidence
 from txn.posting.curl import CurlTransport
 from txn.posting.gate import Gate
-from txn.posting.service import Absent, Found, Lookup, Posted, PostResult, Rejected, Uncertain
+from txn.posting.results import Absent, Found, Lookup, Posted, PostResult, Rejected, Uncertain
 from txn.posting.transport import MaybeSent
 from txn.settings import Settings
 from txn.store.messages import Messages

@@ -8,7 +8,7 @@ from tests.delivery.rig import Rig
 from txn.delivery.blocking import run
 from txn.model.outcome import Mode
 from txn.model.transaction import Status, Transaction
-from txn.posting.service import Uncertain
+from txn.posting.results import Uncertain
 
 Build = Callable[..., Rig]
 

@@ -11,7 +11,7 @@ from txn.delivery.rules import Rules
 from txn.model.claim import Claim
 from txn.model.outcome import Settlement, SettleReply
 from txn.model.transaction import Status
-from txn.posting.service import Lookup, PostResult
+from txn.posting.results import Lookup, PostResult
 
 Build = Callable[..., Rig]
 

@@ -3,17 +3,8 @@ from typing import Any
 import pytest
 
 from tests.unit.answering import Answering
-from txn.posting.service import (
-    Absent,
-    Found,
-    NotPosted,
-    Posted,
-    PostingService,
-    PostResult,
-    Rejected,
-    Uncertain,
-    Unknown,
-)
+from txn.posting.results import Absent, Found, NotPosted, Posted, PostResult, Rejected, Uncertain, Unknown
+from txn.posting.service import PostingService
 from txn.posting.transport import always
 
 PAYLOAD = b'{"amount":100.50,"currency":"USD","description":"Payment","metadata":{}}'

@@ -7,7 +7,8 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from tests.unit.answering import Answering
-from txn.posting.service import NotPosted, PostingService
+from txn.posting.results import NotPosted
+from txn.posting.service import PostingService
 
 
 @pytest.mark.parametrize(

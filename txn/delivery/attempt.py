@@ -14,7 +14,7 @@ from txn.model.claim import Claim
 from txn.model.content import dumps
 from txn.model.outcome import Completed, Mode, Outcome, Settlement, named
 from txn.model.transaction import Evidence
-from txn.posting.service import Lookup, NotPosted, Posted, PostResult, Rejected, Uncertain, Unknown, unquoted
+from txn.posting.results import Lookup, NotPosted, Posted, PostResult, Rejected, Uncertain, Unknown, unquoted
 
 _VERIFIED = Completed(Evidence.VERIFIED)
 

@@ -5,7 +5,8 @@ from typing import Any, TypeVar
 
 from txn.model.claim import Claim
 from txn.model.outcome import Settlement, SettleReply
-from txn.posting.service import Lookup, PostingService, PostResult
+from txn.posting.results import Lookup, PostResult
+from txn.posting.service import PostingService
 from txn.store.transactions import Store
 
 T = TypeVar("T")

@@ -31,7 +31,7 @@ from txn.model.outcome import (
     named,
 )
 from txn.model.transaction import ErrorCode, Evidence
-from txn.posting.service import Absent, Found, Lookup, NotPosted, NotTried, Posted, Rejected, Uncertain, Unknown
+from txn.posting.results import Absent, Found, Lookup, NotPosted, NotTried, Posted, Rejected, Uncertain, Unknown
 from txn.settings import Settings
 
 

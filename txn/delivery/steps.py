@@ -5,7 +5,7 @@ from typing import Protocol
 
 from txn.model.claim import Claim
 from txn.model.outcome import Settlement, SettleReply
-from txn.posting.service import Lookup, PostResult
+from txn.posting.results import Lookup, PostResult
 
 
 class Steps(Protocol):
