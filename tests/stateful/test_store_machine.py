@@ -130,8 +130,8 @@ class StoreMachine(RuleBasedStateMachine):
     def settle_claim(self, claim: Claim, outcome: Outcome) -> None:
         before = self.parts.record(claim.id)
         mine = before["status"] == "processing" and before["owner"] == claim.owner
-        verdict = self.parts.store.settle(claim.id, claim.owner, Settlement(outcome, answered=True))
-        assert (verdict == "settled") == mine
+        reply = self.parts.store.settle(claim.id, claim.owner, Settlement(outcome, answered=True))
+        assert (reply == "settled") == mine
         after = self.parts.record(claim.id)
         if not mine:
             # But for one thing: a worker that was taken for crashed, and is late, is alive.
@@ -156,16 +156,16 @@ class StoreMachine(RuleBasedStateMachine):
     @rule(name=st.sampled_from(IDS))
     def replay(self, name: str) -> None:
         before = self.parts.record(name)
-        verdict = self.parts.store.replay(name, '{"who":"ann"}')
-        assert (verdict == "replayed") == (before.get("status") == "failed")
+        reply = self.parts.store.replay(name, '{"who":"ann"}')
+        assert (reply == "replayed") == (before.get("status") == "failed")
         after = self.parts.record(name)
         assert (after.get("doubt"), after.get("owner")) == (before.get("doubt"), before.get("owner"))
 
     @rule(name=st.sampled_from(IDS))
     def discard(self, name: str) -> None:
         before = self.parts.record(name)
-        verdict = self.parts.store.discard(name, '{"who":"ann"}')
-        assert (verdict == "discarded") == (before.get("status") == "failed" and "discarded" not in before)
+        reply = self.parts.store.discard(name, '{"who":"ann"}')
+        assert (reply == "discarded") == (before.get("status") == "failed" and "discarded" not in before)
 
     @rule(ms=st.sampled_from([1, 500, 2_000, 3_000, 20_000]))
     def time_passes(self, ms: int) -> None:

@@ -87,9 +87,8 @@ class Rules:
             if not isinstance(lookup, Absent) or claim.mode is not Mode.POST:
                 return self._looked_up(claim, lookup)
         result = await attempt.post(partial(self._last_check, attempt))
-        if isinstance(result, NotPosted) and result.status is not None and self._is_about_it(claim):
-            detail = f"{result.detail}, {claim.attempts} times, while others are let in"
-            result = Rejected(result.status, detail)
+        if isinstance(result, NotPosted):
+            result = self._or_rejected(claim, result)
         match result:
             case Posted():
                 return Completed(Evidence.POSTED)
@@ -134,9 +133,11 @@ class Rules:
         attempt.post_deadline = self._boot_ms() + self._settings.posting_timeout_ms
         return attempt.post_deadline + self._settings.margin_ms <= attempt.lease_end
 
-    def _is_about_it(self, claim: Claim) -> bool:
-        """Who is sent away while others are let in uses attempts up; when there are none left, it is about him."""
-        return claim.others and self._used_up(claim)
+    def _or_rejected(self, claim: Claim, result: NotPosted) -> NotPosted | Rejected:
+        """To be sent away while others are let in uses attempts up. With none left it counts as a rejection."""
+        if result.status is None or not claim.others or not self._used_up(claim):
+            return result
+        return Rejected(result.status, f"{result.detail}, {claim.attempts} times, while others are let in")
 
     def _not_posted(self, claim: Claim, result: NotPosted) -> Outcome:
         """Not reached, or sent away."""
