@@ -120,7 +120,7 @@ def test_if_the_answer_is_final_a_failure_before_the_write_is_posted_again_after
 
 
 def test_a_write_that_lands_after_the_caller_has_gone_is_found_and_not_repeated(rig: Build) -> None:
-    one = rig(answer_is_final=True)
+    one = rig(answer_is_final=True, posting_timeout_ms=1_000)
     name = one.accept()
     one.mock.script(name, post=["hang_until_released"])
     assert one.deliver(name).status is Status.PENDING
@@ -142,7 +142,7 @@ def test_a_stale_get_after_the_write_doubles_nothing(rig: Build) -> None:
 
 
 def test_a_get_without_an_answer_posts_nothing(rig: Build) -> None:
-    one = rig()
+    one = rig(posting_timeout_ms=1_000)
     name = one.accept()
     one.mock.script(name, get=["fail", "truncate", "hang"])
     for _ in range(3):
@@ -195,7 +195,7 @@ def test_an_id_that_always_gets_500_ends_exhausted_and_was_never_posted(rig: Bui
 
 
 def test_without_attempts_left_a_last_look_still_finds_a_late_write(rig: Build) -> None:
-    one = rig(max_attempts=1)
+    one = rig(max_attempts=1, posting_timeout_ms=1_000)
     name = one.accept()
     one.mock.script(name, post=["hang_until_released"])
     one.deliver(name)
@@ -222,7 +222,7 @@ def test_with_the_posting_service_down_for_ten_minutes_nothing_fails(rig: Build)
 
 
 def test_with_the_posting_service_hanging_for_ten_minutes_nothing_fails(rig: Build) -> None:
-    one = rig()
+    one = rig(posting_timeout_ms=300)
     name = one.accept()
     one.mock.script(name, get=["hang"] * 100)
     while one.clock.shift_ms < 600_000:

@@ -43,7 +43,7 @@ class LoopSteps:
 
 
 def test_an_event_loop_runs_many_deliveries_at_once_by_the_same_rules(rig: Build) -> None:
-    one = rig(posting_timeout_ms=10_000, lease_ms=60_000)
+    one = rig()
     names = [one.accept() for _ in range(20)]
     one.mock.script(names[0], post=["fail_after"])
     one.mock.script(names[1], post=["reject"])
