@@ -1,4 +1,5 @@
 import asyncio
+import inspect
 import secrets
 from collections import Counter
 from collections.abc import Callable
@@ -66,8 +67,10 @@ def test_without_an_event_loop_a_step_that_waits_for_one_is_an_error(rig: Build)
     one = rig()
     rules = Rules(LoopSteps(BlockingSteps(one.parts.store, one.posting)), one.settings)
     name = one.accept()
+    delivery = rules.deliver(name, "nonce")
     with pytest.raises(RuntimeError, match="waits for an event loop") as caught:
-        run(rules.deliver(name, "nonce"))
+        run(delivery)
+    assert inspect.getcoroutinestate(delivery) == inspect.CORO_CLOSED
     run(one.rules.give_up(name, "nonce", caught.value))
     assert one.parts.record(name)["error"] == "delivery ended with RuntimeError"
 
