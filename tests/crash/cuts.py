@@ -41,15 +41,15 @@ class PassedOn:
 
 
 class CutSteps(PassedOn):
-    """Steps with a cut before and after each, and in the last check. Tells `on_post` when a POST is about to leave.
+    """Steps with a cut before and after each, and in the last check. Tells when a GET or a POST is about to leave.
 
     `posted`: whether this delivery has come to its last check. An answer of the posting service that is lost here is
     what the real steps make of that. One of Redis is lost further below, where the store repeats its call.
     """
 
-    def __init__(self, steps: Steps, cut: Cut, on_post: Callable[[], None]) -> None:
+    def __init__(self, steps: Steps, cut: Cut, on_find: Callable[[], None], on_post: Callable[[], None]) -> None:
         super().__init__(steps)
-        self._cut, self._on_post, self.posted = cut, on_post, False
+        self._cut, self._on_find, self._on_post, self.posted = cut, on_find, on_post, False
 
     async def claim(self, transaction_id: str, owner: str) -> Claim | None:
         self.posted = False
@@ -61,6 +61,7 @@ class CutSteps(PassedOn):
     async def find(self, claim: Claim) -> Lookup:
         called = "verify" if self.posted else "get"
         self._cut.at(f"before {called}")
+        self._on_find()
         lookup = await super().find(claim)
         try:
             self._cut.at(f"after {called}")

@@ -157,15 +157,20 @@ class World:
     def posted(self) -> None:
         """A POST is about to leave: what it does late must happen within the time that is promised."""
         if self._release_at is None:
-            self._release_at = self.clock.shift_ms + LATENESS_MS
+            self._release_at = self._now_ms() + LATENESS_MS
+
+    def asked(self) -> None:
+        """A GET is about to leave. Real time has passed too, and much of it on a busy machine."""
+        self.forward(0)
 
     def forward(self, ms: int) -> None:
         """Move the clock, and open the gate on the way when its time has come."""
-        until = self.clock.shift_ms + ms
-        if self._release_at is not None and until >= self._release_at:
-            self.clock.shift_ms = self._release_at
+        if self._release_at is not None and self._now_ms() + ms >= self._release_at:
             self._release()
-        self.clock.shift_ms = until
+        self.clock.shift_ms += ms
+
+    def _now_ms(self) -> int:
+        return boot_ms() + self.clock.shift_ms
 
     def _release(self) -> None:
         self._release_at = None
@@ -212,7 +217,7 @@ class Worker:
         self.messages._scripts = self.scripts
         self.transport = CurlTransport(world.mock.url)
         posting = PostingService(self.transport, world.settings.posting_timeout_ms)
-        self.cuts = CutSteps(BlockingSteps(self.store, posting), cut, world.posted)
+        self.cuts = CutSteps(BlockingSteps(self.store, posting), cut, world.asked, world.posted)
         #: What its deliveries ask; negative controls put theirs before it.
         self.steps: Steps = self.cuts
         self.consumer = RecordConsumer(self.messages, 4, lambda: time.monotonic() + clock() / 1_000)

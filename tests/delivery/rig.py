@@ -72,4 +72,4 @@ class Rig:
 
     def error(self, transaction_id: str) -> str | None:
         failure = self.parts.store.read(transaction_id).failure
-        return failure and failure.code
+        return failure.code if failure else None
