@@ -9,8 +9,8 @@ from typing import Any
 
 from bench.backlog import fill
 from bench.saturate import saturate
-from bench.stand import ROOT, Stand
-from ops import run
+from bench.stand import Stand
+from ops.stand import ROOT
 
 Figures = dict[str, Any]
 
@@ -21,9 +21,8 @@ POSTING: dict[str, dict[str, float]] = {
     "0 ms, 1 % hang": {"hang_write": 0.01, "hang_ms": 7_000},
     "100 ms, 1 % hang": {"latency_ms": 100, "hang_write": 0.01, "hang_ms": 7_000},
 }
-#: The defaults of `make run`.
-WORKER = ("--processes", str(run.WORKERS), "--threads", str(run.THREADS))
-ONE_CORE = ("--processes", "1", "--threads", "64")
+#: Threads of one worker process that has a core for itself; more where it waits for the posting service.
+ONE_CORE, WAITING = 64, 256
 
 
 def accept(seconds: int) -> Figures:
@@ -39,11 +38,10 @@ def accept(seconds: int) -> Figures:
 
 def deliver(waiting: int, posting: str) -> Figures:
     """A backlog, and one worker process pinned to one core."""
-    options = ONE_CORE if posting == "0 ms" else ("--processes", "1", "--threads", "256")
     with Stand(faults=POSTING[posting]) as stand:
         stand.confine(1)
-        fill(stand.redis, waiting)
-        stand.start_worker(*options, cores=[0])
+        fill(stand.client, waiting)
+        stand.start_worker(1, ONE_CORE if posting == "0 ms" else WAITING, cores=[0])
         return _drain(stand, waiting, lambda: stand.count("completed"))
 
 
@@ -52,19 +50,17 @@ def plain(waiting: int) -> Figures:
     with Stand() as stand:
         command = [sys.executable, "-m", "bench.plain"]
         stand.confine(1)
-        stand.redis.config_set("appendfsync", "no")
+        stand.client.config_set("appendfsync", "no")
         subprocess.run(command, cwd=ROOT, env=stand.environment() | {"PLAIN_COUNT": str(waiting)}, check=True)
-        stand.redis.config_set("appendfsync", "always")
-        stand.start_worker("--processes", "1", "--threads", "8", target="bench.plain", cores=[0])
-        return _drain(stand, waiting, lambda: int(stand.redis.get("plain:done") or 0))
+        stand.client.config_set("appendfsync", "always")
+        stand.start_worker(1, 8, "bench.plain", cores=[0])
+        return _drain(stand, waiting, lambda: int(stand.client.get("plain:done") or 0))
 
 
 def whole(rate: int, seconds: int, posting: str) -> Figures:
     """A steady rate with everything running, then the ledger check."""
     with Stand(faults=POSTING[posting]) as stand:
-        stand.start_api()
-        stand.start_worker(*WORKER)
-        stand.until(lambda: (stand.health() or {}).get("workers", 0) >= 2, "the workers answer")
+        stand.start_everything()
         stand.load(100, 2).wait()
         return _steady(stand, rate, seconds) | _ledger(stand)
 
@@ -72,11 +68,9 @@ def whole(rate: int, seconds: int, posting: str) -> Figures:
 def idle(seconds: int) -> Figures:
     """One transaction a second, then none at all."""
     with Stand() as stand:
-        stand.start_api()
-        stand.start_worker(*WORKER)
-        stand.until(lambda: (stand.health() or {}).get("workers", 0) >= 2, "the workers answer")
+        stand.start_everything()
         stand.load(1, seconds).wait()
-        stand.until(lambda: stand.unfinished() == 0, "all is delivered")
+        stand.until_quiet()
         spans = sorted(_spans(stand))
         figures: Figures = {"end_to_end_p50_ms": spans[len(spans) // 2], "end_to_end_p99_ms": spans[-1]}
         before, written, began = stand.cpu_s(), stand.writes(), time.monotonic()
@@ -90,12 +84,12 @@ def idle(seconds: int) -> Figures:
 def recover(waiting: int) -> Figures:
     """Everything is due at once and the queue is empty, while clients submit 100 a second."""
     with Stand() as stand:
-        fill(stand.redis, waiting)
-        stand.redis.delete("txn:dramatiq:deliver", "txn:dramatiq:deliver.msgs")
+        fill(stand.client, waiting)
+        stand.client.delete("txn:dramatiq:deliver", "txn:dramatiq:deliver.msgs")
         time.sleep(6)  # the grace of the last one
         stand.start_api()
         began = time.monotonic()
-        stand.start_worker(*WORKER)
+        stand.start_worker()
         load = stand.load(100, 20)
         stand.until(lambda: stand.count("completed") >= waiting, "the backlog is delivered", 600)
         drained = time.monotonic() - began
@@ -110,15 +104,13 @@ def recover(waiting: int) -> Figures:
 def memory(transactions: int) -> Figures:
     """Bytes in Redis for each transaction, and what the processes hold afterwards."""
     with Stand() as stand:
-        stand.start_api()
-        stand.start_worker(*WORKER)
-        stand.until(lambda: (stand.health() or {}).get("workers", 0) >= 2, "the workers answer")
-        stand.stop("worker")
+        stand.start_everything()
+        stand.workers[0].stop(20)
         empty = stand.used_memory()
-        fill(stand.redis, transactions)
+        fill(stand.client, transactions)
         waiting = stand.used_memory()
-        stand.start_worker(*WORKER)
-        stand.until(lambda: stand.unfinished() == 0, "all is delivered", 900)
+        stand.start_worker()
+        stand.until_quiet(900)
         completed = stand.used_memory()
         saturate(stand.url, 10, core=1)
         return {
@@ -134,16 +126,16 @@ def backlog(sizes: tuple[int, ...], seconds: int) -> Figures:
     figures: Figures = {}
     for size in sizes:
         with Stand() as stand:
-            fill(stand.redis, max(size, 1))
+            fill(stand.client, max(size, 1))
             stand.start_api("--workers", "1", cores=[0])
             before, accepted = stand.cpu_s(), stand.count("accepted")
             figures[f"accept_per_s_at_{size}"] = saturate(stand.url, seconds, core=1)["requests_per_s"]
             costs = _cpu(stand, before, stand.count("accepted") - accepted)
             figures |= {f"accept_{role}_cpu_us_at_{size}": costs[f"{role}_cpu_us"] for role in ("api", "redis")}
-            stand.stop("api")
-            fill(stand.redis, 30_000, first=size + 1)
+            stand.processes["api"].stop(20)
+            fill(stand.client, 30_000, first=size + 1)
             stand.confine(1)
-            stand.start_worker(*ONE_CORE, cores=[0])
+            stand.start_worker(1, ONE_CORE, cores=[0])
             stand.until(lambda: stand.count("completed") > 500, "the first are delivered")
             begun, done, before = time.monotonic(), stand.count("completed"), stand.cpu_s()
             time.sleep(seconds)
@@ -190,9 +182,7 @@ def _steady(stand: Stand, rate: int, seconds: int) -> Figures:
 
 def _ledger(stand: Stand) -> Figures:
     stand.mock.faults()
-    began = time.monotonic()
-    stand.until(lambda: stand.unfinished() == 0, "all is delivered", 120)
-    quiet = time.monotonic() - began
+    quiet = stand.until_quiet(120)
     report = stand.audit()
     exact = report["exit_code"] == 0 and stand.count("completed") == stand.count("accepted")
     return {"quiet_after_s": round(quiet, 1), "ledger": "exact" if exact else f"NOT EXACT: {report}"}
@@ -220,7 +210,7 @@ def _quantiles(before: dict[float, int], after: dict[float, int]) -> Figures:
 
 def _spans(stand: Stand) -> list[int]:
     found = []
-    for key in stand.redis.scan_iter("txn:t:*"):
-        submitted, completed = stand.redis.hmget(key, "submitted", "completed")
+    for key in stand.client.scan_iter("txn:t:*"):
+        submitted, completed = stand.client.hmget(key, "submitted", "completed")
         found.append(int(completed) - int(submitted))
     return found

@@ -12,9 +12,10 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
-from ops.drill.stand import ROOT, Stand
+from ops.drill.stand import Stand
 from ops.mock_posting.checked import BadFaults, checked
 from ops.mock_posting.faults import Faults
+from ops.stand import ROOT
 
 LOCUST = ROOT / ".venv-swarm/bin/locust"
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import pytest
 
 from bench.load import Load
-from bench.stand import ROOT
+from ops.stand import ROOT
 
 ANSWER = b"HTTP/1.1 202 Accepted\r\ncontent-length: 2\r\n\r\n{}"
 

@@ -2,7 +2,7 @@ import json
 import random
 import subprocess
 import sys
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -95,7 +95,7 @@ def test_a_client_that_ends_before_its_work_is_done_is_in_the_report(mock: MockP
 @pytest.mark.parametrize("name", [name for name in BLOWS if "process" in name])
 def test_a_blow_that_would_strike_nobody_ends_the_drill(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ops.drill.blows.RESTART_WITHIN_S", 0.1)
-    nobody: Any = SimpleNamespace(children=lambda name: [])
+    nobody: Any = SimpleNamespace(processes=defaultdict(lambda: SimpleNamespace(children=list)))
     with pytest.raises(TimeoutError, match="no process of"):
         strike(nobody, Blow(name, 1, 0), random.Random(1))
 

@@ -108,7 +108,7 @@ def test_what_others_have_lost_before_is_not_this_runs_loss(stand: Stand) -> Non
 
 
 def test_without_both_urls_the_ledger_is_said_not_to_be_checked(stand: Stand) -> None:
-    with swarm("--processes", "2", TXN_SWARM_HOST=stand.url, TXN_REDIS_URL=stand.server.url) as running:
+    with swarm("--processes", "2", TXN_SWARM_HOST=stand.url, TXN_REDIS_URL=stand.redis_server.url) as running:
         running.until("submits are made")
         [reason] = ended(running)
         assert "THE LEDGER WAS NOT CHECKED: set TXN_POSTING_URL" in reason

@@ -26,15 +26,12 @@ class MovingStack(Stack):
         )
         self.second = RedisServer(free_port(), folder / "second")
         self.name = CuttingProxy(self.redis_server.port)
-        self.worker_redis_port = self.name.port
+        self.redis_port = self.name.port
 
-    def __exit__(self, *exc_info: object) -> None:
-        super().__exit__(*exc_info)
-        self.name.__exit__()
-        self.second.kill()
-
-    def _environment(self, redis_port: int) -> dict[str, str]:
-        return super()._environment(self.name.port)
+    def _begin(self) -> None:
+        self.ending.callback(self.second.kill)
+        self.ending.callback(self.name.__exit__)
+        super()._begin()
 
     def fail_over(self) -> None:
         """To a replica that has everything: what is tested is the move, not the loss."""
@@ -68,7 +65,7 @@ def stack(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[MovingStac
 def beats(stack: MovingStack) -> Callable[[], bool]:
     """Whether every worker process has sent the promoted server a heartbeat since now."""
     since_ms = time.time() * 1000
-    return lambda: stack.client.zcount("txn:dramatiq:__heartbeats__", since_ms, "inf") == stack.processes
+    return lambda: stack.client.zcount("txn:dramatiq:__heartbeats__", since_ms, "inf") == stack.workers_each
 
 
 def test_when_redis_moves_submits_and_deliveries_go_on_within_two_seconds(stack: MovingStack) -> None:
@@ -89,7 +86,7 @@ def test_an_idle_worker_follows_and_says_what_it_has_met(stack: MovingStack) -> 
     stack.fail_over()
     assert stack.until(beats(stack), "every process is at the new server") < RECOVERY_S
     met = [line for line in stack.said("worker0") if line["event"].startswith("Redis takes no writes")]
-    assert len(met) == stack.processes
+    assert len(met) == stack.workers_each
     assert all("replica" in line["detail"] for line in met)
 
 
