@@ -11,7 +11,7 @@ from urllib.parse import quote
 import requests
 import simplejson
 
-from ops.mock_posting.script import GetFault, PostFault
+from ops.mock_posting.faults import GetFault, PostFault
 from ops.ports import free_port
 
 _ROOT = Path(__file__).parents[2]
