@@ -1,4 +1,4 @@
-"""As many submits as the API takes: wrk where it is installed, else the schedule of bench.load set far too fast."""
+"""As many submits as the API takes: wrk where it is installed, else the schedule of ops.load set far too fast."""
 
 import json
 import shutil
@@ -7,7 +7,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench.load import BODY
+from ops.load import BODY
 
 CONNECTIONS = 32
 #: More than one core of anything here can take.
@@ -31,7 +31,7 @@ def saturate(url: str, seconds: int, core: int) -> dict[str, float]:
     """{requests_per_s, p50_ms, p99_ms, p99_9_ms, errors} of submits from `core`."""
     pinned = ["taskset", "-c", str(core)]
     if not shutil.which("wrk"):
-        command = [*pinned, sys.executable, "-m", "bench.load", url, str(TOO_FAST), str(seconds)]
+        command = [*pinned, sys.executable, "-m", "ops.load", url, str(TOO_FAST), str(seconds)]
         found = json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)
         return {"requests_per_s": found["answers_per_s"]} | {name: found[name] for name in ("p50_ms", "p99_ms")}
     with tempfile.TemporaryDirectory() as folder:

@@ -42,7 +42,7 @@ class Stand(stand.Stand):
 
     def load(self, rate: float, seconds: float) -> subprocess.Popen[bytes]:
         """Begin to submit on a fixed schedule; its figures are JSON on standard output."""
-        command = [sys.executable, "-m", "bench.load", self.url, str(rate), str(seconds)]
+        command = [sys.executable, "-m", "ops.load", self.url, str(rate), str(seconds)]
         return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE)
 
     def cpu_s(self) -> dict[str, float]:

@@ -6,8 +6,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from ops.drill.blows import Blow
-from ops.drill.load import Load
 from ops.drill.stand import Stand
+from ops.load import Load
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Report:
             after = self.recovery_s.get(blow["name"])
             recovered = "never" if after is None else f"{after:.1f} s"
             lines.append(f"  {blow['at']:5.1f} s  {blow['name']:32}{recovered:>10}")
-        lines += [f"  a client ended: {error}" for error in self.submit_errors]
+        lines += [f"  the load: {error}" for error in self.submit_errors]
         return [*lines, "", "every promise kept" if self.passed else "NOT AS PROMISED, OR NOT AS PLANNED"]
 
 
@@ -83,8 +83,8 @@ def make_report(
         failed=counts.get("failed", 0),
         lost=lost,
         doubled=doubled,
-        refused_with_503=load.refused,
-        unanswered_and_repeated=load.unanswered,
+        refused_with_503=load.statuses["503"],
+        unanswered_and_repeated=load.statuses["lost"],
         rescued=counts.get("rescued", 0),
         late_settles_refused=counts.get("late_settles", 0),
         possible_doubles=counts.get("late_posted", 0),
