@@ -9,7 +9,7 @@ import fcntl
 import os
 import socket
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO
 
@@ -56,10 +56,11 @@ class Plan:
             password, self.environment["TXN_ADMIN_USERS"] = made
             self.login = NAME, password
         read_users(Settings.from_environment(self.environment).admin_users)
-        self.children += [
-            Child("api", api_command(self.port), lambda: get(self.port, "/api/health") is not None),
-            Child("worker", worker_command(), lambda: health(self.port).get("workers", 0) >= WORKERS),
-        ]
+        self._add_python("api", api_command(self.port), lambda: get(self.port, "/api/health") is not None)
+        self._add_python("worker", worker_command(), lambda: health(self.port).get("workers", 0) >= WORKERS)
+
+    def _add_python(self, name: str, arguments: list[str], ready: Callable[[], bool]) -> None:
+        self.children.append(Child(name, [sys.executable, *arguments], ready))
 
     def _add_redis(self, port: int) -> None:
         url = self.environment["TXN_REDIS_URL"] = f"redis://{HOST}:{port}/0"
@@ -69,8 +70,8 @@ class Plan:
     def _add_mock(self, port: int) -> None:
         self.environment["TXN_POSTING_URL"] = f"http://{HOST}:{port}"
         self.environment.setdefault("TXN_ANSWER_IS_FINAL", "1")  # the mock writes before it answers, or never
-        command = mock_command(port, port + 1, "--rows", str(ROWS))
-        self.children.append(Child("mock", command, lambda: get(port, "/health") is not None))
+        arguments = mock_command(port, port + 1, "--rows", str(ROWS))
+        self._add_python("mock", arguments, lambda: get(port, "/health") is not None)
 
     def _port(self, name: str, default: int, count: int = 1) -> int:
         """The first of `count` ports in a row."""

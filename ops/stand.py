@@ -30,14 +30,13 @@ WORKERS, THREADS = advice.PROCESSES, advice.THREADS
 
 
 def api_command(port: int, *options: str) -> list[str]:
-    """The API; `options` go to gunicorn."""
-    command = [sys.executable, "-m", "gunicorn", "-c", "ops/gunicorn.conf.py", "-b", f"{HOST}:{port}"]
-    return [*command, *options, "wsgi:app"]
+    """The API, for a Python to run; `options` go to gunicorn."""
+    return ["-m", "gunicorn", "-c", "python:txn.gunicorn_conf", "-b", f"{HOST}:{port}", *options, "txn.wsgi:app"]
 
 
 def worker_command(processes: int = WORKERS, threads: int = THREADS, module: str = "txn.worker") -> list[str]:
     """A Dramatiq master and its worker processes. It waits less for them than whoever stops it waits for it."""
-    command = [sys.executable, "-m", "dramatiq", module, "--processes", str(processes), "--threads", str(threads)]
+    command = ["-m", "dramatiq", module, "--processes", str(processes), "--threads", str(threads)]
     return [*command, "--worker-fork-timeout", "5000", "--worker-shutdown-timeout", "10000"]
 
 
@@ -64,15 +63,15 @@ def health(port: int) -> dict[str, Any]:
 class Process:
     """A child in a session of its own, with its log in a file."""
 
-    def __init__(self, command: Sequence[str], environment: Mapping[str, str], log: Path) -> None:
-        self._command, self._environment, self.log = command, environment, log
+    def __init__(self, command: Sequence[str], environment: Mapping[str, str], log: Path, cwd: Path = ROOT) -> None:
+        self._command, self._environment, self._cwd, self.log = command, environment, cwd, log
         self.popen: subprocess.Popen[bytes] | None = None
 
     def start(self) -> Self:
         """Returns at once."""
         with self.log.open("ab") as log:
             self.popen = subprocess.Popen(
-                self._command, env=self._environment, stdout=log, stderr=log, cwd=ROOT, start_new_session=True
+                self._command, env=self._environment, stdout=log, stderr=log, cwd=self._cwd, start_new_session=True
             )
         return self
 
@@ -109,8 +108,10 @@ class Stand:
     """Redis (every write on disk) and the mock posting service; on demand the API and workers. Logs are in `folder`.
 
     `settings`: TXN_* variables; no others are taken over. `redis_port`: what is told to processes started from now on,
-    so that a proxy can stand in between.
+    so that a proxy can stand in between. `python`, `cwd`: whose `txn` is run, and where; the checkout's.
     """
+
+    python, cwd = sys.executable, ROOT
 
     def __init__(self, folder: Path, settings: Mapping[str, str] | None = None) -> None:
         self.folder, self.settings = folder, dict(settings or {})
@@ -177,10 +178,14 @@ class Stand:
 
     def audit(self) -> dict[str, Any]:
         """The certificate of `txn audit`, or the `error` why there is none; and its `exit_code`."""
-        command = [sys.executable, "-m", "txn", "audit", "--json"]
-        done = subprocess.run(command, cwd=ROOT, env=self.environment(), capture_output=True, text=True, check=False)
+        done = self.command("audit", "--json")
         found = json.loads(done.stdout) if done.stdout.startswith("{") else {"error": done.stderr[-500:]}
         return found | {"exit_code": done.returncode}
+
+    def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """`txn` with these arguments, on this system."""
+        line, own = [self.python, "-m", "txn", *arguments], self.environment()
+        return subprocess.run(line, cwd=self.cwd, env=own, capture_output=True, text=True, check=False)
 
     def environment(self) -> dict[str, str]:
         """What the processes are told, and what a command must be told to work on the same system."""
@@ -211,6 +216,6 @@ class Stand:
 
     def _start(self, name: str, command: Sequence[str], cores: Sequence[int] = ()) -> Process:
         pinned = ["taskset", "-c", ",".join(map(str, cores))] if cores else []
-        process = Process([*pinned, *command], self.environment(), self.folder / f"{name}.log").start()
-        self.processes[name] = process
+        line, log = [*pinned, self.python, *command], self.folder / f"{name}.log"
+        process = self.processes[name] = Process(line, self.environment(), log, self.cwd).start()
         return process

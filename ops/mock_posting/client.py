@@ -19,8 +19,8 @@ _READY_S = 30.0
 
 
 def command(port: int, control_port: int, *options: str) -> list[str]:
-    """The command line of one."""
-    module = [sys.executable, "-m", "ops.mock_posting", "--port", str(port), "--control-port", str(control_port)]
+    """The command line of one, for a Python to run."""
+    module = ["-m", "ops.mock_posting", "--port", str(port), "--control-port", str(control_port)]
     return [*module, *options]
 
 
@@ -47,7 +47,7 @@ class MockPosting:
         """Returns when it answers. Raises: RuntimeError, if it ends instead, or is silent for 30 s."""
         self._session = requests.Session()
         self._session.trust_env = False  # no proxy stands between us
-        line = command(self.port, self.control_port, *self._options)
+        line = [sys.executable, *command(self.port, self.control_port, *self._options)]
         self.process = subprocess.Popen(line, cwd=_ROOT, stdout=subprocess.PIPE, text=True, start_new_session=True)
         if not self._said_something(self.process):
             self.stop()
