@@ -12,7 +12,7 @@ $(error PYTHON=$(PYTHON) is no Python 3.11 or newer that runs: give another, or 
 endif
 endif
 
-.PHONY: help run test test-long drill swarm bench check format clean test-browser test-containers test-pythons
+.PHONY: help run test test-long test-coverage drill swarm bench check format clean test-browser test-containers test-pythons
 
 help: ## this list
 	@echo "make ...  (PYTHON=/path/to/python picks the Python for .venv, ARGS=... goes to what it runs)"
@@ -26,6 +26,11 @@ test: $(VENV)/test.stamp $(VENV)/dashboard.stamp ## all tests but the long ones,
 
 test-long: $(VENV)/test.stamp $(VENV)/dashboard.stamp ## the tests that take minutes
 	$(PY) -m pytest -m long $(ARGS)
+
+test-coverage: $(VENV)/test.stamp $(VENV)/dashboard.stamp ## `make test`, and which branches of txn/ it takes, other processes included; ARGS=tests/unit for a part
+	@rm -f .coverage .coverage.*
+	@$(PY) -m coverage run -m pytest -m "not long and not browser and not containers" $(ARGS); code=$$?; \
+	$(PY) -m coverage combine --quiet && $(PY) -m coverage report && exit $$code
 
 test-browser: $(VENV)/browser.stamp ## the admin site in a real browser (needs Debian's chromium-driver)
 	$(PY) -m pytest -m browser tests/browser $(ARGS)
@@ -60,7 +65,7 @@ format: $(VENV)/test.stamp $(VENV)/dashboard.stamp ## put the code into its form
 	$(PY) -m ruff format
 
 clean: ## remove .venv, .venv-* and the caches; the data of `make run` (.txn) stays
-	rm -rf .venv .venv-* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage
+	rm -rf .venv .venv-* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage .coverage.*
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # A link to a Python that has gone counts as missing: .venv is made anew then, and everything installed again.

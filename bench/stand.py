@@ -68,7 +68,7 @@ class Stand(stand.Stand):
 
     def histogram(self) -> dict[float, int]:
         """Submit to completed: upper end of each bucket in ms -> how many."""
-        totals = self.client.hgetall("txn:count")
+        totals: dict[bytes, bytes] = self.client.hgetall("txn:count")  # type: ignore[assignment]
         prefix = b"end_to_end:"
         return {
             float(name.removeprefix(prefix)): int(count) for name, count in totals.items() if name.startswith(prefix)

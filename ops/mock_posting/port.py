@@ -89,7 +89,7 @@ class Port:
             return
         self._listening.close()
         for connection in list(self._state.connections):
-            connection.transport.abort()  # type: ignore[union-attr]
+            connection.transport.abort()
         self._listening = None
         while self._state.connections:
             await asyncio.sleep(_TURN_S)
