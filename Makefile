@@ -1,4 +1,4 @@
-# `make` lists what there is. The environment (.venv) makes itself, and again when requirements/ changes.
+# `make` lists what there is. The environment (.venv) makes itself, and again when requirements/lock/ changes.
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -12,7 +12,7 @@ $(error PYTHON=$(PYTHON) is no Python 3.11 or newer that runs: give another, or 
 endif
 endif
 
-.PHONY: help run test test-long test-coverage drill swarm bench check format clean test-browser test-containers test-pythons
+.PHONY: help run test test-long test-coverage drill swarm bench lock check format clean test-browser test-containers test-pythons
 
 help: ## this list
 	@echo "make ...  (PYTHON=/path/to/python picks the Python for .venv, ARGS=... goes to what it runs)"
@@ -54,6 +54,13 @@ swarm: $(VENV)/local.stamp .venv-swarm/swarm.stamp ## users on locust, 300 reque
 bench: $(VENV)/local.stamp ## how fast all of it is on this machine, in 25 minutes; ARGS=--quick for a look, ARGS="whole idle" for a part
 	@$(PY) -m bench $(ARGS)
 
+lock: $(VENV)/tools.stamp ## write requirements/lock/ from requirements/*.txt, with hashes; ARGS=--upgrade takes newer ones of what is not named there
+	@for file in $(wildcard requirements/*.txt); do \
+	  case $$file in *dashboard*) deps=--no-deps;; *) deps=;; esac; \
+	  $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	    --custom-compile-command "make lock" $$deps $(ARGS) $$file -o requirements/lock/$${file##*/} || exit 1; \
+	done
+
 check: $(VENV)/test.stamp $(VENV)/dashboard.stamp ## lint, format, types, and who may import whom
 	$(PY) -m ruff check
 	$(PY) -m ruff format --check
@@ -79,22 +86,20 @@ $(PY):
 	done; \
 	echo "Python 3.11 or newer is needed: install it, or say where it is with make PYTHON=/path/to/python" >&2; exit 1
 
-$(VENV)/local.stamp: requirements/local.txt requirements/mock.txt requirements/base.txt $(PY)
-$(VENV)/dashboard.stamp: requirements/dashboard.txt $(VENV)/local.stamp
+$(VENV)/dashboard.stamp: requirements/lock/dashboard.txt $(VENV)/local.stamp
 	@$(PY) ops/install.py $< --no-deps
 	@touch $@
 
-$(VENV)/browser.stamp: requirements/browser.txt $(VENV)/test.stamp $(VENV)/dashboard.stamp
-$(VENV)/test.stamp: requirements/test.txt requirements/local.txt requirements/mock.txt requirements/base.txt $(PY)
+$(VENV)/browser.stamp: $(VENV)/test.stamp $(VENV)/dashboard.stamp
 
 # Locust brings a pytest plugin and a web server of its own: an environment for itself.
-.venv-swarm/swarm.stamp: requirements/swarm.txt $(PY)
+.venv-swarm/swarm.stamp: requirements/lock/swarm.txt $(PY)
 	@echo "Installing $<"
 	@$(PY) -m venv --clear .venv-swarm
 	@.venv-swarm/bin/python -m pip install --quiet --disable-pip-version-check -r $<
 	@touch $@
 
-$(VENV)/%.stamp:
+$(VENV)/%.stamp: requirements/lock/%.txt $(PY)
 	@$(PY) -m pip --version >/dev/null 2>&1 || $(PY) -m ensurepip >/dev/null
 	@$(PY) ops/install.py $<
 	@touch $@
