@@ -1,5 +1,6 @@
 """What .github/workflows/ci.yml runs, and on what."""
 
+import functools
 import re
 import subprocess
 import sys
@@ -16,6 +17,7 @@ JOBS: dict[str, Any] = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_t
 MAKEFILE = (ROOT / "Makefile").read_text()
 
 
+@functools.cache
 def collected(*options: str) -> list[str]:
     files = ["tests/audit/test_audit.py", "tests/store/test_due.py"]
     command = [sys.executable, "-m", "pytest", "--collect-only", "-q", *files, *options]
