@@ -1,6 +1,7 @@
 """What is measured. Each scenario starts its own processes on an empty store and returns its figures."""
 
 import json
+import statistics
 import subprocess
 import sys
 import time
@@ -79,6 +80,22 @@ def idle(seconds: int) -> Figures:
         figures["worker_process_core_pct"] = round((stand.cpu_s()["worker"] - before["worker"]) / spent / 2 * 100, 2)
         figures["writes_per_worker_process_s"] = round((stand.writes() - written) / spent / 2, 2)
         return figures
+
+
+def hanging(seconds: int, rounds: int) -> Figures:
+    """Submits while the posting service hangs, and while it is well, by turns."""
+    found: dict[str, list[float]] = {"well": [], "hanging": []}
+    with Stand() as stand:
+        stand.start_everything()
+        stand.load(100, 2).wait()
+        for state, share in [("well", 0.0), ("hanging", 1.0)] * rounds:
+            stand.mock.faults(hang_until_released=share)
+            found[state].append(json.loads(stand.load(100, seconds).communicate()[0])["p99_ms"])
+            stand.mock.faults()
+            stand.mock.release()
+            stand.until_quiet(120)
+    well, hangs = (statistics.median(found[state]) for state in ("well", "hanging"))
+    return {"submit_p99_ms": round(well, 1), "submit_p99_hanging_ms": round(hangs, 1), "ratio": round(hangs / well, 2)}
 
 
 def recover(waiting: int) -> Figures:

@@ -3,7 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from typing import Any, NamedTuple
 
 from ops.mock_posting.faults import FaultPlan, GetFault, PostFault
@@ -43,19 +43,17 @@ class PostingService:
 
     async def post(self, row: Row, receive: Receive) -> Answer | None:
         """None: the caller has gone, what is to be written will be."""
-        flight, fault = self._traffic.post(row.id), self.plan.for_post(row.id)
-        try:
+        fault = self.plan.for_post(row.id)
+        with self._traffic.post(row.id) as flight:
             if fault not in _HANG and not self.plan.faults.latency_ms:
                 return self._post_now(row, fault)
             task = self._start(self._post_later(row, fault, self._released))
             if fault in _HANG:
                 self._count_late(task)
-            answer = await _answer_or_gone(task, receive, flight.end)
+            answer = await _answer_or_gone(task, receive, flight.close)
             if answer is None and fault in _WRITE and not task.done():
                 self._count_late(task)
             return answer
-        finally:
-            flight.end()
 
     async def get(self, row_id: str, receive: Receive) -> Answer | None:
         """None: the caller has gone."""
@@ -196,29 +194,20 @@ class _Traffic:
         self.posts = self.gets = self.most_of_one_id = 0
         self._in_flight: Counter[str] = Counter()
 
-    def post(self, row_id: str) -> "_Flight":
-        """A POST was read."""
+    def post(self, row_id: str) -> ExitStack:
+        """A POST was read. Close it before the answer leaves, lest it meets the caller's next POST; twice is once."""
         self.posts += 1
         self._in_flight[row_id] += 1
         self.most_of_one_id = max(self.most_of_one_id, self._in_flight[row_id])
-        return _Flight(self._in_flight, row_id)
+        flight = ExitStack()
+        flight.callback(self._end, row_id)
+        return flight
 
     def in_flight(self) -> int:
         """POSTs that were read and not answered, and whose callers are still there."""
         return self._in_flight.total()
 
-
-class _Flight:
-    """One POST, from when it is read until it is answered or its caller has gone."""
-
-    def __init__(self, in_flight: Counter[str], row_id: str) -> None:
-        self._in_flight, self._row_id, self._ended = in_flight, row_id, False
-
-    def end(self) -> None:
-        """Call it before the answer leaves, lest it meets the caller's next POST. Only the first call counts."""
-        if self._ended:
-            return
-        self._ended = True
-        self._in_flight[self._row_id] -= 1
-        if not self._in_flight[self._row_id]:
-            del self._in_flight[self._row_id]
+    def _end(self, row_id: str) -> None:
+        self._in_flight[row_id] -= 1
+        if not self._in_flight[row_id]:
+            del self._in_flight[row_id]
