@@ -9,7 +9,6 @@ from collections.abc import Callable
 from typing import Any
 
 from bench.backlog import fill
-from bench.saturate import saturate
 from bench.stand import Stand
 from ops.stand import ROOT
 
@@ -30,11 +29,10 @@ def accept(seconds: int) -> Figures:
     """Saturated submits on one core of API, no workers."""
     with Stand() as stand:
         stand.start_api("--workers", "1", cores=[0])
-        saturate(stand.url, 2, core=1)
+        stand.saturate(2)
         before, accepted = stand.cpu_s(), stand.count("accepted")
-        figures: Figures = dict(saturate(stand.url, seconds, core=1))
-        count = stand.count("accepted") - accepted
-        return figures | _cpu(stand, before, count)
+        figures: Figures = {"requests_per_s": stand.saturate(seconds)}
+        return figures | _cpu(stand, before, stand.count("accepted") - accepted)
 
 
 def deliver(waiting: int, posting: str) -> Figures:
@@ -129,7 +127,7 @@ def memory(transactions: int) -> Figures:
         stand.start_worker()
         stand.until_quiet(900)
         completed = stand.used_memory()
-        saturate(stand.url, 10, core=1)
+        stand.saturate(10)
         return {
             "bytes_per_waiting": round((waiting - empty) / transactions),
             "bytes_per_completed": round((completed - empty) / transactions),
@@ -146,7 +144,7 @@ def backlog(sizes: tuple[int, ...], seconds: int) -> Figures:
             fill(stand.client, max(size, 1))
             stand.start_api("--workers", "1", cores=[0])
             before, accepted = stand.cpu_s(), stand.count("accepted")
-            figures[f"accept_per_s_at_{size}"] = saturate(stand.url, seconds, core=1)["requests_per_s"]
+            figures[f"accept_per_s_at_{size}"] = stand.saturate(seconds)
             costs = _cpu(stand, before, stand.count("accepted") - accepted)
             figures |= {f"accept_{role}_cpu_us_at_{size}": costs[f"{role}_cpu_us"] for role in ("api", "redis")}
             stand.processes["api"].stop(20)

@@ -1,10 +1,12 @@
 """The real processes on this machine, and what each of them costs."""
 
 import contextlib
+import json
 import re
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
@@ -12,6 +14,9 @@ import psutil
 
 from ops import stand
 from ops.stand import ROOT
+
+#: Submits a second: more than one core of anything here can take.
+TOO_FAST = 6_000
 
 
 class Stand(stand.Stand):
@@ -40,10 +45,15 @@ class Stand(stand.Stand):
                 for one in _tree(process.pid):
                     one.cpu_affinity([core])
 
-    def load(self, rate: float, seconds: float) -> subprocess.Popen[bytes]:
+    def load(self, rate: float, seconds: float, pin: Sequence[str] = ()) -> subprocess.Popen[bytes]:
         """Begin to submit on a fixed schedule; its figures are JSON on standard output."""
-        command = [sys.executable, "-m", "ops.load", self.url, str(rate), str(seconds)]
+        command = [*pin, sys.executable, "-m", "ops.load", self.url, str(rate), str(seconds)]
         return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE)
+
+    def saturate(self, seconds: float) -> float:
+        """Answers a second to submits from the second core, all due in the first quarter of `seconds`."""
+        load = self.load(TOO_FAST, seconds / 4, pin=["taskset", "-c", "1"])
+        return round(float(json.loads(load.communicate()[0])["answers_per_s"]), 1)
 
     def cpu_s(self) -> dict[str, float]:
         """CPU seconds used so far, by role, children included."""
