@@ -1,6 +1,7 @@
 """The processes of a drill: up, up again when they die, down at the end."""
 
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 
 import redis
@@ -26,26 +27,18 @@ LEASE_AND_DOUBT_S = 8.0
 LATEST_WRITE_MS = 1_000 + 3_200
 
 
-class Stand(stand.Stand):
-    """API and two worker masters, which are started again when they die, and Redis behind a name that can move."""
+class Movable(stand.Stand):
+    """With Redis behind a name that can move."""
 
-    def __init__(self, folder: Path) -> None:
-        super().__init__(folder, SETTINGS)
+    def __init__(self, folder: Path, settings: Mapping[str, str] | None = None, **config: str) -> None:
+        super().__init__(folder, settings)
+        self.redis_server = RedisServer(self.redis_server.port, folder / "redis", **config)
         self.name = Relay(free_port(), self.redis_server.port)
         self.redis_port = self.name.port
-        self._stopping = threading.Event()
-        self._keeper = threading.Thread(target=self._keep_running, daemon=True)
-        self.restarts = 0
 
     def _begin(self) -> None:
         self.ending.callback(self.name.start().stop)
-        self.start_api()
-        for _ in range(WORKER_MASTERS):
-            self.start_worker(threads=32)
-        self.until_workers(2 * WORKER_MASTERS)
-        self._keeper.start()
-        self.ending.callback(self._keeper.join)
-        self.ending.callback(self._stopping.set)
+        super()._begin()
 
     def fail_over(self) -> tuple[RedisServer, int]:
         """To a replica that has everything: what is tested is the move, not what a failover can lose.
@@ -71,6 +64,26 @@ class Stand(stand.Stand):
         self.until(lambda: old.info("replication")["role"] == "slave", "the primary is the replica")
         old.close()
         return demoted, stayed
+
+
+class Stand(Movable):
+    """API and two worker masters, which are started again when they die."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder, SETTINGS)
+        self._stopping = threading.Event()
+        self._keeper = threading.Thread(target=self._keep_running, daemon=True)
+        self.restarts = 0
+
+    def _begin(self) -> None:
+        super()._begin()
+        self.start_api()
+        for _ in range(WORKER_MASTERS):
+            self.start_worker(threads=32)
+        self.until_workers(2 * WORKER_MASTERS)
+        self._keeper.start()
+        self.ending.callback(self._keeper.join)
+        self.ending.callback(self._stopping.set)
 
     def _keep_running(self) -> None:
         """What `Restart=always` does for users."""

@@ -5,51 +5,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import redis
 
+from ops.drill.stand import Movable
 from ops.ports import free_port
-from ops.redis_server import RedisServer
-from tests.proxy import CuttingProxy
 from tests.system.stack import Stack
 
 pytestmark = pytest.mark.timeout(180)
 RECOVERY_S = 10.0  # two on a machine that does nothing else
 
 
-class MovingStack(Stack):
-    """The stack, with its Redis behind a name. `second` is a replica of the first one, until `fail_over`."""
-
-    def __init__(self, folder: Path, replica_read_only: str = "yes") -> None:
-        super().__init__(folder)
-        self.redis_server = RedisServer(
-            self.redis_server.port, folder / "redis", replica_read_only=replica_read_only, repl_diskless_sync_delay="0"
-        )
-        self.second = RedisServer(free_port(), folder / "second")
-        self.name = CuttingProxy(self.redis_server.port)
-        self.redis_port = self.name.port
-
-    def _begin(self) -> None:
-        self.ending.callback(self.second.kill)
-        self.ending.callback(self.name.__exit__)
-        super()._begin()
-
-    def fail_over(self) -> None:
-        """To a replica that has everything: what is tested is the move, not the loss."""
-        self.second.start()
-        promoted = redis.Redis(port=self.second.port)
-        promoted.replicaof("127.0.0.1", str(self.redis_server.port))
-        self.until(lambda: promoted.info("replication")["master_link_status"] == "up", "the replica is in step")
-        self.client.client_pause(5_000, all=False)
-        self.until(lambda: self._behind(promoted) == 0, "the replica has everything")
-        promoted.execute_command("REPLICAOF", "NO", "ONE")
-        self.name.lead_to(self.second.port)
-        self.client.execute_command("REPLICAOF", "127.0.0.1", str(self.second.port))
-        self.client.client_unpause()
-        self.client, self.demoted = promoted, self.client
-
-    def _behind(self, replica: redis.Redis) -> int:
-        ahead, behind = self.client.info("replication"), replica.info("replication")
-        return int(ahead["master_repl_offset"] - behind["slave_repl_offset"])
+class MovingStack(Movable, Stack):
+    """The stack, with its Redis behind a name."""
 
     def said(self, process: str) -> list[dict[str, Any]]:
         texts = (self.folder / f"{process}.log").read_text().splitlines()
@@ -58,7 +24,7 @@ class MovingStack(Stack):
 
 @pytest.fixture
 def stack(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[MovingStack]:
-    with MovingStack(tmp_path, getattr(request, "param", "yes")) as found:
+    with MovingStack(tmp_path, replica_read_only=getattr(request, "param", "yes")) as found:
         yield found
 
 
