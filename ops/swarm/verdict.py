@@ -40,18 +40,13 @@ class Load:
 class Ledger:
     """What became of what was acknowledged.
 
-    `acknowledged`: how many ids. By the API's answers to them: `lost` (not known), `unfinished`, `unexplained` (failed,
-    and no code says why), `unread` (no answer). `audit`: the certificate of `python -m txn audit --json`; `unaudited`:
-    why there is none; `skipped`: nobody looked, as was asked for.
+    `acknowledged`: how many ids. `told`: ids by what the API answers about them: `completed`, `failed`, `lost` (not
+    known), `unfinished`, `unexplained` (failed, and no code says why), `unread` (no answer). `audit`: the certificate
+    of `txn audit --json`; `unaudited`: why there is none; `skipped`: nobody looked, as was asked for.
     """
 
     acknowledged: int
-    completed: int = 0
-    failed: int = 0
-    lost: Sequence[str] = ()
-    unfinished: Sequence[str] = ()
-    unexplained: Sequence[str] = ()
-    unread: Sequence[str] = ()
+    told: Mapping[str, Sequence[str]] = field(default_factory=dict)
     audit: Mapping[str, Any] | None = None
     unaudited: str = ""
     skipped: bool = False
@@ -86,7 +81,8 @@ def lines(load: Load, ledger: Ledger, verdict: Verdict) -> Iterator[str]:
     if ledger.skipped:
         yield "  ledger           not looked at, as TXN_SWARM_LEDGER=skip says"
     else:
-        yield f"  asked one by one {ledger.completed:,} completed, {ledger.failed:,} failed with a reason"
+        completed, failed = (len(ledger.told.get(status, ())) for status in ("completed", "failed"))
+        yield f"  asked one by one {completed:,} completed, {failed:,} failed with a reason"
     if ledger.audit is not None:
         yield f"  audit            {ledger.audit['accepted']:,} accepted: {ledger.audit['conclusion']}"
     yield ""
@@ -104,11 +100,11 @@ def _slow_or_failed(load: Load) -> list[str]:
 
 def _disowned(ledger: Ledger) -> list[str]:
     kinds = {
-        "acknowledged and LOST: the API does not know": ledger.lost,
-        "acknowledged and still unfinished:": ledger.unfinished,
-        "failed, and no code says why:": ledger.unexplained,
+        "lost": "acknowledged and LOST: the API does not know",
+        "unfinished": "acknowledged and still unfinished:",
+        "unexplained": "failed, and no code says why:",
     }
-    return [f"{len(ids):,} {what} {_some(ids)}" for what, ids in kinds.items() if ids]
+    return [f"{len(ids):,} {what} {_some(ids)}" for kind, what in kinds.items() if (ids := ledger.told.get(kind))]
 
 
 def _audited(ledger: Ledger) -> list[str]:
@@ -142,7 +138,8 @@ def _short(load: Load) -> list[str]:
 def _unchecked(ledger: Ledger) -> list[str]:
     if ledger.skipped:
         return []
-    found = [f"{len(ledger.unread):,} could not be read back: {_some(ledger.unread)}"] if ledger.unread else []
+    unread = ledger.told.get("unread", ())
+    found = [f"{len(unread):,} could not be read back: {_some(unread)}"] if unread else []
     if ledger.audit is None:
         return [*found, f"THE LEDGER WAS NOT CHECKED: {ledger.unaudited}"]
     if ledger.audit["exit_code"] == 2 or not ledger.audit["posting"]["list"]:

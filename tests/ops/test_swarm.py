@@ -22,7 +22,7 @@ def certificate(code: int = 0, accepted: int = 3, listed: bool = True, **found: 
     }
 
 
-KEPT = Ledger(acknowledged=3, completed=3, audit=certificate())
+KEPT = Ledger(3, {"completed": ["a", "b", "c"]}, certificate())
 
 
 def test_all_well_is_exit_code_0_and_no_reason() -> None:
@@ -37,9 +37,9 @@ def test_all_well_is_exit_code_0_and_no_reason() -> None:
         ({"submit_p99_ms": 101}, {}, "p99 of submit is 101 ms, more than 100 ms"),
         ({"submit_p99_ms": 101, "late_p99_ms": 40}, {}, "(the generator itself was up to 40 ms late)"),
         ({"failures": {"POST submit: not 202 but 503": 4}}, {}, "4 unexpected: POST submit: not 202 but 503"),
-        ({}, {"lost": ["a", "b", "c", "d"]}, "4 acknowledged and LOST: the API does not know a, b, c, ..."),
-        ({}, {"unfinished": ["a"]}, "1 acknowledged and still unfinished: a"),
-        ({}, {"unexplained": ["a"]}, "1 failed, and no code says why: a"),
+        ({}, {"told": {"lost": ["a", "b", "c", "d"]}}, "4 acknowledged and LOST: the API does not know a, b, c, ..."),
+        ({}, {"told": {"unfinished": ["a"]}}, "1 acknowledged and still unfinished: a"),
+        ({}, {"told": {"unexplained": ["a"]}}, "1 failed, and no code says why: a"),
         ({}, {"audit": certificate(accepted=2)}, "LOST: 3 were acknowledged, and the audit finds 2 records"),
         (
             {},
@@ -67,7 +67,7 @@ def test_a_broken_promise_is_exit_code_1_and_says_which(
         ({"achieved": None}, {}, "too short to see its full rate"),
         ({"cut_short": True, "achieved": 1.0}, {}, "the run was stopped before its end"),
         ({"submits": 0}, {}, "nothing was submitted"),
-        ({}, {"unread": ["a"]}, "1 could not be read back: a"),
+        ({}, {"told": {"unread": ["a"]}}, "1 could not be read back: a"),
         ({}, {"audit": None, "unaudited": "set X"}, "THE LEDGER WAS NOT CHECKED: set X"),
         ({}, {"audit": certificate(2)}, "the audit: What follows."),
         ({}, {"audit": certificate(listed=False)}, "the audit: What follows."),
