@@ -29,7 +29,7 @@ test-long: $(VENV)/test.stamp $(VENV)/dashboard.stamp ## the tests that take min
 
 test-coverage: $(VENV)/test.stamp $(VENV)/dashboard.stamp ## `make test`, and which branches of txn/ it takes, other processes included; ARGS=tests/unit for a part
 	@rm -f .coverage .coverage.*
-	@$(PY) -m coverage run -m pytest -m "not long and not browser and not containers" $(ARGS); code=$$?; \
+	@$(PY) -m coverage run -m pytest -n 3 --dist worksteal -m "not long and not browser and not containers" $(ARGS); code=$$?; \
 	$(PY) -m coverage combine --quiet && $(PY) -m coverage report && exit $$code
 
 test-browser: $(VENV)/browser.stamp ## the admin site in a real browser (needs Debian's chromium-driver)

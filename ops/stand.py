@@ -108,10 +108,11 @@ class Stand:
     """Redis (every write on disk) and the mock posting service; on demand the API and workers. Logs are in `folder`.
 
     `settings`: TXN_* variables; no others are taken over. `redis_port`: what is told to processes started from now on,
-    so that a proxy can stand in between. `python`, `cwd`: whose `txn` is run, and where; the checkout's.
+    so that a proxy can stand in between. `python`, `txn`, `cwd`: what is run, and where; those of the checkout.
     """
 
     python, cwd = sys.executable, ROOT
+    txn: Sequence[str] = (sys.executable, "-m", "txn")
 
     def __init__(self, folder: Path, settings: Mapping[str, str] | None = None) -> None:
         self.folder, self.settings = folder, dict(settings or {})
@@ -187,7 +188,7 @@ class Stand:
 
     def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """`txn` with these arguments, on this system."""
-        line, own = [self.python, "-m", "txn", *arguments], self.environment()
+        line, own = [*self.txn, *arguments], self.environment()
         return subprocess.run(line, cwd=self.cwd, env=own, capture_output=True, text=True, check=False)
 
     def environment(self) -> dict[str, str]:

@@ -1,4 +1,3 @@
-import os
 import shutil
 import subprocess
 import sys
@@ -67,48 +66,25 @@ def test_the_package_asks_for_what_txn_needs(wheel: Path) -> None:
     assert asked == pins
 
 
-@pytest.fixture(scope="module")
-def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of an environment that has the wheel, what it asks for, and nothing else."""
-    folder = tmp_path_factory.mktemp("installed")
-    venv.create(folder / "venv")
-    pip("--python", "venv/bin/python", "install", "--no-compile", str(wheel), cwd=folder)
-    return folder
-
-
-def test_installed_it_is_the_command_txn(installed: Path) -> None:
-    environment = os.environ | {"TXN_REDIS_URL": "redis://127.0.0.1:1/0"}
-    done = subprocess.run(
-        [installed / "venv/bin/txn", "status"],
-        cwd=installed,
-        env=environment,
-        text=True,
-        capture_output=True,
-        timeout=60,
-        check=False,
-    )
-    assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith("txn status: Redis cannot be reached")
-
-
 class Installed(Stand):
-    """API, workers and command line of the environment, far from the checkout."""
+    """API, workers and command line of an environment, far from the checkout."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
-        self.python, self.cwd = str(folder / "venv/bin/python"), folder
+        self.python, self.txn, self.cwd = str(folder / "venv/bin/python"), (str(folder / "venv/bin/txn"),), folder
 
 
-def test_installed_the_api_a_worker_and_the_command_line_complete_a_transaction(installed: Path) -> None:
-    with Installed(installed) as stand:
+def test_in_an_empty_environment_api_worker_and_command_complete_a_transaction(wheel: Path, tmp_path: Path) -> None:
+    venv.create(tmp_path / "venv")
+    pip("--python", "venv/bin/python", "install", "--no-compile", str(wheel), cwd=tmp_path)
+    with Installed(tmp_path) as stand:
         stand.start_api()
+        assert stand.health()["version"] == __version__
         stand.start_worker(1, 8)
         done = stand.command("submit", "100.50", "USD", "Payment", "--url", stand.url, "--wait")
         assert (done.returncode, done.stdout.split()[1:]) == (0, ["completed"]), done.stderr + stand.logs()
         assert [row["id"] for row in stand.mock.rows()] == [done.stdout.split()[0]]
         assert stand.audit()["exit_code"] == 0
-    code = "import txn; print(txn.__file__, txn.__version__)"
-    told = subprocess.run([stand.python, "-c", code], cwd=installed, text=True, capture_output=True, check=True)
-    [file, version] = told.stdout.split()
-    assert Path(file).is_relative_to(installed / "venv")
-    assert version == __version__
+        where = [stand.python, "-c", "import txn; print(txn.__file__)"]
+        file = subprocess.run(where, cwd=tmp_path, text=True, capture_output=True, check=True).stdout
+        assert Path(file).is_relative_to(tmp_path / "venv")
