@@ -76,7 +76,7 @@ class RedisServer:
             self.process = None
 
     def kill(self) -> None:
-        """SIGKILL, also to a child that rewrites the log and has the port open: nothing is written any more."""
+        """SIGKILL: nothing is written any more, nor by a child, which at first holds the port too."""
         if self.process is not None:
             os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait(10)
