@@ -3,7 +3,7 @@ from falcon.testing import TestClient
 
 from tests.api.client import problem, submit
 from tests.parts import BODY, Parts
-from txn.api.key_header import distinct, is_meant_for_the_key
+from txn.api.key_header import is_meant_for_the_key
 from txn.model.submission import id_for_key
 
 NAMES = [
@@ -70,28 +70,6 @@ def test_a_key_that_somebody_on_the_way_has_joined_is_refused(api: TestClient, k
 @pytest.mark.parametrize("key", ["a,b", "customer,order", ",a", "a,", "a,b,a"])
 def test_a_key_may_hold_a_comma(api: TestClient, key: str) -> None:
     assert submit(api, key=key).json["transactionId"] == id_for_key(key)
-
-
-@pytest.mark.parametrize(
-    ("lines", "kept"),
-    [
-        ([("IDEMPOTENCY-KEY", "a")], [("IDEMPOTENCY-KEY", "a")]),
-        ([("IDEMPOTENCY-KEY", "a,b")], [("IDEMPOTENCY-KEY", "a,b")]),
-        (
-            [("IDEMPOTENCY-KEY", "a"), ("HOST", "x"), ("IDEMPOTENCY-KEY", "b")],
-            [("HOST", "x"), ("IDEMPOTENCY-KEY", "a, b")],
-        ),
-        ([("IDEMPOTENCY-KEY", ""), ("IDEMPOTENCY-KEY", "")], [("IDEMPOTENCY-KEY", ", ")]),
-        ([("COOKIE", "a"), ("COOKIE", "b")], [("COOKIE", "a"), ("COOKIE", "b")]),
-        ([("X_FORWARDED_FOR", "a"), ("SCRIPT_NAME", "/x")], []),
-        ([("IDEMPOTENCY_KEY", "a")], [("IDEMPOTENCY.KEY", "a")]),
-        ([], []),
-    ],
-)
-def test_lines_become_variables_without_being_mistaken(
-    lines: list[tuple[str, str]], kept: list[tuple[str, str]]
-) -> None:
-    assert distinct(lines) == kept
 
 
 def test_what_a_header_is_meant_for_is_worked_out_once() -> None:

@@ -14,8 +14,8 @@ ROOT = Path(__file__).parents[2]
 OPTIONAL = {"attrs", "pysocks", "pip", "setuptools"}
 IMPORTED = """
 import sys
-import gunicorn.workers.ggevent
 import txn.cli.app
+import txn.server.worker
 import txn.worker
 import wsgi
 print(*sorted({name.partition(".")[0] for name in sys.modules}))

@@ -5,6 +5,8 @@ from urllib.parse import parse_qsl
 
 import falcon
 
+from txn.server.problem import Malformed
+
 #: A thousand selected ids of 64 characters fit in.
 MAX_FORM_BYTES = 256 * 1024
 MAX_FIELDS = 2_000
@@ -40,7 +42,10 @@ def _read(request: falcon.Request) -> Form:
     media_type = (request.content_type or "").partition(";")[0].strip().lower()
     if media_type not in ("", falcon.MEDIA_URLENCODED):
         raise falcon.HTTPUnsupportedMediaType(description=f"send a form as {falcon.MEDIA_URLENCODED}")
-    body: bytes = request.bounded_stream.read(MAX_FORM_BYTES + 1)
+    try:
+        body: bytes = request.bounded_stream.read(MAX_FORM_BYTES + 1)
+    except (Malformed, OSError) as error:
+        raise falcon.HTTPBadRequest(description=f"this form could not be read: {error}") from None
     if len(body) > MAX_FORM_BYTES:
         raise falcon.HTTPContentTooLarge(description=f"a form has at most {MAX_FORM_BYTES} bytes: select fewer")
     try:

@@ -8,11 +8,10 @@ from typing import Any
 import falcon
 
 from txn.errors import CleanupForbidden, ContentConflict, Invalid, NotFound, Refused, TxnError, Unavailable
-from txn.model.content import dumps
+from txn.server.problem import PROBLEM_JSON, problem
 
 log = logging.getLogger(__name__)
 
-PROBLEM_JSON = "application/problem+json"
 #: What clients are told to wait, in seconds, when nothing can be acknowledged.
 RETRY_AFTER_S = 1
 
@@ -58,9 +57,7 @@ def _unexpected(
 def _write(response: falcon.Response, status: int, code: str, detail: str, extra: Mapping[str, Any]) -> None:
     response.status = status
     response.content_type = PROBLEM_JSON
-    title = http.HTTPStatus(status).phrase
-    problem = {"type": "about:blank", "title": title, "status": status, "code": code, "detail": detail}
-    response.data = dumps({**problem, **extra})
+    response.data = problem(status, code, detail, **extra)
 
 
 def _status(error: TxnError) -> int:

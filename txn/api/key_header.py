@@ -4,7 +4,6 @@ A key that is overlooked, or read in another way the next time, makes another tr
 """
 
 import re
-from collections.abc import Iterable
 from difflib import get_close_matches
 from functools import lru_cache
 from urllib.parse import unquote_plus
@@ -51,24 +50,6 @@ def is_meant_for_the_key(name: str) -> bool:
     return bool(_WORDS.fullmatch(letters) or get_close_matches(letters, _MEANT, n=1, cutoff=LIKENESS))
 
 
-def distinct(headers: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
-    """A server's header lines, (NAME, value), before they become WSGI variables, which tell less.
-
-    Two lines of the key become one that is refused: WSGI joins them with a comma, which a key may hold. Names with an
-    underscore, which WSGI cannot tell from a hyphen, are left out, as servers do, but for those that are meant for the
-    key: these keep a name that is refused.
-    """
-    kept, keys = [], []
-    for name, value in headers:
-        if name == NAME.upper():
-            keys.append(value)
-        elif "_" not in name:
-            kept.append((name, value))
-        elif is_meant_for_the_key(name):
-            kept.append((name.replace("_", "."), value))
-    return kept + [(NAME.upper(), ", ".join(keys))] * bool(keys)
-
-
 def _check_query(query: str) -> None:
     for part in query.split("&"):
         name = unquote_plus(part.partition("=")[0])
@@ -89,5 +70,5 @@ def _is_repeated(key: str) -> bool:
 
 
 def _shown(variable: str) -> str:
-    """A WSGI variable as the header that it was; `distinct` put dots for underscores."""
+    """A WSGI variable as the header that it was; the server puts dots for underscores (`txn/server/head.py`)."""
     return "-".join(word.capitalize() for word in variable.split("_")).replace(".", "_")[:100]
