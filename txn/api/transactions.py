@@ -11,6 +11,7 @@ from txn.errors import Invalid
 from txn.model.content import dumps
 from txn.model.submission import checked_id, parse_submission, with_what_else_is_wrong
 from txn.model.transaction import Transaction
+from txn.server.problem import Malformed
 from txn.store.durability import DurabilityMonitor
 from txn.store.transactions import Store
 
@@ -80,7 +81,9 @@ def _body(request: falcon.Request) -> bytes:
     # Without a length the body is chunked: the server's stream ends by itself.
     try:
         body: bytes = request.stream.read(MAX_BODY_BYTES + 1 if length is None else length)
-    except Exception as error:  # noqa: BLE001 - whatever the server calls its own parse errors
+    except Malformed as error:
+        raise Invalid("body", error.detail, code=error.code) from None
+    except Exception as error:  # noqa: BLE001 - another server calls it otherwise
         raise Invalid("body", f"could not be read: {type(error).__name__}", code="invalid_body") from None
     if len(body) > MAX_BODY_BYTES:
         raise _too_large()

@@ -38,7 +38,7 @@ class Body:
         if size is None or size < 0:
             found = self.read(MAX_BYTES + 1)
             if len(found) > MAX_BYTES:
-                raise Malformed(413, "body_too_large", f"body: must be at most {MAX_BYTES} bytes")
+                raise Malformed(413, "body_too_large", f"must be at most {MAX_BYTES} bytes")
             return found
         if len(self._rest) < size and self._left != 0:
             self._fill(size)
@@ -68,7 +68,7 @@ class Body:
 
     def _fill(self, size: int) -> None:
         if self._failed:
-            raise malformed("it could not be read before")
+            raise malformed("could not be read before")
         parts, had = [self._rest], len(self._rest)
         self._enter(Turn.BODY)
         self._failed = True

@@ -25,7 +25,7 @@ class Turn(Enum):
 
 
 #: How long each may take in all, in s. The application's own time-outs are the end of OURS.
-LIMIT_S = {Turn.HEAD: 10.0, Turn.BODY: 20.0, Turn.WRITE: 10.0, Turn.CLOSING: 1.0}
+LIMIT_S = {Turn.HEAD: 10.0, Turn.BODY: 10.0, Turn.WRITE: 10.0, Turn.CLOSING: 1.0}
 
 
 class Guest(Protocol):

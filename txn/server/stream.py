@@ -56,7 +56,7 @@ class Stream:
         self._fill()
         while (end := self._buffer.find(b"\r\n", 0, most + 2)) < 0:
             if len(self._buffer) > most + 1:
-                raise malformed(f"a line between its chunks must be at most {most} bytes, and end with CR LF")
+                raise malformed(f"a line between chunks must be at most {most} bytes, and end with CR LF")
             self._buffer += self._piece()
         found, self._buffer = self._buffer[:end], self._buffer[end + 2 :]
         return found
@@ -81,7 +81,7 @@ class Stream:
     def _piece(self) -> bytes:
         piece = self._receive()
         if not piece:
-            raise malformed("it ended before all of it had come")
+            raise malformed("ended before all of it had come")
         return piece
 
     def _receive(self) -> bytes:
@@ -92,4 +92,4 @@ class Stream:
 
 def malformed(what: str) -> Malformed:
     """A body that cannot be read."""
-    return Malformed(400, "invalid_body", f"body: {what}")
+    return Malformed(400, "invalid_body", what)

@@ -19,6 +19,8 @@ log = logging.getLogger(__name__)
 
 #: A process that has not ended so long after its grace is ended, whatever it waits for.
 _PATIENCE_S = 5
+#: Greenlets that could all go on at once do so for no longer than this before new data is looked for.
+_SLICE_S = 0.001
 #: How often what is overdue is looked for.
 _LOOK_S = 0.5
 #: Connections taken at once, before those that are there go on.
@@ -40,6 +42,7 @@ class Worker(GeventWorker):
 
     def run(self) -> None:
         """Until told to end."""
+        gevent.setswitchinterval(_SLICE_S)
         self._places = Places(self.worker_connections, self.cfg.keepalive)
         acceptors = [gevent.spawn(self._accept, listener) for listener in self.sockets]
         while self.alive:
