@@ -123,6 +123,13 @@ def _lossy(settings: Mapping[str, str]) -> Iterator[str]:
             yield f"{name} is '{settings[name]}', so {why}: run CONFIG SET {name} {needed}"
 
 
+#: After so many looks in a row without an answer in time, nothing more is sent to a server until one is answered. (One
+#: that is not there at all says so at once.)
+SILENT_LOOKS = 2
+#: The next look after one without an answer: when it answers again is to be known soon.
+_SOON_S = 0.05
+
+
 class DurabilityMonitor:
     """What was last seen, and whether that is enough to acknowledge transactions."""
 
@@ -133,6 +140,7 @@ class DurabilityMonitor:
         self._stop = threading.Event()
         self._said = State("Redis", frozenset({"durable"}))
         self.latest: Durability | None = None
+        self._silent = 0  # looks in a row that were not answered in time
         #: When a server last answered, in s since the epoch on this host's clock; None: never.
         self.seen_s: float | None = None
 
@@ -148,6 +156,7 @@ class DurabilityMonitor:
             if latest.replica:
                 latest = self._look_on(client.connection_pool)  # on a new connection: the name may lead elsewhere now
         except (redis.ConnectionError, redis.TimeoutError) as error:
+            self._silent = self._silent + 1 if isinstance(error, redis.TimeoutError) else 0
             self._said.is_now("away", str(unavailable(error)))
             return
         except Exception as error:  # noqa: BLE001 - whatever it is, an older verdict must not stand for ever
@@ -155,6 +164,7 @@ class DurabilityMonitor:
             self.latest = latest = Durability(
                 "unknown", f"Redis cannot be looked at ({why}): check TXN_REDIS_URL and its user"
             )
+        self._silent = 0
         self._said.is_now("full" if latest.full else latest.level, latest.problem)
 
     def _look_on(self, pool: redis.ConnectionPool) -> Durability:
@@ -178,7 +188,7 @@ class DurabilityMonitor:
         def loop() -> None:
             while True:
                 self.check(client)
-                if self._stop.wait(every_s):
+                if self._stop.wait(_SOON_S if self._silent else every_s):
                     return
 
         thread = threading.Thread(target=loop, name="durability", daemon=True)
@@ -193,10 +203,12 @@ class DurabilityMonitor:
         """Return if an acknowledgement given now is kept. Before the first look there is nothing to say against it.
 
         Raises: NotDurable, naming the setting and the command that mends it; StoreUnavailable if Redis is full, or its
-        user may not do what has to be done.
+        user may not do what has to be done, or it is known not to answer.
         """
         if lacking := self.lacking():
             raise StoreUnavailable(lacking)
+        if self._silent >= SILENT_LOOKS:
+            raise StoreUnavailable("Redis did not answer in time")  # who asks it now would only wait to hear the same
         latest = self.latest
         if latest is not None and latest.full:
             raise StoreUnavailable("Redis is full: give it more memory (maxmemory)")
