@@ -219,6 +219,12 @@ def test_the_login_leads_nowhere_else(browser: Browser, to: str) -> None:
     assert browser.post("/admin/login", name="ada", password=PASSWORD, next=to).headers["Location"] == "/admin"
 
 
+def test_the_login_leads_on_to_a_page_with_any_letters(browser: Browser) -> None:
+    browser.get(f"/admin/login?{urlencode({'next': '/admin/☃?q=a%20b&c=ü'})}")
+    result = browser.post("/admin/login", name="ada", password=PASSWORD, next="/admin/☃?q=a%20b&c=ü")
+    assert (result.status_code, result.headers["Location"]) == (303, "/admin/%E2%98%83?q=a%20b&c=%C3%BC")
+
+
 def test_every_answer_has_the_strict_policy(ada: Browser) -> None:
     for path in ("/admin", "/admin/nothing", "/admin/static/admin.js", "/admin/transactions/unknown"):
         headers = ada.get(path).headers

@@ -27,6 +27,6 @@ def test_older_entries_are_on_older_pages(ada: Browser, parts: Parts) -> None:
     assert 'rel="next"' not in second
 
 
-@pytest.mark.parametrize("before", ["x", "1", "1-", "-", "1-2-3", "99999999999999999-1"])
+@pytest.mark.parametrize("before", ["x", "1", "1-", "-", "1-2-3", "99999999999999999-1", "0-0", "00-000"])
 def test_a_place_that_is_none_is_refused(ada: Browser, before: str) -> None:
     assert ada.get(f"/admin/journal?before={before}").status_code == 400

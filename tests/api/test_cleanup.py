@@ -1,6 +1,6 @@
 import pytest
 import redis
-from falcon.testing import TestClient
+from falcon.testing import Result, TestClient
 
 from tests.api.client import Connected, problem, status, submit, with_id
 from tests.parts import Parts
@@ -16,6 +16,10 @@ def production(parts: Parts, monitor: DurabilityMonitor) -> TestClient:
     return TestClient(create_app(parts.store, parts.statistics, monitor, parts.timings, allow_cleanup=False))
 
 
+def cleanup(api: TestClient, media_type: str = "application/json", host: str = "localhost") -> Result:
+    return api.simulate_post("/api/cleanup", headers={"Content-Type": media_type}, host=host)
+
+
 def ours(parts: Parts) -> set[bytes]:
     return set(parts.client.scan_iter(f"{parts.settings.prefix}*"))
 
@@ -23,7 +27,7 @@ def ours(parts: Parts) -> set[bytes]:
 def test_where_it_is_not_allowed_cleanup_is_403_and_deletes_nothing(production: TestClient, parts: Parts) -> None:
     submit(production, with_id("a"))
     before = ours(parts)
-    document = problem(production.simulate_post("/api/cleanup"), 403, "cleanup_forbidden")
+    document = problem(cleanup(production), 403, "cleanup_forbidden")
     assert "TXN_ALLOW_CLEANUP=1" in document["detail"]
     assert ours(parts) == before
     assert status(production, "a").status_code == 200
@@ -36,7 +40,7 @@ def test_where_it_is_allowed_cleanup_empties_the_store(api: TestClient, parts: P
     parts.settle(parts.claimed("b"), Failed(ErrorCode.REJECTED, "no", Clear()))
     kept = {parts.keys.epoch.encode()}
     expected = len(ours(parts) - kept)
-    result = api.simulate_post("/api/cleanup")
+    result = cleanup(api)
     assert result.status_code == 200
     assert result.json == {"deleted": expected}
     assert ours(parts) <= kept
@@ -47,18 +51,18 @@ def test_where_it_is_allowed_cleanup_empties_the_store(api: TestClient, parts: P
 
 def test_after_a_cleanup_everything_works_as_before(api: TestClient, parts: Parts) -> None:
     parts.claimed(submit(api, with_id("a")).json["transactionId"])
-    api.simulate_post("/api/cleanup")
+    cleanup(api)
     assert submit(api, with_id("a")).status_code == 202
     assert parts.claimed("a").mode == "post"
 
 
 def test_cleaning_an_empty_store_is_fine(api: TestClient) -> None:
-    assert api.simulate_post("/api/cleanup").json == {"deleted": 0}
+    assert cleanup(api).json == {"deleted": 0}
 
 
 def test_more_keys_than_one_chunk_are_deleted(api: TestClient, parts: Parts, raw: redis.Redis) -> None:
     raw.mset({parts.keys.record(str(number)): "" for number in range(3_500)})
-    assert api.simulate_post("/api/cleanup").json == {"deleted": 3_500}
+    assert cleanup(api).json == {"deleted": 3_500}
     assert ours(parts) == set()
 
 
@@ -66,11 +70,35 @@ def test_keys_of_others_are_left_alone(api: TestClient, parts: Parts, raw: redis
     stranger = f"x{parts.settings.prefix}due"
     raw.set(stranger, "mine")
     submit(api)
-    api.simulate_post("/api/cleanup")
+    cleanup(api)
     assert raw.get(stranger) == b"mine"
     raw.delete(stranger)
 
 
 def test_without_redis_cleanup_is_503(remote: Connected, proxy: CuttingProxy) -> None:
     proxy.refuse()
-    problem(remote.api.simulate_post("/api/cleanup"), 503, "redis_unavailable")
+    problem(cleanup(remote.api), 503, "redis_unavailable")
+
+
+@pytest.mark.parametrize(
+    "media_type", ["text/plain", "application/x-www-form-urlencoded", "text/plain; application/json"]
+)
+def test_what_a_page_of_another_site_can_send_is_refused(api: TestClient, parts: Parts, media_type: str) -> None:
+    submit(api, with_id("a"))
+    problem(cleanup(api, media_type), 415, "unsupported_media_type", "Content-Type")
+    assert status(api, "a").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("host", "expected"),
+    [
+        ("evil.example", 403),
+        ("localhost", 200),
+        ("127.0.0.1", 200),
+        ("[::1]", 200),
+        ("api", 200),
+        ("127.0.0.1.x.yz", 403),
+    ],
+)
+def test_a_page_whose_name_leads_here_is_refused(api: TestClient, host: str, expected: int) -> None:
+    assert cleanup(api, host=host).status_code == expected

@@ -67,7 +67,7 @@ def test_a_page_of_a_named_origin_may_submit_and_reads_what_it_needs(shops: Test
     ("method", "path", "code"),
     [
         *(("GET", path, 200) for path in ("/", "/api/health", "/livez", "/readyz")),
-        *(("POST", "/api/cleanup", 200), ("POST", "/api/transactions", 415), ("GET", "/api/transactions/nobody", 404)),
+        *(("POST", "/api/cleanup", 415), ("POST", "/api/transactions", 415), ("GET", "/api/transactions/nobody", 404)),
         *(("GET", "/api/transactions/a b", 400), ("PUT", "/api/transactions", 405), ("GET", "/nowhere", 404)),
     ],
 )

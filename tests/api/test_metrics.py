@@ -184,6 +184,12 @@ def test_it_speaks_openmetrics_to_those_who_ask(api: TestClient) -> None:
     assert read(api).headers["Content-Type"].startswith("text/plain")
 
 
+@pytest.mark.parametrize("version", ["abc", "1.0.0.x", "-1", "9" * 5000])
+def test_whoever_asks_for_a_version_that_is_none_gets_the_default(api: TestClient, version: str) -> None:
+    result = read(api, Accept=f"application/openmetrics-text; version={version}")
+    assert result.status_code == 200
+
+
 def test_no_label_holds_an_id(api: TestClient, parts: Parts) -> None:
     deliver(parts, "an-id-of-ours", Failed(ErrorCode.REJECTED, "an-id-of-ours", Clear()), answered=True)
     assert "an-id-of-ours" not in read(api).text

@@ -206,7 +206,7 @@ def test_a_body_that_is_said_to_be_as_it_is_is_taken(api: TestClient, coding: st
         ("GET", "/nowhere", b"", 404),
         ("DELETE", "/api/transactions", b"", 405),
         ("GET", "/api/health", b"", 200),
-        ("POST", "/api/cleanup", b"", 200),
+        ("POST", "/api/cleanup", b"", 403),
     ],
     ids=lambda value: repr(value)[:30],
 )

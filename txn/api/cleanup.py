@@ -1,8 +1,10 @@
-"""Empty the store, for tests."""
+"""Empty the store, for tests. No web page may do it, whatever it makes a browser send."""
+
+from ipaddress import ip_address
 
 import falcon
 
-from txn.errors import CleanupForbidden
+from txn.errors import CleanupForbidden, Invalid
 from txn.model.content import dumps
 from txn.store.transactions import Store
 
@@ -13,12 +15,30 @@ class Cleanup:
     def __init__(self, store: Store, *, allowed: bool) -> None:
         self._store, self._allowed = store, allowed
 
-    def on_post(self, _request: falcon.Request, response: falcon.Response) -> None:
+    def on_post(self, request: falcon.Request, response: falcon.Response) -> None:
         """200 and how many keys were deleted.
 
-        Raises: CleanupForbidden, StoreUnavailable.
+        Raises: CleanupForbidden, Invalid, StoreUnavailable.
         """
         if not self._allowed:
             raise CleanupForbidden("cleanup deletes every transaction: set TXN_ALLOW_CLEANUP=1 where that is wanted")
+        _check_no_page_has_sent_it(request)
         response.content_type = falcon.MEDIA_JSON
         response.data = dumps({"deleted": self._store.cleanup()})
+
+
+def _check_no_page_has_sent_it(request: falcon.Request) -> None:
+    # A page may send another site a form or text without asking, but no JSON; and its own site, which is another one's
+    # name that leads here (DNS rebinding), whatever it likes.
+    if (request.content_type or "").partition(";")[0].strip().lower() != falcon.MEDIA_JSON:
+        raise Invalid("Content-Type", "must be application/json, also without a body", code="unsupported_media_type")
+    if not _can_be_no_page(request.host):
+        raise CleanupForbidden("ask for cleanup by an address or a name without a dot, as in http://localhost:8000")
+
+
+def _can_be_no_page(host: str) -> bool:
+    try:
+        ip_address(host.strip("[]"))
+    except ValueError:
+        return "." not in host
+    return True

@@ -1,6 +1,8 @@
 """GET /metrics, for Prometheus."""
 
 import hmac
+import re
+from collections.abc import Callable
 from ipaddress import ip_address
 
 import falcon
@@ -9,7 +11,8 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
 #: A request that came through a proxy says nothing about who sent it.
-_FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Real-IP")
+_FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Real-IP", "Via")
+_VERSION = re.compile(r"\d{1,3}(\.\d{1,3}){0,2} *", re.ASCII)
 
 
 class Metrics:
@@ -23,7 +26,7 @@ class Metrics:
     def on_get(self, request: falcon.Request, response: falcon.Response) -> None:
         """All metrics, in the format that the client asks for. Raises: falcon.HTTPError."""
         self._check(request)
-        encode, content_type = choose_encoder(request.get_header("Accept", default=""))
+        encode, content_type = _encoder(request.get_header("Accept", default=""))
         response.content_type = content_type
         response.data = encode(self._registry)
 
@@ -39,6 +42,12 @@ class Metrics:
             raise falcon.HTTPForbidden(
                 description="set TXN_METRICS_TOKEN, and send it, to read metrics from elsewhere than this machine"
             )
+
+
+def _encoder(accept: str) -> tuple[Callable[[CollectorRegistry], bytes], str]:
+    """The default for whoever asks for a version that is none; `choose_encoder` would fail, or repeat it."""
+    known = all(_VERSION.fullmatch(version) for version in re.findall(r"version=([^;,]*)", accept))
+    return choose_encoder(accept if known else "")
 
 
 def _is_local(request: falcon.Request) -> bool:

@@ -10,7 +10,7 @@ from txn.errors import Invalid
 from txn.operate.tools import Tools
 
 PAGE = 50
-_PLACE = re.compile(r"\d{1,16}-\d{1,16}", re.ASCII)
+_PLACE = re.compile(r"(?!0+-0+$)\d{1,16}-\d{1,16}", re.ASCII)  # before 0-0 there is nothing, not even a question
 
 
 class JournalPage:

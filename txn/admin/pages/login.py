@@ -1,6 +1,7 @@
 """In and out."""
 
 import logging
+from urllib.parse import quote
 
 import falcon
 
@@ -13,6 +14,9 @@ from txn.admin.door.users import Role, User
 from txn.admin.form import form
 from txn.admin.render import render
 from txn.admin.route import ROOT, Route
+
+#: What a URL may hold as it is; everything else is percent-encoded, because a header takes no other letters.
+_OF_A_URL = "/?&=%:;,+@!$'()*~"
 
 log = logging.getLogger(__name__)
 
@@ -90,4 +94,4 @@ def _show(request: falcon.Request, response: falcon.Response, name: str, problem
 def _inside(to: str | None) -> str:
     """Only to a page of this site: a link to the login must not lead anywhere else."""
     inside = to and (to == ROOT or to.startswith((f"{ROOT}/", f"{ROOT}?"))) and to.isprintable() and "\\" not in to
-    return to if inside and to else ROOT
+    return quote(to, safe=_OF_A_URL) if inside and to else ROOT
