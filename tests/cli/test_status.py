@@ -27,6 +27,16 @@ def test_with_nothing_wrong_it_says_so_and_exits_with_0(txn: Commands, parts: Pa
     assert "h1:7" in done.out
 
 
+@pytest.mark.parametrize("field", ["host", "pid", "threads", "version", "started", "processed", "rate"])
+def test_what_a_worker_says_of_itself_is_no_command_for_the_terminal(txn: Commands, parts: Parts, field: str) -> None:
+    about = {"host": "h1", "pid": "7", "threads": "16", "version": "1", "started": "1", "processed": "3", "rate": "2.5"}
+    parts.messages("one").heartbeat(about | {field: "\x1b]0;mine\x07\x1b[2J\u202e[red]"})
+    for command in ("status", "doctor"):
+        done = txn(command, columns=200)
+        assert not set("\x1b\x07\u202e") & set(done.out + done.err)
+        assert done.code in (0, 1, 2)
+
+
 def test_what_is_wrong_stands_first_and_the_exit_code_is_1(txn: Commands, parts: Parts) -> None:
     parts.fail("bad")
     done = txn("status", columns=120)

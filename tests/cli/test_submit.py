@@ -41,6 +41,27 @@ def test_without_waiting_it_is_acknowledged(txn: Commands, stack: Stack) -> None
     assert set(found) == {"transactionId", "status", "submittedAt", "completedAt", "error"}
 
 
+def test_neither_a_proxy_nor_a_password_of_the_environment_is_used(txn: Commands, stack: Stack, tmp_path: Path) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("default login somebody password s3cret\n")
+    with socket.create_server(("127.0.0.1", 0)) as api:
+        url = f"http://127.0.0.1:{api.getsockname()[1]}"
+        received = []
+
+        def answer() -> None:
+            client, _ = api.accept()
+            with client:
+                received.append(client.recv(65536))
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        environment = {"HTTP_PROXY": stack.mock.url, "http_proxy": stack.mock.url, "NO_PROXY": "", "no_proxy": ""}
+        txn("submit", "1", "USD", "x", "--url", url, **environment, NETRC=str(netrc))
+        thread.join()
+    assert received[0].startswith(b"POST /api/transactions ")
+    assert b"authorization" not in received[0].lower()
+
+
 def test_the_same_key_is_the_same_transaction(txn: Commands, stack: Stack) -> None:
     names = {txn("submit", "1", "USD", "x", "--key", "k", "--url", stack.url).out.split()[0] for _ in range(2)}
     assert len(names) == 1

@@ -40,6 +40,7 @@ class Api:
         self._url = f"{url.rstrip('/')}/api/transactions"
         self._shown = without_secrets(self._url)
         self._session = requests.Session()
+        self._session.trust_env = False  # neither a proxy nor .netrc credentials that were meant for others
         for scheme in ("http://", "https://"):
             self._session.mount(scheme, HTTPAdapter(max_retries=_REPEATS))
 

@@ -97,7 +97,7 @@ def _workers(seen: Seen) -> Table | Text:
     for worker in alive:
         age = "" if worker.started_ms is None else words.span(seen.look.statistics.now_ms - worker.started_ms)
         rate = "" if worker.rate is None else f"{worker.rate:,.1f}"
-        table.add_row(Text(plain(worker.name)), worker.threads, str(worker.held), rate, age)
+        table.add_row(Text(plain(worker.name)), Text(plain(worker.threads)), str(worker.held), rate, age)
     return table
 
 

@@ -7,6 +7,7 @@ from txn.advice import START_WORKERS
 from txn.doctor.finding import Finding, Level
 from txn.readers.statistics import MAX_WAITING_MS, Statistics
 from txn.readers.workers import Worker
+from txn.store.fields import whole
 from txn.store.timings import Histogram
 
 #: The due index is looked at all the time; later than this, somebody has no time for it.
@@ -53,7 +54,7 @@ def hangs(timings: Mapping[str, Histogram], deadline_ms: int) -> float:
 
 
 def _enough(alive: Sequence[Worker], load: Load | None) -> Finding:
-    threads = sum(int(worker.threads or 0) for worker in alive)
+    threads = sum(whole(worker.threads) or 0 for worker in alive)
     found = f"{len(alive)} alive, {threads:,} threads"
     if load is not None and threads < load.needed:
         do = f"start more: with {load}, {load.needed:,.0f} are on their way at a time"

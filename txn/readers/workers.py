@@ -118,7 +118,7 @@ def _worker(consumer: bytes, beat: bytes, held: int, about: list[bytes | None], 
         "" if one is None else one.decode(errors="replace") for one in about
     )
     return Worker(
-        consumer=consumer.decode(),
+        consumer=consumer.decode(errors="replace"),
         beat_ms=int(float(beat)),
         held=held,
         alive=now_ms - int(float(beat)) < ALIVE_MS,
