@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
+from txn.addresses import Networks
 from txn.errors import BadSettings
 from txn.redis_url import check_redis_url
 from txn.setting_names import misspelt, without_prefix
@@ -65,6 +66,9 @@ class Settings(BaseModel):
     #: How long a login lasts.
     admin_session_hours: Annotated[int, Field(ge=1, le=720)] = 12
 
+    #: Proxies whose word for a client's address counts where logins are limited: `10.0.0.0/8,::1`; `unix` for a socket.
+    trusted_proxies: str = ""
+
     #: Who brings it may read /metrics; without one, only this machine may.
     metrics_token: Annotated[str, Field(repr=False)] = ""
     #: Web pages of which origins may read the API's answers: `https://a.example,http://b`, or `*`. None: of no other.
@@ -121,6 +125,12 @@ class Settings(BaseModel):
                 raise ValueError(f"{name} is too short: give at least {MIN_SECRET} random characters")
         split_posting_url(self.posting_url)
         split_origins(self.cors_origins)
+        try:
+            Networks(self.trusted_proxies.split(","))
+        except ValueError:
+            raise ValueError(
+                "TXN_TRUSTED_PROXIES must be addresses or networks with commas between, as in 10.0.0.0/8,::1, or unix"
+            ) from None
         check_redis_url(self.redis_url)
         return self
 

@@ -12,6 +12,7 @@ from txn.admin.door.users import read_users
 from txn.admin.route import Route
 from txn.admin.site import application, create_site, routes
 from txn.operate.bulk_runs import BulkRuns
+from txn.operate.ended_sessions import EndedSessions
 from txn.operate.journal import Journal
 from txn.operate.operations import Operations
 from txn.operate.tools import Tools
@@ -53,6 +54,7 @@ def tools_on(url: str, store: Parts, settings: Settings, timeout_ms: int = 300) 
         operations=Operations(
             Store(client, keys, message_template(), settings, store.clock), BulkRuns(client, keys, store.clock)
         ),
+        ended_sessions=EndedSessions(client, keys),
     )
 
 
@@ -88,7 +90,9 @@ class Browser:
     def also(self, *more: Route) -> None:
         """Go on in a site that has these routes besides."""
         table = [*self.table(), *more]
-        self.client = TestClient(application(table, self._sessions, self.parts.durability))
+        self.client = TestClient(
+            application(table, self._sessions, self.parts.durability, self.parts.ended_sessions.has)
+        )
 
     def pages(self, anything: str) -> list[str]:
         """Every path that answers a GET, with `anything` in place of its variables."""

@@ -203,6 +203,27 @@ def test_after_the_logout_the_browser_has_no_user(ada: Browser) -> None:
     assert ada.get("/admin").status_code == 302
 
 
+def test_a_copied_cookie_ends_with_the_logout_in_every_process(
+    ada: Browser, parts: Parts, server: RedisServer, settings: Settings
+) -> None:
+    copied = dict(ada.cookies)
+    elsewhere = Browser(tools_on(server.url, parts, settings))
+    assert elsewhere.client.simulate_get("/admin/search", cookies=copied).status_code == 200
+    ada.post("/admin/logout")
+    for browser in (ada, elsewhere):
+        for path in ("/admin/search", "/admin"):
+            assert browser.client.simulate_get(path, cookies=copied).status_code == 302
+        login = browser.client.simulate_get("/admin/login", cookies=copied)
+        assert login.status_code == 200, "not let in by the login either"
+        assert "name" in login.text
+
+
+def test_asking_for_the_login_does_not_make_a_session_longer(ada: Browser) -> None:
+    result = ada.client.simulate_get("/admin/login", cookies=ada.cookies)
+    assert result.status_code == 303
+    assert "txn_session" not in result.cookies
+
+
 def test_the_login_leads_on_to_the_page_that_was_asked_for(browser: Browser) -> None:
     asked = browser.get("/admin/search?q=a%20b&x=<script>").headers["Location"]
     page = browser.get(asked)
@@ -258,7 +279,7 @@ def test_a_route_whose_methods_and_roles_differ_stops_the_site() -> None:
 
     table = [Route("/x", Page(), {"GET": Role.VIEW})]
     with pytest.raises(ValueError, match="POST"):
-        application(table, Sessions({}, "secret", 1), DurabilityMonitor(allow_lossy=False))
+        application(table, Sessions({}, "secret", 1), DurabilityMonitor(allow_lossy=False), lambda _nonce: False)
 
 
 def test_a_form_that_is_too_large_is_413(ada: Browser) -> None:

@@ -54,6 +54,7 @@ def test_the_defaults_are_the_documented_ones() -> None:
         ("TXN_ADMIN_USERS", "@/etc/txn/users", "admin_users", "@/etc/txn/users"),
         ("TXN_ADMIN_SECRET", "sixteen or more!", "admin_secret", "sixteen or more!"),
         ("TXN_ADMIN_SESSION_HOURS", "1", "admin_session_hours", 1),
+        ("TXN_TRUSTED_PROXIES", "10.0.0.0/8, ::1", "trusted_proxies", "10.0.0.0/8, ::1"),
         ("TXN_ALLOW_CLEANUP", "1", "allow_cleanup", True),
         ("TXN_ALLOW_LOSSY_REDIS", "1", "allow_lossy_redis", True),
     ],
@@ -332,6 +333,11 @@ def test_an_origin_that_no_browser_sends_is_refused(origin: str) -> None:
     message = refused(cors_origins=origin)
     assert "TXN_CORS_ORIGINS" in message
     assert "as browsers send it" in message
+
+
+@pytest.mark.parametrize("proxies", ["*", "proxy.example", "10.0.0.0/33", "10.0.0.1;10.0.0.2"])
+def test_a_proxy_that_is_no_address_is_refused(proxies: str) -> None:
+    assert "TXN_TRUSTED_PROXIES must be addresses or networks" in refused(trusted_proxies=proxies)
 
 
 MEANT = {

@@ -34,7 +34,6 @@ import falcon
 from txn.admin import assets, errors
 from txn.admin.compress import Compress
 from txn.admin.door.guard import Guard
-from txn.admin.door.limiter import LoginLimiter
 from txn.admin.door.passwords import Passwords
 from txn.admin.door.sessions import Sessions
 from txn.admin.door.users import User
@@ -51,7 +50,7 @@ def routes(tools: Tools, users: Mapping[str, User], sessions: Sessions) -> list[
     """The route table: all there is under /admin."""
     return [
         *assets.routes(),
-        *login.routes(sessions, Passwords(users), LoginLimiter()),
+        *login.routes(tools, sessions, Passwords(users)),
         *overview.routes(tools),
         *queues.routes(tools),
         *transaction.routes(tools),
@@ -65,15 +64,17 @@ def routes(tools: Tools, users: Mapping[str, User], sessions: Sessions) -> list[
 def create_site(tools: Tools, users: Mapping[str, User]) -> falcon.App[Any, Any]:
     """The site as an application of its own: its errors are pages, and its guard costs submits nothing."""
     sessions = Sessions(users, tools.settings.admin_secret, tools.settings.admin_session_hours)
-    return application(routes(tools, users, sessions), sessions, tools.durability)
+    return application(routes(tools, users, sessions), sessions, tools.durability, tools.ended_sessions.has)
 
 
-def application(table: Sequence[Route], sessions: Sessions, durability: DurabilityMonitor) -> falcon.App[Any, Any]:
+def application(
+    table: Sequence[Route], sessions: Sessions, durability: DurabilityMonitor, has_ended: Callable[[str], bool]
+) -> falcon.App[Any, Any]:
     """The routes of a table behind the guard.
 
     Raises: ValueError, if a method of a resource has no role, or a role no method.
     """
-    app: falcon.App[Any, Any] = falcon.App(middleware=[Compress(), Guard(table, sessions)])
+    app: falcon.App[Any, Any] = falcon.App(middleware=[Compress(), Guard(table, sessions, has_ended)])
     app.req_options.strip_url_path_trailing_slash = True
     errors.install(app, durability)
     for route in table:

@@ -1,6 +1,7 @@
 """What the admin site and the command line work with."""
 
 from txn.operate.bulk_runs import BulkRuns
+from txn.operate.ended_sessions import EndedSessions
 from txn.operate.journal import Journal
 from txn.operate.operations import Operations
 from txn.operate.tools import Tools
@@ -39,4 +40,5 @@ def open_tools(settings: Settings, durability: DurabilityMonitor, read_timeout_m
         journal=Journal(client, keys),
         messages=MessageReader(client, keys),
         operations=Operations(Store(writer, keys, message_template(), settings), BulkRuns(writer, keys)),
+        ended_sessions=EndedSessions(client, keys),
     )

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from txn.operate.bulk_runs import BulkRuns
+from txn.operate.ended_sessions import EndedSessions
 from txn.operate.journal import Journal
 from txn.operate.operations import Operations
 from txn.readers.charts import Charts
@@ -33,3 +34,4 @@ class Tools:
     journal: Journal
     messages: MessageReader
     operations: Operations
+    ended_sessions: EndedSessions

@@ -18,6 +18,10 @@ class Keys:
         """String: the content as JSON."""
         return f"{self.prefix}p:{transaction_id}"
 
+    def ended_session(self, digest: str) -> str:
+        """String: a session of the admin site that was ended, until its cookie would have."""
+        return f"{self.prefix}ended:{digest}"
+
     @property
     def due(self) -> str:
         """Zset: every unfinished id, scored by when somebody must look at it again (ms)."""

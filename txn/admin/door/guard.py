@@ -1,7 +1,7 @@
 """The guard in front of every page: session, role, CSRF token, and what every answer carries."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlencode
 
@@ -39,19 +39,21 @@ def user(request: falcon.Request) -> User:
 class Guard:
     """Falcon middleware. Lets nobody through who has no session, but to what the route table opens to anybody."""
 
-    def __init__(self, routes: Sequence[Route], sessions: Sessions) -> None:
+    def __init__(self, routes: Sequence[Route], sessions: Sessions, has_ended: Callable[[str], bool]) -> None:
         self._roles: Mapping[tuple[str, str], Role | None] = {
             (route.template, method): role for route in routes for method, role in route.roles.items()
         }
         self._open = [_pattern(template) for (template, _), role in self._roles.items() if role is None]
-        self._sessions = sessions
+        self._sessions, self._has_ended = sessions, has_ended
 
     def process_request(self, request: falcon.Request, response: falcon.Response) -> None:
         """Read the session, before the route is looked up: without one, not even that a page exists can be seen."""
         cookies = request.get_cookie_values(SESSION_COOKIE) or [""]
-        session = self._sessions.read(cookies[0]) or self._sessions.new()
+        session, is_open = self._sessions.read(cookies[0]) or self._sessions.new(), self._is_open(request.path)
+        if session.user is not None and not is_open and self._has_ended(session.nonce):
+            session = self._sessions.new()
         request.context.session, request.context.csrf = session, self._sessions.csrf(session)
-        if session.user is None and not self._is_open(request.path):
+        if session.user is None and not is_open:
             _turn_away(request)
 
     def process_resource(
@@ -104,6 +106,9 @@ def set_session(request: falcon.Request, response: falcon.Response, sessions: Se
     set_cookie(request, response, SESSION_COOKIE, sessions.cookie(session))
 
 
-def set_cookie(request: falcon.Request, response: falcon.Response, name: str, value: str) -> None:
+def set_cookie(
+    request: falcon.Request, response: falcon.Response, name: str, value: str, max_age_s: int | None = None
+) -> None:
     """A cookie that no script can read and no other site can send."""
-    response.set_cookie(name, value, path=ROOT, http_only=True, same_site="Strict", secure=is_encrypted(request))
+    secure = is_encrypted(request)
+    response.set_cookie(name, value, path=ROOT, max_age=max_age_s, http_only=True, same_site="Strict", secure=secure)

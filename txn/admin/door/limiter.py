@@ -21,18 +21,19 @@ class LoginLimiter:
         self._failures: OrderedDict[tuple[str, str], deque[float]] = OrderedDict()
         self._lock = threading.Lock()
 
-    def wait_s(self, name: str, address: str) -> int:
-        """How long the next attempt has to wait; 0: it may be made now."""
-        with self._lock:
-            return max(
-                self._wait(("name", name), MAX_PER_NAME),
-                self._wait(("address", address), MAX_PER_ADDRESS),
-            )
+    def wait_s(self, name: str, address: str, browser: str = "") -> int:
+        """How long the next attempt has to wait; 0: it may be made now.
 
-    def failed(self, name: str, address: str) -> None:
+        `browser`: one from which this name has logged in before. It is counted by itself: what strangers do to the
+        name, or others at the address, does not lock it out.
+        """
+        with self._lock:
+            return max(self._wait(who, allowed) for who, allowed in _counted(name, address, browser))
+
+    def failed(self, name: str, address: str, browser: str = "") -> None:
         """Count a wrong password or an unknown name."""
         with self._lock:
-            for who in (("name", name), ("address", address)):
+            for who, _ in _counted(name, address, browser):
                 self._failures.setdefault(who, deque(maxlen=MAX_PER_ADDRESS)).append(self._monotonic_s())
                 self._failures.move_to_end(who)
             while len(self._failures) > MAX_REMEMBERED:
@@ -50,3 +51,9 @@ class LoginLimiter:
         if len(failures) < allowed:
             return 0
         return int(failures[-allowed] + WINDOW_S - self._monotonic_s()) + 1
+
+
+def _counted(name: str, address: str, browser: str) -> list[tuple[tuple[str, str], int]]:
+    if browser:
+        return [(("browser", browser), MAX_PER_NAME)]
+    return [(("name", name), MAX_PER_NAME), (("address", address), MAX_PER_ADDRESS)]
