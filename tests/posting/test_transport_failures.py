@@ -1,3 +1,4 @@
+import contextlib
 import errno
 import itertools
 import socket
@@ -205,3 +206,16 @@ def test_a_reset_in_the_middle_of_a_request_is_maybe_sent(wires: Wires, reused: 
     wire = wires.connect(reused=reused, cut_after=100_000)
     wire.fails(MaybeSent, lambda: wire.post(body=b"x" * 20_000_000))
     assert len(wire.arrived()) == 1
+
+
+def test_header_lines_that_cannot_be_read_are_said_in_a_line_without_them(
+    wires: Wires, caplog: pytest.LogCaptureFixture
+) -> None:
+    odd = OK + b"no colon s3cret\r\nContent-Length: 2\r\n\r\n{}"
+    wire = wires.connect(saying(odd))
+    with contextlib.suppress(MaybeSent):  # libcurl takes it for an answer of HTTP/0.9
+        wire.post()
+    for record in caplog.records:
+        assert record.exc_info is None
+        assert "s3cret" not in record.getMessage()
+    assert len(caplog.records) == (wires.kind is RequestsTransport)

@@ -6,6 +6,7 @@ gets what is left of the call.
 
 import http.client
 import io
+import logging
 import queue
 import socket
 import ssl
@@ -63,6 +64,19 @@ class _WholeAnswer(http.client.HTTPResponse):
         super().begin()
         if self.status < 200:
             raise ConnectionAbortedError(f"interim answer {self.status}")
+
+
+class _OneLine(logging.Filter):
+    """urllib3 answers header lines that it cannot read with a traceback, which quotes them and the URL."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if str(record.msg).startswith("Failed to parse headers"):
+            record.msg, record.args = "the posting service has sent header lines that cannot be read", ()
+            record.exc_info = record.exc_text = None
+        return True
+
+
+logging.getLogger("urllib3.connection").addFilter(_OneLine())
 
 
 class GuardedConnection(HTTPConnection):
