@@ -20,7 +20,7 @@ PROCESS = {"uptime", "version"}
 
 
 def health(api: TestClient) -> Result:
-    result = api.simulate_get("/api/health")
+    result = api.simulate_get("/api/health", remote_addr="127.0.0.1")
     assert result.headers["Content-Type"] == "application/json"
     return result
 
@@ -135,6 +135,16 @@ def test_while_the_posting_service_is_away_it_is_degraded(api: TestClient, parts
     [said] = result.json["problems"]
     assert said.startswith("The posting service does not answer: connection refused.")
     assert result.json["postingService"] == {"state": "away", "lastAnswered": None, "reason": "connection refused"}
+
+
+def test_why_it_is_away_is_for_this_machine(api: TestClient, parts: Parts, worker: str) -> None:
+    submit(api, with_id("a"))
+    outage(parts, "a")
+    for address, headers in (("203.0.113.9", {}), ("127.0.0.1", {"X-Forwarded-For": "203.0.113.9"})):
+        result = api.simulate_get("/api/health", remote_addr=address, headers=headers)
+        assert "connection refused" not in result.text
+        assert result.json["problems"][0].startswith("The posting service does not answer: see /api/health on its")
+        assert result.json["postingService"]["state"] == "away"
 
 
 def test_one_refused_call_is_not_an_outage_yet(api: TestClient, parts: Parts, worker: str) -> None:

@@ -1,11 +1,13 @@
 """Is it well, and if not, what is wrong."""
 
 import time
+from dataclasses import replace
 from typing import Any
 
 import falcon
 
 from txn import __version__
+from txn.api.local import is_local
 from txn.errors import NotDurable, StoreUnavailable
 from txn.model.content import dumps
 from txn.model.transaction import rfc3339
@@ -21,11 +23,11 @@ class Health:
         self._statistics, self._durability = statistics, durability
         self._began_s = time.monotonic()
 
-    def on_get(self, _request: falcon.Request, response: falcon.Response) -> None:
+    def on_get(self, request: falcon.Request, response: falcon.Response) -> None:
         """200 if transactions are accepted (`healthy`, `degraded`), 503 if not (`unhealthy`)."""
         response.content_type = falcon.MEDIA_JSON
         try:
-            statistics = self._statistics.read()
+            statistics = _shown(self._statistics.read(), request)
             self._durability.require()
         except StoreUnavailable as error:
             response.status = falcon.HTTP_503
@@ -65,6 +67,13 @@ class Health:
             "durability": "unknown" if durability is None else durability.level,
             "postingService": _posting_service(statistics),
         }
+
+
+def _shown(statistics: Statistics, request: falcon.Request) -> Statistics:
+    """Why the posting service does not answer names its host: that is for this machine, and for the admin site."""
+    if is_local(request) or not statistics.outage_reason:
+        return statistics
+    return replace(statistics, outage_reason="see /api/health on its machine, txn status or the admin site for why")
 
 
 def _posting_service(statistics: Statistics) -> dict[str, Any]:

@@ -3,15 +3,14 @@
 import hmac
 import re
 from collections.abc import Callable
-from ipaddress import ip_address
 
 import falcon
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
-#: A request that came through a proxy says nothing about who sent it.
-_FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Real-IP", "Via")
+from txn.api.local import is_local
+
 _VERSION = re.compile(r"\d{1,3}(\.\d{1,3}){0,2} *", re.ASCII)
 
 
@@ -38,7 +37,7 @@ class Metrics:
                     description="send the token of TXN_METRICS_TOKEN: Authorization: Bearer TOKEN",
                     challenges=["Bearer"],
                 )
-        elif not _is_local(request):
+        elif not is_local(request):
             raise falcon.HTTPForbidden(
                 description="set TXN_METRICS_TOKEN, and send it, to read metrics from elsewhere than this machine"
             )
@@ -48,12 +47,3 @@ def _encoder(accept: str) -> tuple[Callable[[CollectorRegistry], bytes], str]:
     """The default for whoever asks for a version that is none; `choose_encoder` would fail, or repeat it."""
     known = all(_VERSION.fullmatch(version) for version in re.findall(r"version=([^;,]*)", accept))
     return choose_encoder(accept if known else "")
-
-
-def _is_local(request: falcon.Request) -> bool:
-    if any(request.get_header(name) for name in _FORWARDED):
-        return False
-    try:
-        return ip_address(request.env.get("REMOTE_ADDR", "")).is_loopback
-    except ValueError:  # a Unix socket: whoever stands before it
-        return False
