@@ -12,7 +12,7 @@ $(error PYTHON=$(PYTHON) is no Python 3.11 or newer that runs: give another, or 
 endif
 endif
 
-.PHONY: help run test test-long test-coverage drill swarm bench lock check format clean test-browser test-containers test-pythons
+.PHONY: help run test test-long test-coverage drill swarm bench fuzz lock check format clean test-browser test-containers test-pythons
 
 help: ## this list
 	@echo "make ...  (PYTHON=/path/to/python picks the Python for .venv, ARGS=... goes to what it runs)"
@@ -50,6 +50,9 @@ drill: $(VENV)/test.stamp $(VENV)/dashboard.stamp ## the real processes under lo
 
 swarm: $(VENV)/local.stamp .venv-swarm/swarm.stamp ## users on locust, 300 requests/s for 60 s, then a verdict; README: "Load it yourself"
 	@$(PY) -m ops.swarm $(ARGS)
+
+fuzz: $(VENV)/test.stamp $(VENV)/dashboard.stamp ## 50,000 seeded odd requests to the real processes; ARGS="--count 1000 --seed 7" for others
+	@$(PY) -m tests.hostile.fuzz $(ARGS)
 
 bench: $(VENV)/local.stamp ## how fast all of it is on this machine, in 25 minutes; ARGS=--quick for a look, ARGS="whole idle" for a part
 	@$(PY) -m bench $(ARGS)

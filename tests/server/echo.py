@@ -70,16 +70,21 @@ class Echo:
         self.process.wait()
 
     def told(self, sent: bytes) -> bytes:
-        """All that comes back for these bytes and an end."""
-        with socket.create_connection(("127.0.0.1", self.port), timeout=10) as client:
-            with contextlib.suppress(OSError):
-                client.sendall(sent)
-                client.shutdown(socket.SHUT_WR)
-            found = b""
-            with contextlib.suppress(ConnectionError):
-                while piece := client.recv(65536):
-                    found += piece
-            return found
+        """See `told`."""
+        return told(self.port, sent)
+
+
+def told(port: int, sent: bytes) -> bytes:
+    """All that comes back for these bytes and an end."""
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as client:
+        with contextlib.suppress(OSError):
+            client.sendall(sent)
+            client.shutdown(socket.SHUT_WR)
+        found = b""
+        with contextlib.suppress(ConnectionError):
+            while piece := client.recv(65536):
+                found += piece
+        return found
 
 
 def answers(found: bytes) -> list[tuple[int, Any]]:
