@@ -3,6 +3,7 @@
 import contextlib
 import heapq
 import json
+import resource
 import socket
 import subprocess
 import sys
@@ -17,6 +18,9 @@ from tests.hostile.attacks import Steps
 from tests.system.stack import ROOT, Stack
 
 RATE = 50
+#: For thousands of connections from one process.
+_soft, _hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+resource.setrlimit(resource.RLIMIT_NOFILE, (max(_soft, min(_hard, 8192)), _hard))
 
 
 class Swarm:

@@ -33,7 +33,7 @@ class Connection:
         self.address, self.turn, self.since_s = address, Turn.IDLE, time.monotonic()
         self._socket, self._stream = client, Stream(client)
         self._application, self._environ = application, environ
-        self._expects_continue = False
+        self._expects_continue = self._is_cut = False
         #: The answer that is being made is its last one.
         self.closes = False
         self.greenlet = gevent.Greenlet(self._run)
@@ -43,6 +43,7 @@ class Connection:
         if overdue and self.turn in (Turn.HEAD, Turn.BODY):
             with contextlib.suppress(OSError):  # if it does not fit in, nobody reads
                 os.write(self._socket.fileno(), refusal(_TOO_SLOW).encode("", keeps_alive=False))
+        self._is_cut = True
         self.greenlet.kill(block=False)
 
     def close(self) -> None:
@@ -130,4 +131,6 @@ class Connection:
         return False
 
     def _enter(self, turn: Turn) -> None:
+        if self._is_cut and turn is Turn.OURS:
+            raise GreenletExit  # what it waited for has come before the end that it was given; now nothing must begin
         self.turn, self.since_s = turn, time.monotonic()

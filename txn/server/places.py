@@ -9,7 +9,7 @@ from txn.addresses import network_of
 
 #: One address (IPv6: one /64) holds more than this share of the places: it gives some back before others do.
 _SHARE = 8
-#: So many are made free at a time: looking for them costs a look at all.
+#: This share is made free at a time: looking for them costs a look at all.
 _BATCH = 32
 
 
@@ -49,13 +49,15 @@ class Places:
 
     def make_room(self) -> bool:
         """Whether there is a place for one more. If need be, whoever has kept us waiting longest is closed."""
-        if len(self.taken) < self._limit:
-            return True
+        return len(self.taken) < self._limit or self.shed()
+
+    def shed(self) -> bool:
+        """Close a few; whether there were any that may be closed."""
         waiting = [guest for guest in self.taken if guest.turn is not Turn.OURS]
         counts = Counter(network_of(guest.address) for guest in self.taken)
         allowed = self._limit // _SHARE
         waiting.sort(key=lambda guest: (counts[network_of(guest.address)] <= allowed, guest.since_s))
-        for guest in waiting[:_BATCH]:
+        for guest in waiting[: max(1, self._limit // _BATCH)]:
             self._cut(guest, overdue=False)
         return bool(waiting)
 

@@ -2,6 +2,7 @@
 
 import faulthandler
 import logging
+import resource
 import sys
 import time
 from types import FrameType
@@ -25,6 +26,8 @@ _SLICE_S = 0.001
 _LOOK_S = 0.5
 #: Connections taken at once, before those that are there go on.
 _AT_ONCE = 8
+#: Open files of a process beside its clients' connections.
+_OTHER_FILES = 200
 #: Settings of gunicorn that would be ignored, and what they are if nobody has set them.
 _UNKNOWN = {"certfile": None, "keyfile": None, "proxy_protocol": "off", "accesslog": None, "max_requests": 0}
 
@@ -37,6 +40,7 @@ class Worker(GeventWorker):
         for name, ordinary in _UNKNOWN.items():
             if getattr(self.cfg, name) != ordinary:
                 raise AppImportError(f"txn: gunicorn's setting {name} is not supported: leave it out")
+        _allow_files(self.worker_connections + _OTHER_FILES)
         self._told = Event()
         super().init_process()
 
@@ -89,14 +93,15 @@ class Worker(GeventWorker):
             hub.wait(readable)
             try:
                 for _ in range(at_once):
-                    if self._places.make_room():
-                        self._begin(listener.accept(), shared)
-                    else:
-                        gevent.sleep(0.01)
+                    accepted = listener.accept()
+                    while not self._places.make_room():
+                        gevent.sleep(0.01)  # the application works for all of them
+                    self._begin(accepted, shared)
             except BlockingIOError:  # another process was quicker
                 pass
             except OSError as error:
                 log.warning("a connection could not be accepted", extra={"detail": error.strerror})
+                self._places.shed()
                 gevent.sleep(0.1)
 
     def _begin(self, accepted: tuple[Any, Any], shared: dict[str, Any]) -> None:
@@ -128,3 +133,11 @@ class Worker(GeventWorker):
             "wsgi.url_scheme": "http",
             "wsgi.version": (1, 0),
         }
+
+
+def _allow_files(count: int) -> None:
+    """As many as the system lets us have, if it is set to fewer than are needed."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = count if hard == resource.RLIM_INFINITY else min(count, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
