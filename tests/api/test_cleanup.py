@@ -89,6 +89,13 @@ def test_what_a_page_of_another_site_can_send_is_refused(api: TestClient, parts:
     assert status(api, "a").status_code == 200
 
 
+@pytest.mark.parametrize("header", ["Origin", "Sec-Fetch-Site", "Referer"])
+def test_a_post_without_anything_is_let_in_from_programs_only(api: TestClient, header: str) -> None:
+    assert api.simulate_post("/api/cleanup", host="localhost").status_code == 200
+    sent = api.simulate_post("/api/cleanup", host="localhost", headers={header: "x"})
+    problem(sent, 415, "unsupported_media_type", "Content-Type")
+
+
 @pytest.mark.parametrize(
     ("host", "expected"),
     [

@@ -8,6 +8,9 @@ from txn.errors import CleanupForbidden, Invalid
 from txn.model.content import dumps
 from txn.store.transactions import Store
 
+#: Browsers say so where a page makes them send a POST.
+_OF_BROWSERS = ("Origin", "Sec-Fetch-Site", "Referer")
+
 
 class Cleanup:
     """POST /api/cleanup. Never touches the posting service."""
@@ -28,10 +31,12 @@ class Cleanup:
 
 
 def _check_no_page_has_sent_it(request: falcon.Request) -> None:
-    # A page may send another site a form or text without asking, but no JSON; and its own site, which is another one's
-    # name that leads here (DNS rebinding), whatever it likes.
-    if (request.content_type or "").partition(";")[0].strip().lower() != falcon.MEDIA_JSON:
-        raise Invalid("Content-Type", "must be application/json, also without a body", code="unsupported_media_type")
+    # A page may send another site a form, text or nothing without asking, but no JSON; and its own site, which may be
+    # another one's name that leads here (DNS rebinding), whatever it likes.
+    media_type = (request.content_type or "").partition(";")[0].strip().lower()
+    says_nothing = not media_type and not any(request.get_header(name) for name in _OF_BROWSERS)
+    if media_type != falcon.MEDIA_JSON and not says_nothing:
+        raise Invalid("Content-Type", "must be application/json", code="unsupported_media_type")
     if not _can_be_no_page(request.host):
         raise CleanupForbidden("ask for cleanup by an address or a name without a dot, as in http://localhost:8000")
 
