@@ -14,6 +14,7 @@ from txn.readers.dead_letters import DeadLetters
 from txn.readers.statistics import Statistics, StatisticsReader
 from txn.settings import Settings
 from txn.store.connection import connect
+from txn.store.database import Database
 from txn.store.keys import Keys
 from txn.store.messages import Messages
 from txn.store.timings import Timings
@@ -49,12 +50,13 @@ class Parts:
         self.settings, self.clock = settings, clock
         self.client = connect(url, timeout_ms=5_000)
         self.keys = Keys(settings.prefix, NAME)
+        self.database = self.new_database()
         self.store = self.new_store()
-        self.statistics = StatisticsReader(self.client, self.keys, clock)
-        self.letters = DeadLetters(self.client, self.keys)
-        self.runs = BulkRuns(self.client, self.keys, clock)
-        self.timings = Timings(self.client, self.keys, clock)
-        self.journal = Journal(self.client, self.keys)
+        self.statistics = StatisticsReader(self.database)
+        self.letters = DeadLetters(self.database)
+        self.runs = BulkRuns(self.database)
+        self.timings = Timings(self.database)
+        self.journal = Journal(self.database)
         self.operations = Operations(self.store, self.runs)
 
     def __enter__(self) -> Self:
@@ -65,10 +67,13 @@ class Parts:
 
     def new_store(self) -> Store:
         """Another process's store: it remembers nothing of what this one has seen."""
-        return Store(self.client, self.keys, message_template(), self.settings, self.clock)
+        return Store(self.new_database(), message_template(), self.settings)
+
+    def new_database(self) -> Database:
+        return Database(self.client, self.keys, self.clock)
 
     def messages(self, consumer: str = "consumer") -> Messages:
-        return Messages(self.client, self.keys, consumer, self.clock)
+        return Messages(self.database, consumer)
 
     def accept(self, transaction_id: str | None = None) -> str:
         transaction, _ = self.store.accept(submission(transaction_id))

@@ -25,6 +25,7 @@ from txn.readers.statistics import StatisticsReader
 from txn.readers.workers import WorkerReader
 from txn.settings import Settings
 from txn.store.connection import connect
+from txn.store.database import Database
 from txn.store.durability import DurabilityMonitor
 from txn.store.keys import Keys
 from txn.store.transactions import Store
@@ -36,23 +37,22 @@ LINES = f"ada:operate:{HASH}\nvic:view:{HASH}"
 
 def tools_on(url: str, store: Parts, settings: Settings, timeout_ms: int = 300) -> Tools:
     """As composition makes them, on the test's prefix and clock."""
-    keys, client = Keys(settings.prefix), connect(url, timeout_ms=timeout_ms)
+    client = connect(url, timeout_ms=timeout_ms)
+    database = Database(client, Keys(settings.prefix), store.clock)
     durability = DurabilityMonitor(allow_lossy=False)
     durability.check(client)
     return Tools(
         settings=settings,
         durability=durability,
-        statistics=StatisticsReader(client, keys, store.clock),
-        charts=Charts(client, keys),
-        workers=WorkerReader(client, keys, store.clock),
-        details=DetailReader(client, keys, store.clock),
-        letters=DeadLetters(client, keys),
-        runs=BulkRuns(client, keys, store.clock),
-        journal=Journal(client, keys),
-        messages=MessageReader(client, keys),
-        operations=Operations(
-            Store(client, keys, message_template(), settings, store.clock), BulkRuns(client, keys, store.clock)
-        ),
+        statistics=StatisticsReader(database),
+        charts=Charts(database),
+        workers=WorkerReader(database),
+        details=DetailReader(database),
+        letters=DeadLetters(database),
+        runs=BulkRuns(database),
+        journal=Journal(database),
+        messages=MessageReader(database),
+        operations=Operations(Store(database, message_template(), settings), BulkRuns(database)),
     )
 
 

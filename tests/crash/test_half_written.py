@@ -153,7 +153,7 @@ def settle_by_hand(rig: Rig) -> None:
 
 
 def sweep(rig: Rig) -> None:
-    Integrity(rig.parts.client, rig.parts.keys, "@ID@", rig.clock).look_at_all()
+    Integrity(rig.parts.database, "@ID@").look_at_all()
 
 
 def look_for_due(rig: Rig) -> None:

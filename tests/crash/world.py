@@ -28,6 +28,7 @@ from txn.queue.message import NAME, message_template
 from txn.readers.statistics import StatisticsReader
 from txn.settings import Settings
 from txn.store.connection import connect
+from txn.store.database import Database
 from txn.store.keys import Keys
 from txn.store.messages import Messages
 from txn.store.scripts import Scripts
@@ -222,7 +223,7 @@ class World:
             self.mock.up()
 
     def transaction(self) -> Transaction:
-        return Store(self.client, self.keys, message_template(), self.settings).read(self.id)
+        return Store(Database(self.client, self.keys), message_template(), self.settings).read(self.id)
 
     def rows(self) -> int:
         return Counter(row["id"] for row in self.mock.rows())[self.id]
@@ -235,7 +236,7 @@ class World:
         found: Any = self.client.zscore(self.keys.due, self.id)
         if found is None:
             return None
-        return round(found) - StatisticsReader(self.client, self.keys, self.clock).read().now_ms
+        return round(found) - StatisticsReader(Database(self.client, self.keys, self.clock)).read().now_ms
 
 
 class Worker:
@@ -245,10 +246,10 @@ class Worker:
         self.world, clock = world, world.clock
         self.client = connect(world.server.url, timeout_ms=2_000)
         self.scripts = CutScripts(self.client, cut, world.mutations)
-        self.store = Store(self.client, world.keys, message_template(), world.settings, clock)
-        self.store._scripts = self.scripts
-        self.messages = Messages(self.client, world.keys, name, clock)
-        self.messages._scripts = self.scripts
+        database = Database(self.client, world.keys, clock)
+        database.scripts = self.scripts
+        self.store = Store(database, message_template(), world.settings)
+        self.messages = Messages(database, name)
         self.transport = CutTransport(world.mock.url, cut, world.posted)
         self.posting = PostingService(self.transport, world.settings.posting_timeout_ms)
         self.rules = Delivery(self.store, self.posting, world.settings, lambda: 0.5, lambda: boot_ms() + clock())

@@ -44,7 +44,7 @@ class Queue:
             SettleEscaped(self.delivery),
             RunLoops(Loop("rescuer", Rescuer(parts.store).beat)),
         ]
-        self.broker = RecordBroker(parts.client, parts.keys, middleware, parts.clock)
+        self.broker = RecordBroker(parts.database, middleware)
         self.deliver: Actor[[str], None] = declare_actor(self.broker, self.delivery)
         self.worker = Worker(self.broker, worker_threads=2, worker_timeout=50)
         dramatiq.set_broker(self.broker)

@@ -17,7 +17,7 @@ MINUTE = 60_000
 @pytest.fixture
 def reader(parts: Parts) -> Charts:
     parts.begin_a_minute()
-    return Charts(parts.client, parts.keys)
+    return Charts(parts.database)
 
 
 def read(reader: Charts, parts: Parts) -> History:
@@ -138,7 +138,7 @@ def test_a_look_at_many_workers_is_bounded(parts: Parts) -> None:
     for _ in range(500):
         parts.accept()
     parts.messages("w7").fetch(500)
-    floor = WorkerReader(parts.client, parts.keys, parts.clock).read()
+    floor = WorkerReader(parts.database).read()
     assert len(floor.workers) == 100
     assert not floor.complete
     assert floor.unfinished == 500

@@ -16,7 +16,7 @@ from tests.posting.raw_server import CERTIFICATE, full_backlog
 from tests.proxy import CuttingProxy, TlsProxy
 from txn.errors import StoreRefuses
 from txn.store.connection import connect
-from txn.store.scripts import unavailable
+from txn.store.database import unavailable
 
 
 def met(url: str, call: Callable[[redis.Redis], object] = redis.Redis.ping) -> str:

@@ -10,7 +10,7 @@ HOUR_MS = 3_600_000
 
 
 def sweep(parts: Parts) -> list[Flaw]:
-    return Integrity(parts.client, parts.keys, "@ID@", parts.clock).look_at_all()
+    return Integrity(parts.database, "@ID@").look_at_all()
 
 
 def look_at_due(parts: Parts) -> int:
@@ -107,7 +107,7 @@ def test_a_sound_store_is_left_as_it_is(parts: Parts) -> None:
 def test_all_workers_share_one_round(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("txn.store.integrity.PACE_MS", 60_000)  # however slow this machine is
     monkeypatch.setattr("txn.store.integrity.STEP_KEYS", 1_000_000)  # whatever other tests have left on this server
-    one, other = (Integrity(parts.client, parts.keys, "@ID@", parts.clock) for _ in range(2))
+    one, other = (Integrity(parts.database, "@ID@") for _ in range(2))
     parts.accept("a")
     parts.client.delete(parts.keys.due)
     assert one.step() == [Flaw("not_due", "a")]

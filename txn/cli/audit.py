@@ -26,6 +26,7 @@ from txn.queue.message import NAME, message_template
 from txn.readers.records import ChosenRecords, RecordReader
 from txn.settings import Settings
 from txn.store.connection import connect
+from txn.store.database import Database
 from txn.store.integrity import Integrity
 from txn.store.keys import Keys
 
@@ -100,13 +101,13 @@ def _audit(settings: Settings, ids: Sequence[str] | None) -> Iterator[tuple[Audi
     lookups = Lookups(service.find, transport.close)
     bar = _Bar()
     with connect(settings.redis_url, timeout_ms=REDIS_TIMEOUT_MS) as client:
-        keys = Keys(settings.prefix, NAME)
+        database = Database(client, Keys(settings.prefix, NAME))
         rows = PostingList(settings.posting_url).rows
         if ids is None:
-            integrity = Integrity(client, keys, message_template())
-            yield Audit(RecordReader(client, keys), rows, lookups, integrity.look_at_all, bar), bar
+            integrity = Integrity(database, message_template())
+            yield Audit(RecordReader(database), rows, lookups, integrity.look_at_all, bar), bar
         else:  # indexes and counters are about all of them
-            yield Audit(ChosenRecords(client, keys, ids), rows, lookups, list, bar), bar
+            yield Audit(ChosenRecords(database, ids), rows, lookups, list, bar), bar
 
 
 def _print(report: Report, settings: Settings, *, as_json: bool) -> None:

@@ -4,7 +4,6 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from typing import Annotated
 
-import redis
 import typer
 from rich.console import Console
 
@@ -21,8 +20,8 @@ from txn.posting.service import PostingService
 from txn.posting.transports import open_transport
 from txn.queue.message import NAME
 from txn.store.connection import connect
+from txn.store.database import Database
 from txn.store.keys import Keys
-from txn.store.scripts import unavailable
 from txn.store.timings import Timings
 
 
@@ -63,8 +62,9 @@ def _look(tools: Tools, payload: bytes | None, say: Callable[[str], None]) -> It
     yield from settings.strangers(os.environ)
     say("Redis")
     with connect(tools.settings.redis_url, timeout_ms=READ_TIMEOUT_MS) as client:
-        away = list(redis_checks.away(client))
-        yield from away or _redis(tools, client)
+        database = Database(client, Keys(tools.settings.prefix, NAME))
+        away = list(redis_checks.away(database))
+        yield from away or _redis(tools, database)
     say("the posting service")
     transport = open_transport(tools.settings)
     service = PostingService(transport, tools.settings.posting_timeout_ms)
@@ -82,12 +82,11 @@ def _look(tools: Tools, payload: bytes | None, say: Callable[[str], None]) -> It
         yield from _unless_away(lambda: _workers(tools, answered.typical_ms))
 
 
-def _redis(tools: Tools, client: redis.Redis) -> Iterator[Finding]:
+def _redis(tools: Tools, database: Database) -> Iterator[Finding]:
     look_at_durability(tools)
-    keys = Keys(tools.settings.prefix, NAME)
-    yield from _unless_away(lambda: redis_checks.check(client, keys, tools.durability))
-    yield from _unless_away(lambda: redis_checks.rights(client, keys))
-    yield from _unless_away(lambda: clocks.check(client, tools.workers.read().workers))
+    yield from _unless_away(lambda: redis_checks.check(database, tools.durability))
+    yield from _unless_away(lambda: redis_checks.rights(database))
+    yield from _unless_away(lambda: clocks.check(database, tools.workers.read().workers))
 
 
 def _workers(tools: Tools, call_ms: float | None) -> Iterator[Finding]:
@@ -97,7 +96,7 @@ def _workers(tools: Tools, call_ms: float | None) -> Iterator[Finding]:
         rate = recent.accepted / recent.minutes(statistics.now_ms) / 60
         deadline_ms = tools.settings.posting_timeout_ms
         with connect(tools.settings.redis_url, timeout_ms=READ_TIMEOUT_MS) as client:
-            timings = Timings(client, Keys(tools.settings.prefix, NAME)).recent()
+            timings = Timings(Database(client, Keys(tools.settings.prefix, NAME))).recent()
         load = workers.Load(rate, call_ms, workers.hangs(timings, deadline_ms), deadline_ms)
     yield from workers.check(tools.workers.read().workers, statistics, load)
 
@@ -105,7 +104,6 @@ def _workers(tools: Tools, call_ms: float | None) -> Iterator[Finding]:
 def _unless_away(check: Callable[[], Iterable[Finding]]) -> Iterator[Finding]:
     try:
         yield from check()
-    except (redis.RedisError, StoreUnavailable) as error:
-        said = str(unavailable(error) if isinstance(error, redis.RedisError) else error)
+    except StoreUnavailable as error:
         do = "see its log, and what the user of TXN_REDIS_URL may do (ACL)"
-        yield Finding("redis", Level.BAD, said, do)
+        yield Finding("redis", Level.BAD, str(error), do)

@@ -13,6 +13,7 @@ from txn.readers.statistics import StatisticsReader
 from txn.readers.workers import WorkerReader
 from txn.settings import Settings
 from txn.store.connection import connect
+from txn.store.database import Database
 from txn.store.durability import DurabilityMonitor
 from txn.store.keys import Keys
 from txn.store.transactions import Store
@@ -25,18 +26,18 @@ def open_tools(settings: Settings, durability: DurabilityMonitor, read_timeout_m
     """Readers on one client, what writes on another. Nothing is sent before it is needed."""
     keys = Keys(settings.prefix, NAME)
     url, age_ms = settings.redis_url, settings.redis_connection_age_ms
-    client = connect(url, timeout_ms=read_timeout_ms, max_age_ms=age_ms)
-    writer = connect(url, timeout_ms=WRITE_TIMEOUT_MS, max_age_ms=age_ms)
+    database = Database(connect(url, timeout_ms=read_timeout_ms, max_age_ms=age_ms), keys)
+    writer = Database(connect(url, timeout_ms=WRITE_TIMEOUT_MS, max_age_ms=age_ms), keys)
     return Tools(
         settings=settings,
         durability=durability,
-        statistics=StatisticsReader(client, keys),
-        charts=Charts(client, keys),
-        workers=WorkerReader(client, keys),
-        details=DetailReader(client, keys),
-        letters=DeadLetters(client, keys),
-        runs=BulkRuns(client, keys),
-        journal=Journal(client, keys),
-        messages=MessageReader(client, keys),
-        operations=Operations(Store(writer, keys, message_template(), settings), BulkRuns(writer, keys)),
+        statistics=StatisticsReader(database),
+        charts=Charts(database),
+        workers=WorkerReader(database),
+        details=DetailReader(database),
+        letters=DeadLetters(database),
+        runs=BulkRuns(database),
+        journal=Journal(database),
+        messages=MessageReader(database),
+        operations=Operations(Store(writer, message_template(), settings), BulkRuns(writer)),
     )

@@ -9,10 +9,10 @@ from typing import Any
 import redis
 
 from txn.doctor.finding import Finding, Level
+from txn.errors import StoreUnavailable
+from txn.store.database import Database
 from txn.store.durability import DurabilityMonitor
-from txn.store.keys import Keys
 from txn.store.rights import Rights
-from txn.store.scripts import unavailable
 
 OLDEST = (6, 2)
 #: A submit waits for one synced write.
@@ -21,34 +21,33 @@ FULL = 0.8
 _TIMES = 10
 
 
-def away(client: redis.Redis) -> Iterator[Finding]:
+def away(database: Database) -> Iterator[Finding]:
     """Why it cannot be asked; nothing if it can."""
     try:
-        client.ping()
-    except redis.exceptions.NoPermissionError:
-        return
-    except redis.RedisError as error:
-        yield Finding("redis", Level.BAD, str(unavailable(error)), "start it, or check TXN_REDIS_URL")
+        database.call(lambda client: client.ping())
+    except StoreUnavailable as error:
+        if not isinstance(error.__cause__, redis.exceptions.NoPermissionError):
+            yield Finding("redis", Level.BAD, str(error), "start it, or check TXN_REDIS_URL")
 
 
-def check(client: redis.Redis, keys: Keys, durability: DurabilityMonitor) -> Iterator[Finding]:
-    """Raises: redis.RedisError."""
-    about: Mapping[str, Any] = client.info()
+def check(database: Database, durability: DurabilityMonitor) -> Iterator[Finding]:
+    """Raises: StoreUnavailable."""
+    about: Mapping[str, Any] = database.call(lambda client: client.info())
     yield _version(about)
     yield from _kept(durability)
     yield from _room(about)
     yield from _copies(about)
-    yield _quick(client, keys)
+    yield _quick(database)
 
 
-def rights(client: redis.Redis, keys: Keys) -> Iterator[Finding]:
+def rights(database: Database) -> Iterator[Finding]:
     """Raises: StoreUnavailable."""
-    refused = Rights(client, keys).look()
+    refused = Rights(database).look()
     for key, kind in refused.wrong:
         do = "see who else writes there, and rename it: it stands where txn keeps something of another type"
         yield Finding("redis keys", Level.BAD, f"{key} is a {kind}", do)
     if missing := (*refused.commands, *refused.keys):
-        do = f"allow them to its user (ACL SETUSER) on keys that begin with {keys.prefix}"
+        do = f"allow them to its user (ACL SETUSER) on keys that begin with {database.keys.prefix}"
         yield Finding("redis rights", Level.BAD, f"refused: {' '.join(missing)}", do)
     else:
         yield Finding("redis rights", Level.OK, "everything that txn runs may be run")
@@ -100,9 +99,9 @@ def _copies(about: Mapping[str, Any]) -> Iterator[Finding]:
         yield Finding("redis replicas", Level.NOTE, f"{replicas} asynchronous", do)
 
 
-def _quick(client: redis.Redis, keys: Keys) -> Finding:
-    ping = _median_ms(client.ping)
-    write = _median_ms(lambda: client.set(f"{keys.prefix}doctor", 1, ex=10))
+def _quick(database: Database) -> Finding:
+    ping = _median_ms(lambda: database.call(lambda client: client.ping()))
+    write = _median_ms(lambda: database.call(lambda client: client.set(database.keys.doctor, 1, ex=10)))
     found = f"{ping:.1f} ms for a round trip, {write:.1f} ms for a write"
     if write > SLOW_WRITE_MS:
         return Finding(

@@ -1,14 +1,11 @@
 """Numbers for people and probes, read beside the store. The delivery path does not use them."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-import redis
-
+from txn.store.database import Database
 from txn.store.fields import whole
-from txn.store.keys import Keys
-from txn.store.scripts import Scripts
 
 #: The error rate looks back so many minutes.
 ERROR_RATE_MINUTES = 5
@@ -77,17 +74,18 @@ class Statistics:
 class StatisticsReader:
     """Reads `Statistics` with one call that writes nothing."""
 
-    def __init__(self, client: redis.Redis, keys: Keys, shift_ms: Callable[[], int] = lambda: 0) -> None:
-        self._scripts, self._keys, self._shift_ms = Scripts(client), keys, shift_ms
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
     def read(self) -> Statistics:
         """The numbers as they are now.
 
         Raises: StoreUnavailable.
         """
-        keys = self._keys
+        keys = self._database.keys
         names = [keys.count, keys.due, keys.messages, keys.heartbeats, keys.posting, keys.minute, keys.record("")]
-        reply = self._scripts.run("statistics", [*names, keys.sweep], [ERROR_RATE_MINUTES, ALIVE_MS, self._shift_ms()])
+        arguments = [ERROR_RATE_MINUTES, ALIVE_MS, self._database.shift_ms()]
+        reply = self._database.run("statistics", [*names, keys.sweep], arguments)
         counts, unfinished, oldest, due_lag, workers, attempts, failed, *reply = reply
         answered, outage, reason, refused, left_alone, now = reply
         return Statistics(

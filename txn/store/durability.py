@@ -11,7 +11,8 @@ import redis
 from txn.errors import NotDurable, StoreUnavailable
 from txn.logs.state import State
 from txn.store.connection import leave_replica
-from txn.store.scripts import unavailable
+from txn.store.database import unavailable
+from txn.store.keys import Keys
 
 #: Asks one command on one connection and gives the raw reply (RESP2).
 Ask = Callable[..., Any]
@@ -76,7 +77,7 @@ def inspect(ask: Ask, before: Durability | None = None, prefix: str = "txn:") ->
     unfinished = "1" in (persistence.get("aof_rewrite_in_progress"), persistence.get("aof_rewrite_scheduled"))
     run = server.get("run_id", "")
     known = before is not None and before.level == "durable" and before.run == run
-    if unfinished and not _is_logged(ask, server, f"{prefix}doctor", otherwise=known):
+    if unfinished and not _is_logged(ask, server, Keys(prefix).doctor, otherwise=known):
         # Switched on while it runs, the log is first written from memory; until that is done a crash loses everything.
         return Durability("lossy", "the append-only file is being written: wait until it is complete")
     full = 0 < int(memory.get("maxmemory", 0)) <= int(memory.get("used_memory", 0))

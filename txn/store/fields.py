@@ -1,16 +1,7 @@
 """Numbers in Redis, as people's pages read them: one that a hand or another version wrote must not take a page away."""
 
-from typing import Any
-
-import redis
-
 #: The last millisecond of the year 9999.
 _LARGEST = 253_402_300_799_999
-
-
-def is_of_another_type(reply: Any) -> bool:
-    """Whether a reply says that the key is no record, but of another type."""
-    return isinstance(reply, redis.ResponseError) and str(reply).startswith("WRONGTYPE")
 
 
 def whole(text: str | bytes | None) -> int | None:
