@@ -265,18 +265,18 @@ def _acted(rig: Rig, scene: Scene) -> bool:
 
 def check_deeds(rig: Rig, scene: Scene) -> None:
     """The journal and the runs say what was done."""
-    counts = rig.parts.read_statistics().counts
+    totals = rig.parts.read_statistics().totals
     said = dict.fromkeys(("replay", "discard"), 0)
     entries = rig.parts.journal.read()
     for entry in entries:
         if entry.what in said:
             said[entry.what] += entry.count
     if scene.script == "operate":
-        done = {"replay": counts.get("replayed", 0), "discard": counts.get("discarded", 0)}
+        done = {"replay": totals.replayed, "discard": totals.discarded}
         if said != done:
             raise BrokenPromise(f"the journal says {said}, done is {done}")
     for run in rig.parts.runs.recent():
-        done_by_run = counts.get("replayed", 0) + counts.get("discarded", 0)
+        done_by_run = totals.replayed + totals.discarded
         if (run.done, run.looked, run.gone) != (done_by_run, done_by_run, 0):
             raise BrokenPromise(f"{done_by_run} done, and the run says {run}")
         begun = sum(entry.what.endswith(" all") for entry in entries)

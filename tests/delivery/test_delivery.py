@@ -335,7 +335,7 @@ def test_a_worker_that_comes_back_late_has_its_settle_refused_and_says_so(
     [record] = caplog.records
     assert (record.msg, vars(record)["transaction"], vars(record)["verdict"]) == ("late settle refused", name, "taken")
     assert one.rows(name) == 1
-    assert one.parts.read_statistics().counts["late_posted"] == 1
+    assert one.parts.read_statistics().totals.late_posted == 1
 
 
 def test_what_escapes_is_settled_as_in_doubt(rig: Build, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -437,11 +437,11 @@ def test_while_others_get_in_health_counts_who_is_sent_away(rig: Build) -> None:
     one.mock.script(name, post=["throttle"] * 3)
     counts = []
     while one.deliver(name).completed_ms is None:
-        counts.append(one.parts.read_statistics().counts.get("sent_away", 0))
+        counts.append(one.parts.read_statistics().totals.sent_away)
         one.deliver(one.accept())
         one.until_due(name)
     assert counts == [0, 1, 1]
-    assert one.parts.read_statistics().counts["sent_away"] == 0
+    assert one.parts.read_statistics().totals.sent_away == 0
     assert one.rows(name) == 1
 
 

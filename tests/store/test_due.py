@@ -48,7 +48,7 @@ def test_a_lost_message_is_queued_again_after_the_grace(parts: Parts) -> None:
     parts.clock.forward(parts.settings.grace_ms)
     assert parts.store.due(10) == (1, 1)
     assert parts.queued() == ["a"]
-    assert parts.read_statistics().counts["rescued"] == 1
+    assert parts.read_statistics().totals.rescued == 1
 
 
 def test_all_of_dramatiqs_keys_can_go(parts: Parts) -> None:

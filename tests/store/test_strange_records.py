@@ -54,7 +54,7 @@ def test_an_unfinished_record_that_is_in_no_index_is_found_named_and_put_back(pa
     assert sweep(parts) == [Flaw("not_due", "a")]
     assert look_at_due(parts) == 1
     assert sweep(parts) == []
-    assert parts.read_statistics().counts["mended"] == 1
+    assert parts.read_statistics().totals.mended == 1
 
 
 def test_a_record_without_its_content_is_never_claimed_and_is_named_until_it_is_submitted_again(parts: Parts) -> None:
@@ -78,8 +78,8 @@ def test_counters_are_counted_anew_when_all_that_is_unfinished_is_seen(parts: Pa
         parts.keys.count, mapping={"pending": 7, "processing": -1, "retrying": 3, "in_doubt": 2, "dead": 9}
     )
     assert {flaw.name for flaw in sweep(parts)} == {"pending", "processing", "retrying", "in_doubt", "dead"}
-    counts = parts.read_statistics().counts
-    assert [counts[name] for name in ("pending", "processing", "retrying", "in_doubt", "dead")] == [1, 1, 0, 0, 1]
+    totals = parts.read_statistics().totals
+    assert (totals.pending, totals.processing, totals.retrying, totals.in_doubt, totals.dead) == (1, 1, 0, 0, 1)
     assert sweep(parts) == []
 
 
@@ -273,7 +273,7 @@ def test_a_counter_that_is_no_number_stops_no_heartbeat_and_is_set_right(parts: 
         parts.accept("a")
     assert sweep(parts) == [Flaw("counter", "pending")]
     parts.accept("a")
-    assert parts.read_statistics().counts["pending"] == 1
+    assert parts.read_statistics().totals.pending == 1
 
 
 @pytest.mark.parametrize("finish", [False, True])
@@ -336,7 +336,7 @@ def test_an_index_of_one_error_code_is_written_anew(parts: Parts) -> None:
     parts.client.delete(f"{parts.keys.failed}:rejected")
     assert sweep(parts) == [Flaw("not_listed", "a")]
     assert parts.client.zscore(f"{parts.keys.failed}:rejected", "a") == score
-    assert parts.read_statistics().counts["dead"] == 1
+    assert parts.read_statistics().totals.dead == 1
 
 
 def test_a_discarded_letter_that_is_still_listed_is_taken_off_and_leaves_the_counter_as_it_is(parts: Parts) -> None:
@@ -345,14 +345,14 @@ def test_a_discarded_letter_that_is_still_listed_is_taken_off_and_leaves_the_cou
     parts.store.discard("a", "{}")
     parts.client.zadd(parts.keys.failed, {"a": 1})
     assert sweep(parts) == [Flaw("not_a_letter", "a")]
-    assert parts.read_statistics().counts["dead"] == 1
+    assert parts.read_statistics().totals.dead == 1
 
 
 def test_an_id_that_is_given_twice_is_done_once(parts: Parts) -> None:
     parts.fail("a")
     assert parts.store.operate("replay", ["a", "a"], "{}", "ann", "") == ["done", "not_failed"]
-    counts = parts.read_statistics().counts
-    assert (counts["replayed"], counts["pending"], counts["dead"]) == (1, 1, 0)
+    totals = parts.read_statistics().totals
+    assert (totals.replayed, totals.pending, totals.dead) == (1, 1, 0)
 
 
 @pytest.mark.parametrize("field", ["lease", "submitted"])
@@ -369,7 +369,7 @@ def test_what_took_less_than_no_time_is_counted_as_nothing(parts: Parts) -> None
     parts.accept("a")
     parts.clock.forward(-HOUR_MS)
     parts.settle(parts.claimed("a"), Completed(Evidence.POSTED))
-    assert parts.read_statistics().counts["end_to_end_ms"] == 0
+    assert parts.read_statistics().totals.end_to_end_ms == 0
 
 
 def test_thousands_of_messages_are_fetched_and_acknowledged_in_bounded_calls(parts: Parts) -> None:

@@ -9,6 +9,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from txn.admin.assets import asset_url
 from txn.admin.flash import take_flash
 from txn.advice import START_WORKERS
+from txn.model.totals import COUNTERS
 from txn.operate import bulk_runner as bulk
 from txn.readers import words
 from txn.readers.details import HISTORY_LINES
@@ -53,5 +54,6 @@ def _environment() -> Environment:
         "bulk_per_second": bulk.PER_SECOND,
         "history_lines": HISTORY_LINES,
     }
+    environment.globals["counters"] = COUNTERS
     environment.filters |= words.FILTERS
     return environment

@@ -1,6 +1,5 @@
 """What `txn status` shows, at home in 80 columns and in 40."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from rich import box
@@ -65,14 +64,14 @@ def _verdict(seen: Seen) -> list[Text]:
 
 
 def _numbers(seen: Seen) -> Table:
-    statistics, counts = seen.look.statistics, seen.look.statistics.counts
+    statistics, totals = seen.look.statistics, seen.look.statistics.totals
     how_many = [
-        ("waiting", _count(counts, "pending")),
-        ("processing", _count(counts, "processing")),
-        ("in doubt", _count(counts, "in_doubt")),
-        ("retrying", _count(counts, "retrying")),
-        ("failed", _count(counts, "dead")),
-        ("completed", _count(counts, "completed")),
+        ("waiting", words.number(totals.pending)),
+        ("processing", words.number(totals.processing)),
+        ("in doubt", words.number(totals.in_doubt)),
+        ("retrying", words.number(totals.retrying)),
+        ("failed", words.number(totals.dead)),
+        ("completed", words.number(totals.completed)),
     ]
     how_well = [
         ("accepted", f"{seen.per_second('accepted'):,.1f}/s"),
@@ -99,7 +98,3 @@ def _workers(seen: Seen) -> Table | Text:
         rate = "" if worker.rate is None else f"{worker.rate:,.1f}"
         table.add_row(Text(plain(worker.name)), worker.threads, str(worker.held), rate, age)
     return table
-
-
-def _count(counts: Mapping[str, int], name: str) -> str:
-    return words.number(counts.get(name, 0))

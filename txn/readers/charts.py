@@ -4,14 +4,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from txn.model.totals import END_TO_END_BUCKETS, END_TO_END_MS
 from txn.store.database import Database
 
-#: Upper ends of the histogram's buckets, as settle.lua has them; slower ones are in `inf`.
-BUCKETS_MS = (10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000, 30000, 60000, 300000, 1800000)
 #: In the order of `Span`.
 _FIELDS = (
     *(b"accepted", b"completed", b"failed", b"attempts", b"failed_attempts"),
-    *(f"end_to_end:{limit}".encode() for limit in (*BUCKETS_MS, "inf")),
+    *(f"end_to_end:{bucket}".encode() for bucket in END_TO_END_BUCKETS),
 )
 
 HOUR = 60
@@ -55,7 +54,7 @@ class Span:
         if not total:
             return None
         rank, below = share * total, 0
-        for limit, low, count in zip((*BUCKETS_MS, None), (0, *BUCKETS_MS), self.histogram, strict=True):
+        for limit, low, count in zip((*END_TO_END_MS, None), (0, *END_TO_END_MS), self.histogram, strict=True):
             if count and below + count >= rank:
                 estimate = None if limit is None else low + (limit - low) * (rank - below) / count
                 return Percentile(low, limit, estimate)

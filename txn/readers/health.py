@@ -90,7 +90,7 @@ def _posting(statistics: Statistics) -> Iterator[Finding]:
         yield Finding("bad", "The posting service does not answer", hint, statistics.answered_ms)
     elif statistics.posting_refuses:
         yield Finding("bad", "The posting service takes no POSTs", statistics.outage_reason, statistics.refused_ms)
-    elif away := statistics.counts.get("sent_away", 0):
+    elif away := statistics.totals.sent_away:
         what = f"{away:,} transaction{'s are' if away > 1 else ' is'} not let in by the posting service, and others are"
         yield Finding("warn", what, f"{statistics.outage_reason}; attempts are used up, then it is rejected")
 
@@ -117,7 +117,7 @@ def _errors(look: Look) -> Iterator[Finding]:
 
 
 def _failed(look: Look) -> Iterator[Finding]:
-    if dead := look.statistics.counts.get("dead", 0):
+    if dead := look.statistics.totals.dead:
         what = f"{dead:,} failed transaction{'s wait' if dead > 1 else ' waits'} for a decision"
         hint = "replay what may go on its way again, discard what must not"
         yield Finding("warn", what, hint, look.marks.first_failed_ms, "/admin/failed", "Show them")

@@ -1,9 +1,10 @@
 """Numbers for people and probes, read beside the store. The delivery path does not use them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from txn.model.totals import Totals
 from txn.store.database import Database
 from txn.store.fields import whole
 
@@ -21,7 +22,6 @@ MAX_WAITING_MS = 60_000
 class Statistics:
     """One consistent look. Times are milliseconds, on Redis's clock.
 
-    `counts`: totals and states by name (accepted, pending, processing, retrying, in_doubt, dead, completed, ...).
     `unfinished`: in the due index; `due_lag_ms`: how late its first look is. `attempts`, `failed_attempts`: of the last
     five minutes.
     `answered_ms`, `outage_ms`: when the posting service last answered, and last could not be reached (None: never).
@@ -29,7 +29,7 @@ class Statistics:
     `refused_ms`: since when it has answered GETs and let no POST through (None: it does).
     """
 
-    counts: Mapping[str, int]
+    totals: Totals
     unfinished: int
     oldest_waiting_ms: int
     due_lag_ms: int
@@ -89,7 +89,7 @@ class StatisticsReader:
         counts, unfinished, oldest, due_lag, workers, attempts, failed, *reply = reply
         answered, outage, reason, refused, left_alone, now = reply
         return Statistics(
-            counts=_counts(counts),
+            totals=_totals(counts),
             unfinished=unfinished,
             oldest_waiting_ms=oldest,
             due_lag_ms=due_lag,
@@ -105,6 +105,6 @@ class StatisticsReader:
         )
 
 
-def _counts(flat: Sequence[bytes]) -> dict[str, int]:
-    found = {name.decode(errors="replace"): whole(value) for name, value in zip(flat[::2], flat[1::2], strict=True)}
-    return {name: value for name, value in found.items() if value is not None}
+def _totals(flat: Sequence[bytes]) -> Totals:
+    pairs = zip(flat[::2], flat[1::2], strict=True)
+    return Totals.of({name.decode(errors="replace"): whole(value) or 0 for name, value in pairs})
