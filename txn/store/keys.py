@@ -118,8 +118,12 @@ class Keys:
 
     @property
     def doctor(self) -> str:
-        """String: written to see whether it is kept; `doctor:<type>` to see what may be done. They expire."""
+        """String: written to see whether it is kept. It expires."""
         return f"{self.prefix}doctor"
+
+    def doctor_of(self, kind: str) -> str:
+        """Of the type `kind`: written to see what may be done. It expires."""
+        return f"{self.doctor}:{kind}"
 
     @property
     def journal(self) -> str:

@@ -68,7 +68,7 @@ class Rights:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._own = [f"{database.keys.doctor}:{kind}" for kind in _KINDS]
+        self._own = [database.keys.doctor_of(kind) for kind in _KINDS]
 
     def look(self, role: Role | None = None) -> Refused:
         """What is refused, of what a process of this kind needs; without one, of all that txn runs.
