@@ -6,10 +6,9 @@ import yaml
 
 from ops import run
 from txn import advice
-from txn.admin.render import _environment
 from txn.doctor import clocks, redis, workers
 from txn.operate import bulk_runner as bulk
-from txn.readers import details, statistics
+from txn.readers import details, health, statistics
 from txn.settings import Settings
 from txn.store import integrity
 
@@ -84,7 +83,7 @@ def test_the_alert_for_what_waits_too_long_is_the_page_that_says_so() -> None:
     [behind] = [rule["expr"] for rule in rules if rule.get("alert") == "TxnFallsBehind"]
     assert f"txn_oldest_waiting_seconds > {statistics.MAX_WAITING_MS // 1000}\n" in behind
     [fails] = [rule["expr"] for rule in rules if rule.get("alert") == "TxnAttemptsFail"]
-    assert f"> {_environment().globals['advised']['high_error_rate']}\n" in fails  # type: ignore[index]
+    assert f"> {health.HIGH_ERROR_RATE}\n" in fails
 
 
 def test_no_page_holds_a_threshold_of_its_own() -> None:

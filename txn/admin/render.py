@@ -13,8 +13,6 @@ from txn.model.totals import COUNTERS
 from txn.operate import bulk_runner as bulk
 from txn.readers import words
 from txn.readers.details import HISTORY_LINES
-from txn.readers.health import HIGH_ERROR_RATE
-from txn.readers.statistics import MAX_WAITING_MS
 
 HTML = "text/html; charset=utf-8"
 
@@ -49,8 +47,6 @@ def _environment() -> Environment:
     environment.globals["asset"] = asset_url
     environment.globals["advised"] = {
         "start_workers": START_WORKERS,
-        "max_waiting_ms": MAX_WAITING_MS,
-        "high_error_rate": HIGH_ERROR_RATE,
         "bulk_per_second": bulk.PER_SECOND,
         "history_lines": HISTORY_LINES,
     }

@@ -38,7 +38,7 @@ class Health:
             )
         else:
             found = [*at_risk(self._durability), *standing_still(statistics)]
-            problems = [finding.sentence for finding in found]
+            problems = [problem.sentence for problem in found]
             status = {"status": "degraded" if problems else "healthy", "problems": problems}
             response.data = dumps(status | self._process() | self._numbers(statistics))
 
@@ -69,9 +69,8 @@ class Health:
 
 def _posting_service(statistics: Statistics) -> dict[str, Any]:
     answered = statistics.answered_ms
-    state = statistics.posting_state
     return {
-        "state": state,
+        "state": statistics.posting_state,
         "lastAnswered": None if answered is None else rfc3339(answered),
-        "reason": statistics.outage_reason if state in ("away", "refusing") else None,
+        "reason": statistics.posting_problem or None,
     }

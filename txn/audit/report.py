@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from txn import __version__
-from txn.audit.join import Finding
+from txn.audit.join import Case
 from txn.audit.verdict import BROKEN, Verdict
 from txn.model.transaction import rfc3339
 from txn.settings import Settings
@@ -44,7 +44,7 @@ class Report:
     unknown_rows: int
     digest: str
     flaws: Sequence[Flaw]
-    findings: Mapping[str, list[Finding]]
+    findings: Mapping[str, list[Case]]
 
     @property
     def accepted(self) -> int:

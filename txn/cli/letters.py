@@ -14,17 +14,12 @@ from rich.text import Text
 from txn.cli.output import plain
 from txn.errors import Invalid
 from txn.model.dead_letter import Filter
-from txn.model.transaction import rfc3339
+from txn.model.transaction import ErrorCode, rfc3339
 from txn.operate import letter_query
 from txn.readers import words
 from txn.readers.dead_letters import Letter
 
-Code = Annotated[
-    str,
-    typer.Option(
-        "--code", metavar="CODE", help="Why they failed: rejected, exhausted, conflict, undecided, crashed_worker."
-    ),
-]
+Code = Annotated[str, typer.Option("--code", metavar="CODE", help=f"Why they failed: {', '.join(ErrorCode)}.")]
 Since = Annotated[
     str, typer.Option("--since", metavar="TIME", help="Failed since then: 2026-11-23T18:15 (UTC), or 30m, 2h, 7d ago.")
 ]

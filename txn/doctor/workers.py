@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from txn.advice import START_WORKERS
 from txn.doctor.finding import Finding, Level
-from txn.readers.statistics import MAX_WAITING_MS, Statistics
+from txn.readers.statistics import Statistics
 from txn.readers.workers import Worker
 from txn.store.timings import Histogram
 
@@ -62,7 +62,7 @@ def _enough(alive: Sequence[Worker], load: Load | None) -> Finding:
 
 
 def _lag(statistics: Statistics) -> Finding:
-    if statistics.oldest_waiting_ms > MAX_WAITING_MS:
+    if statistics.waits_too_long:
         waits = f"the oldest has been waiting for {statistics.oldest_waiting_ms // 1000:,} s"
         return Finding("queue", Level.BAD, waits, "start more workers, or see why the posting service is slow")
     if statistics.workers and statistics.due_lag_ms > _LATE_MS:

@@ -49,10 +49,10 @@ class Operations:
 
     def stop_run(self, run_id: str, who: str) -> str:
         """End a run where it stands: `stopped`, `over` or `unknown`. What it has done stays done."""
-        verdict = self._runs.stop(run_id, who)
-        if verdict == "stopped":
+        stopped = self._runs.stop(run_id, who)
+        if stopped == "stopped":
             log.info("%s: stop run %s", who, run_id)
-        return verdict
+        return stopped
 
     def _operate(self, what: Action, ids: Sequence[str], who: str, why: str) -> Done:
         why, ids = checked_why(what, why), list(dict.fromkeys(ids))

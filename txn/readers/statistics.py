@@ -49,6 +49,11 @@ class Statistics:
         return min(1.0, self.failed_attempts / self.attempts) if self.attempts else 0.0
 
     @property
+    def waits_too_long(self) -> bool:
+        """Whether the workers do not keep up."""
+        return self.oldest_waiting_ms > MAX_WAITING_MS
+
+    @property
     def posting_refuses(self) -> bool:
         """Whether the posting service answers, but has not taken a POST for a while."""
         return self.refused_ms is not None and self.now_ms - self.refused_ms > SILENT_MS
@@ -69,6 +74,11 @@ class Statistics:
         if self.posting_refuses:
             return "refusing"
         return "unknown" if self.answered_ms is None else "answering"
+
+    @property
+    def posting_problem(self) -> str:
+        """Why nothing goes through; empty: nothing is known against it."""
+        return self.outage_reason if self.posting_state in ("away", "refusing") else ""
 
 
 class StatisticsReader:

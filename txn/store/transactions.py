@@ -27,7 +27,7 @@ SETTLE_REPEATS = 6
 
 
 #: What became of a settle. Refused: there is no record, this owner has settled before, or somebody else has it now.
-Verdict = Literal["settled", "unknown", "repeated", "taken"]
+Settled = Literal["settled", "unknown", "repeated", "taken"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +116,7 @@ class Store:
         self._saw(reply[-1])
         return _claim(transaction_id, owner, reply[1:-1]) if reply[0] == b"claimed" else None
 
-    def settle(self, transaction_id: str, owner: str, settlement: Settlement) -> Verdict:
+    def settle(self, transaction_id: str, owner: str, settlement: Settlement) -> Settled:
         """Write down how a delivery ended: `settled`, or why that was refused."""
         keys, outcome = self._database.keys, settlement.outcome
         kind, code, detail, wait_ms, counts = _described(outcome)
@@ -130,8 +130,8 @@ class Store:
             ],
             repeats=SETTLE_REPEATS,
         )
-        verdict: Verdict = reply[-1].decode()
-        return verdict
+        settled: Settled = reply[-1].decode()
+        return settled
 
     def due(self, limit: int) -> tuple[int, int]:
         """Look at up to `limit` transactions whose time has come: (looked at, queued again)."""
@@ -171,7 +171,7 @@ class Store:
         keys = self._database.keys
         names = [keys.record(""), keys.due, keys.count, *letter_places(keys), keys.journal]
         reply = self._database.run("operate", names, [what, history, who, why, self._database.shift_ms(), *ids])
-        return [verdict.decode() for verdict in reply]
+        return [one.decode() for one in reply]
 
     def cleanup(self) -> int:
         """Delete everything under our prefix, in chunks: how many keys. For tests; not atomic.
