@@ -8,7 +8,7 @@ from txn.model.submission import Submission, parse_submission
 from txn.model.transaction import ErrorCode
 from txn.operate.bulk_runs import BulkRuns
 from txn.operate.journal import Journal
-from txn.operate.operations import Operations
+from txn.operate.operations import Done, Operations
 from txn.queue.message import NAME, message_template
 from txn.readers.dead_letters import DeadLetters
 from txn.readers.statistics import Statistics, StatisticsReader
@@ -43,6 +43,11 @@ def submission(transaction_id: str | None = None, body: bytes = BODY) -> Submiss
     return parse_submission(body[:1] + f'"id": "{transaction_id}", '.encode() + body[1:])
 
 
+def became(done: Done) -> str:
+    [name] = (name for name in ("done", "not_failed", "unknown") if getattr(done, name))
+    return name
+
+
 class Parts:
     """Store, messages and statistics under one prefix."""
 
@@ -57,7 +62,7 @@ class Parts:
         self.runs = BulkRuns(self.database)
         self.timings = Timings(self.database)
         self.journal = Journal(self.database)
-        self.operations = Operations(self.store, self.runs)
+        self.operations = Operations(self.database)
 
     def __enter__(self) -> Self:
         return self
@@ -102,6 +107,12 @@ class Parts:
         transaction, _ = self.store.accept(submission(transaction_id, body))
         self.settle(self.claimed(transaction.id), Failed(code, detail, Clear()), answered=True, **learnt)
         return transaction.id
+
+    def replay(self, transaction_id: str, who: str = "ann", why: str = "") -> str:
+        return became(self.operations.replay([transaction_id], who, why))
+
+    def discard(self, transaction_id: str, who: str = "ann", why: str = "a test") -> str:
+        return became(self.operations.discard([transaction_id], who, why))
 
     def status(self, transaction_id: str) -> str:
         return self.record(transaction_id)["status"]

@@ -16,7 +16,6 @@ from txn.operate.journal import Journal
 from txn.operate.operations import Operations
 from txn.operate.tools import Tools
 from txn.password_hash import hash_password
-from txn.queue.message import message_template
 from txn.readers.charts import Charts
 from txn.readers.dead_letters import DeadLetters
 from txn.readers.details import DetailReader
@@ -28,7 +27,6 @@ from txn.store.connection import connect
 from txn.store.database import Database
 from txn.store.durability import DurabilityMonitor
 from txn.store.keys import Keys
-from txn.store.transactions import Store
 
 PASSWORD = "right horse"  # hashed once: it takes 50 ms
 HASH = hash_password(PASSWORD)
@@ -52,7 +50,7 @@ def tools_on(url: str, store: Parts, settings: Settings, timeout_ms: int = 300) 
         runs=BulkRuns(database),
         journal=Journal(database),
         messages=MessageReader(database),
-        operations=Operations(Store(database, message_template(), settings), BulkRuns(database)),
+        operations=Operations(database),
     )
 
 

@@ -169,7 +169,7 @@ def test_a_timeline_tells_every_attempt_and_what_operators_did(ada: Browser, par
     parts.clock.forward(60_000)
     line = json.dumps({"outcome": "exhausted"})
     parts.settle(parts.claimed("a"), Failed(ErrorCode.EXHAUSTED, "not posted", Keep()), history=line)
-    parts.store.replay("a", json.dumps({"by": "ada", "why": "it is back", "what": "replay"}))
+    parts.replay("a", "ada", "it is back")
     page = text(ada.get("/admin/transactions/a").text)
     answer = "HTTP 502 · 85 ms · node-7:42"
     told = ["Timeline", "Submitted", "Uncertain attempt 1", answer, "Exhausted", "Replay by ada", "Waiting"]
@@ -188,7 +188,7 @@ def test_an_uneventful_success_says_so(ada: Browser, parts: Parts) -> None:
 def test_a_discarded_one_names_who_and_why(ada: Browser, parts: Parts) -> None:
     parts.accept("a")
     parts.settle(parts.claimed("a"), Failed(ErrorCode.CONFLICT, "other", Clear()))
-    parts.store.discard("a", json.dumps({"by": "vic", "why": "a test"}))
+    parts.discard("a", "vic")
     page = text(ada.get("/admin/transactions/a").text)
     assert "by vic" in page
     assert "a test" in page

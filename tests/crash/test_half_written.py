@@ -135,7 +135,7 @@ def step_on(rig: Rig) -> None:
 
 
 def operate(what: str) -> Step:
-    return lambda rig: rig.parts.store.operate(what, IDS, '{"by":"ann"}', "ann", "why")
+    return lambda rig: getattr(rig.parts.operations, what)(IDS, "ann", "why")
 
 
 def not_in_the_index(rig: Rig) -> None:

@@ -20,6 +20,7 @@ from txn.delivery.rules import Delivery
 from txn.errors import SettleLost, StoreUnavailable
 from txn.model.submission import parse_submission
 from txn.model.transaction import Transaction
+from txn.operate.operations import Operations
 from txn.posting.curl import CurlTransport
 from txn.posting.service import PostingService
 from txn.posting.transport import Answer, always
@@ -249,6 +250,7 @@ class Worker:
         database = Database(self.client, world.keys, clock)
         database.scripts = self.scripts
         self.store = Store(database, message_template(), world.settings)
+        self.operations = Operations(database)
         self.messages = Messages(database, name)
         self.transport = CutTransport(world.mock.url, cut, world.posted)
         self.posting = PostingService(self.transport, world.settings.posting_timeout_ms)
@@ -262,7 +264,7 @@ class Worker:
     def replay(self) -> None:
         self.scripts.called = "replay"  # one script replays and discards
         try:
-            self.store.replay(self.world.id, '{"who":"ann"}')
+            self.operations.replay([self.world.id], "ann")
         finally:
             self.scripts.called = ""
 

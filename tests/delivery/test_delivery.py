@@ -376,7 +376,7 @@ def test_a_replayed_transaction_is_delivered_as_carefully_as_any_other(rig: Buil
     one.mock.script(name, post=["reject"])
     one.deliver(name)
     write_row(one, name)
-    one.parts.store.replay(name, '{"who":"ann"}')
+    one.parts.replay(name)
     assert one.until_finished(name).status is Status.COMPLETED
     assert evidence(one, name) == "found"
     assert one.rows(name) == 1
@@ -470,6 +470,6 @@ def test_a_transaction_that_kills_its_workers_is_left_to_a_person_without_anothe
     assert transaction.failure.code == "crashed_worker"
     assert one.mock.stats()["posts"] == before["posts"]
     assert one.mock.stats()["gets"] == before["gets"]
-    one.parts.store.replay(name, "{}")
+    one.parts.replay(name)
     one.clock.forward(one.settings.patience_ms + 1)
     assert one.deliver(name).status is Status.COMPLETED

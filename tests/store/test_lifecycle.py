@@ -137,7 +137,7 @@ def test_a_repeated_settle_does_not_undo_an_operators_replay(parts: Parts) -> No
     parts.accept("a")
     claim = parts.claimed("a")
     parts.settle(claim, REJECTED)
-    parts.store.replay("a", '{"who":"ann"}')
+    parts.replay("a")
     assert parts.settle(claim, REJECTED) == "repeated"
     assert parts.store.read("a").status is Status.PENDING
 
@@ -193,7 +193,7 @@ def test_a_failed_transaction_is_a_dead_letter_here_and_in_dramatiqs_own_queue(p
 def test_leaving_the_dead_letters_takes_it_off_every_list(parts: Parts, leave: str) -> None:
     parts.accept("a")
     parts.settle(parts.claimed("a"), REJECTED)
-    assert getattr(parts.store, leave)("a", '{"who":"ann"}') == f"{leave}ed"
+    assert getattr(parts, leave)("a") == "done"
     keys, client = parts.keys, parts.client
     for name in (keys.failed, f"{keys.failed}:rejected", keys.dead_messages, keys.dead_message_bodies):
         assert client.exists(name) == 0
@@ -203,10 +203,10 @@ def test_leaving_the_dead_letters_takes_it_off_every_list(parts: Parts, leave: s
 def test_a_discarded_transaction_stays_failed(parts: Parts) -> None:
     parts.accept("a")
     parts.settle(parts.claimed("a"), REJECTED)
-    parts.store.discard("a", '{"who":"ann"}')
+    parts.discard("a")
     assert parts.store.read("a").status is Status.FAILED
-    assert parts.record("a")["discarded"] == '{"who":"ann"}'
-    assert parts.store.discard("a", "{}") == "not_failed"
+    assert parts.record("a")["discarded"] == '{"by":"ann","what":"discard","why":"a test"}'
+    assert parts.discard("a") == "not_failed"
 
 
 def test_a_replay_keeps_doubt_owner_and_history(parts: Parts) -> None:
@@ -214,20 +214,23 @@ def test_a_replay_keeps_doubt_owner_and_history(parts: Parts) -> None:
     claim = parts.claimed("a")
     parts.settle(claim, Failed(ErrorCode.CONFLICT, "other", Keep()), history='{"attempt":1}')
     before = parts.record("a")
-    parts.store.replay("a", '{"who":"ann"}')
+    parts.replay("a")
     after = parts.record("a")
     assert (after["doubt"], after["owner"]) == (before["doubt"], claim.owner)
-    assert [line.split(" ", 1)[1] for line in after["history"].splitlines()] == ['{"attempt":1}', '{"who":"ann"}']
+    assert [line.split(" ", 1)[1] for line in after["history"].splitlines()] == [
+        '{"attempt":1}',
+        '{"by":"ann","what":"replay"}',
+    ]
     assert parts.claimed("a").mode is Mode.CONFIRM
 
 
 @pytest.mark.parametrize("verb", ["replay", "discard"])
 def test_only_a_failed_transaction_can_be_replayed_or_discarded(parts: Parts, verb: str) -> None:
     parts.accept("a")
-    assert getattr(parts.store, verb)("a", "{}") == "not_failed"
-    assert getattr(parts.store, verb)("nobody", "{}") == "unknown"
+    assert getattr(parts, verb)("a") == "not_failed"
+    assert getattr(parts, verb)("nobody") == "unknown"
     parts.settle(parts.claimed("a"), POSTED)
-    assert getattr(parts.store, verb)("a", "{}") == "not_failed"
+    assert getattr(parts, verb)("a") == "not_failed"
 
 
 def test_a_release_gives_back_the_attempt_and_the_doubt(parts: Parts) -> None:

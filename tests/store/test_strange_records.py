@@ -2,6 +2,7 @@ import pytest
 
 from tests.parts import Parts, submission
 from txn.errors import RecordUnreadable, StoreUnavailable
+from txn.model.dead_letter import Action
 from txn.model.outcome import Cause, Clear, Completed, Failed, Keep, Maybe, Mode, Retry
 from txn.model.transaction import ErrorCode, Evidence, Status
 from txn.store.integrity import Flaw, Integrity
@@ -29,7 +30,7 @@ def test_a_status_of_a_newer_version_is_left_alone_and_named(parts: Parts, statu
     for ask in (lambda: parts.store.read("a"), lambda: parts.store.accept(submission("a"))):
         with pytest.raises(RecordUnreadable, match=r"state that txn .* cannot read"):
             ask()
-    assert parts.store.replay("a", "{}") == "not_failed"
+    assert parts.replay("a") == "not_failed"
     assert sweep(parts) == [Flaw("unreadable", "a")]
     assert parts.record("a") == before
 
@@ -96,7 +97,7 @@ def test_a_sound_store_is_left_as_it_is(parts: Parts) -> None:
     parts.accept("a")
     parts.claimed("a")
     parts.fail("b")
-    parts.store.discard(parts.fail("c"), "{}")
+    parts.discard(parts.fail("c"))
     parts.accept("d")
     parts.settle(parts.claimed("d"), Retry(Cause.UNCERTAIN, "500", Maybe(60_000), 0))
     before = {key: parts.client.dump(key) for key in parts.client.keys(f"{parts.keys.prefix}*")}
@@ -247,7 +248,7 @@ def test_a_replay_begins_the_count_of_crashes_anew(parts: Parts) -> None:
     parts.clock.forward(parts.settings.patience_ms + 1)
     parts.settle(parts.claimed("a"), Failed(ErrorCode.CRASHED_WORKER, "gone", Keep()))
     assert parts.store.read("a").status is Status.FAILED
-    parts.store.replay("a", "{}")
+    parts.replay("a")
     parts.clock.forward(parts.settings.patience_ms + 1)
     assert parts.claimed("a").mode is Mode.POST
 
@@ -285,7 +286,7 @@ def test_a_repeated_submission_brings_its_content_back(parts: Parts, finish: boo
     _, new = parts.store.accept(submission("a"))
     assert not new
     if finish:
-        parts.store.replay("a", "{}")
+        parts.replay("a")
     assert parts.claimed("a").payload == submission("a").payload
 
 
@@ -342,7 +343,7 @@ def test_an_index_of_one_error_code_is_written_anew(parts: Parts) -> None:
 def test_a_discarded_letter_that_is_still_listed_is_taken_off_and_leaves_the_counter_as_it_is(parts: Parts) -> None:
     for name in ("a", "b"):
         parts.fail(name)
-    parts.store.discard("a", "{}")
+    parts.discard("a")
     parts.client.zadd(parts.keys.failed, {"a": 1})
     assert sweep(parts) == [Flaw("not_a_letter", "a")]
     assert parts.read_statistics().totals.dead == 1
@@ -350,7 +351,7 @@ def test_a_discarded_letter_that_is_still_listed_is_taken_off_and_leaves_the_cou
 
 def test_an_id_that_is_given_twice_is_done_once(parts: Parts) -> None:
     parts.fail("a")
-    assert parts.store.operate("replay", ["a", "a"], "{}", "ann", "") == ["done", "not_failed"]
+    assert parts.operations._run(Action.REPLAY, ["a", "a"], "ann", "") == ["done", "not_failed"]
     totals = parts.read_statistics().totals
     assert (totals.replayed, totals.pending, totals.dead) == (1, 1, 0)
 

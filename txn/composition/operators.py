@@ -4,7 +4,7 @@ from txn.operate.bulk_runs import BulkRuns
 from txn.operate.journal import Journal
 from txn.operate.operations import Operations
 from txn.operate.tools import Tools
-from txn.queue.message import NAME, message_template
+from txn.queue.message import NAME
 from txn.readers.charts import Charts
 from txn.readers.dead_letters import DeadLetters
 from txn.readers.details import DetailReader
@@ -16,7 +16,6 @@ from txn.store.connection import connect
 from txn.store.database import Database
 from txn.store.durability import DurabilityMonitor
 from txn.store.keys import Keys
-from txn.store.transactions import Store
 
 #: What an operator does waits for the disk.
 WRITE_TIMEOUT_MS = 2_000
@@ -39,5 +38,5 @@ def open_tools(settings: Settings, durability: DurabilityMonitor, read_timeout_m
         runs=BulkRuns(database),
         journal=Journal(database),
         messages=MessageReader(database),
-        operations=Operations(Store(writer, message_template(), settings), BulkRuns(writer)),
+        operations=Operations(writer),
     )

@@ -10,6 +10,7 @@ import redis
 
 from txn.errors import NotDurable, StoreUnavailable
 from txn.logs.state import State
+from txn.loop import Loop
 from txn.store.connection import leave_replica
 from txn.store.database import unavailable
 from txn.store.keys import Keys
@@ -131,7 +132,7 @@ class DurabilityMonitor:
         self._allow_lossy, self._prefix = allow_lossy, prefix
         #: What the Redis user may not do and must, or nothing (`RightsMonitor.problem`).
         self.lacking = lacking
-        self._stop = threading.Event()
+        self._loop: Loop | None = None
         self._said = State("Redis", frozenset({"durable"}))
         self.latest: Durability | None = None
         #: When a server last answered, in s since the epoch on this host's clock; None: never.
@@ -176,19 +177,17 @@ class DurabilityMonitor:
     def watch(self, client: redis.Redis, every_s: float = 1.0) -> threading.Thread:
         """Check once a second on a thread of its own, until `stop`."""
 
-        def loop() -> None:
-            while True:
-                self.check(client)
-                if self._stop.wait(every_s):
-                    return
+        def beat() -> float:
+            self.check(client)
+            return every_s
 
-        thread = threading.Thread(target=loop, name="durability", daemon=True)
-        thread.start()
-        return thread
+        self._loop = Loop("durability", beat)
+        return self._loop.start()
 
     def stop(self) -> None:
         """End the thread of `watch`."""
-        self._stop.set()
+        if self._loop:
+            self._loop.stop()
 
     def require(self) -> None:
         """Return if an acknowledgement given now is kept. Before the first look there is nothing to say against it.

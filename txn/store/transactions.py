@@ -150,29 +150,6 @@ class Store:
         self._saw(claims)
         return looked, queued
 
-    def replay(self, transaction_id: str, history: str) -> str:
-        """Send a failed transaction on its way again: `replayed`, `unknown` or `not_failed`.
-
-        `history` says who and why, as one line of JSON.
-        """
-        [verdict] = self.operate("replay", [transaction_id], history)
-        return "replayed" if verdict == "done" else verdict
-
-    def discard(self, transaction_id: str, history: str) -> str:
-        """Take a dead letter off the list; it stays `failed`: `discarded`, `unknown` or `not_failed`."""
-        [verdict] = self.operate("discard", [transaction_id], history)
-        return "discarded" if verdict == "done" else verdict
-
-    def operate(self, what: str, ids: Sequence[str], history: str, who: str = "", why: str = "") -> list[str]:
-        """`replay` or `discard` dead letters, and write it into the journal: `done`, `unknown` or `not_failed` of each.
-
-        `history` is the line for the records, as JSON.
-        """
-        keys = self._database.keys
-        names = [keys.record(""), keys.due, keys.count, *letter_places(keys), keys.journal]
-        reply = self._database.run("operate", names, [what, history, who, why, self._database.shift_ms(), *ids])
-        return [one.decode() for one in reply]
-
     def cleanup(self) -> int:
         """Delete everything under our prefix, in chunks: how many keys. For tests; not atomic.
 
