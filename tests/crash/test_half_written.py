@@ -200,14 +200,14 @@ SCENES = [
     Scene("discard", "operate", letters, operate("discard"), swept=True),
     Scene(
         "bulk run begins",
-        "bulk_start",
+        "bulk",
         letters,
         lambda rig: rig.parts.runs.start("run", Action.REPLAY, Filter(), "ann", "why"),
     ),
-    Scene("bulk run is taken", "bulk_take", run_begun(Action.REPLAY), lambda rig: rig.parts.runs.take("run", "me")),
-    Scene("bulk replay", "bulk_step", run_taken(Action.REPLAY), step_on),
-    Scene("bulk discard", "bulk_step", run_taken(Action.DISCARD), step_on, swept=True),
-    Scene("bulk run is stopped", "bulk_stop", run_begun(Action.REPLAY), lambda rig: rig.parts.runs.stop("run", "ann")),
+    Scene("bulk run is taken", "bulk", run_begun(Action.REPLAY), lambda rig: rig.parts.runs.take("run", "me")),
+    Scene("bulk replay", "bulk", run_taken(Action.REPLAY), step_on),
+    Scene("bulk discard", "bulk", run_taken(Action.DISCARD), step_on, swept=True),
+    Scene("bulk run is stopped", "bulk", run_begun(Action.REPLAY), lambda rig: rig.parts.runs.stop("run", "ann")),
     Scene("sweep", "sweep", not_in_the_index, sweep, swept=True),
 ]
 

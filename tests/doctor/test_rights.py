@@ -18,7 +18,7 @@ SCRIPTS = {
     "api": ("accept", "statistics"),
     "worker": (
         *("claim", "settle", "due", "fetch", "requeue", "heartbeat", "push", "statistics", "sweep"),
-        *("bulk_take", "bulk_step"),
+        "bulk",
     ),
 }
 

@@ -72,18 +72,14 @@ class BulkRuns:
 
     def start(self, run_id: str, what: Action, wanted: Filter, who: str, why: str) -> str:
         """Begin a run over what has failed by now: `started`, or `known` if there is one of this id."""
-        keys = self._database.keys
-        index = keys.failed_with(wanted.code)
-        names = [keys.bulk_run(run_id), keys.bulk_runs, keys.bulk_active, index, keys.journal, keys.bulk_run("")]
-        since, until = ("" if ms is None else ms for ms in (wanted.since_ms, wanted.until_ms))
-        text = dumps(wanted.to_json())
-        arguments = [run_id, since, until, what.value, who, why, text, RUNS_KEPT, self._database.shift_ms()]
-        return str(self._database.run("bulk_start", names, arguments).decode())
+        since: Argument = "" if wanted.since_ms is None else wanted.since_ms
+        until: Argument = "" if wanted.until_ms is None else wanted.until_ms
+        rest: list[Argument] = [since, until, what.value, who, why, dumps(wanted.to_json()), RUNS_KEPT]
+        return self._run("start", run_id, *rest, code=wanted.code)
 
     def stop(self, run_id: str, who: str) -> str:
         """End a run where it stands: `stopped`, `over` or `unknown`."""
-        names = [self._database.keys.bulk_run(run_id), self._database.keys.bulk_active, self._database.keys.journal]
-        return str(self._database.run("bulk_stop", names, [run_id, who, self._database.shift_ms()]).decode())
+        return self._run("stop", run_id, who)
 
     def active(self) -> list[str]:
         """The runs that are not over, the oldest first. One cheap read."""
@@ -93,22 +89,22 @@ class BulkRuns:
 
     def take(self, run_id: str, worker: str) -> str:
         """Let `worker` move the run on for a while: `taken`, `leased` to somebody else, or `over`."""
-        names = [self._database.keys.bulk_run(run_id), self._database.keys.bulk_active]
-        return str(
-            self._database.run("bulk_take", names, [run_id, worker, LEASE_MS, self._database.shift_ms()]).decode()
-        )
+        return self._run("take", run_id, worker, LEASE_MS)
 
     def step(self, run: Run, worker: str, chunk: Chunk, history: str) -> str:
         """Do what the run does to one chunk, read from where the run stood: `moved`, or `finished` if it was the last.
 
         Nothing is done if the run is `over`, the lease `lost`, or the cursor `elsewhere`.
         """
+        rest: list[Argument] = [run.cursor_ms, chunk.cursor_ms, chunk.looked, int(chunk.last), history, *chunk.ids]
+        return self._run("step", run.id, worker, LEASE_MS, *rest)
+
+    def _run(self, verb: str, run_id: str, *rest: Argument, code: str = "") -> str:
         keys = self._database.keys
-        names = [keys.bulk_run(run.id), keys.bulk_active, keys.journal, keys.record(""), keys.due, keys.count]
-        names += letter_places(keys)
-        arguments: list[Argument] = [run.id, worker, LEASE_MS, run.cursor_ms, chunk.cursor_ms, chunk.looked]
-        arguments += [int(chunk.last), history, self._database.shift_ms(), *chunk.ids]
-        return str(self._database.run("bulk_step", names, arguments).decode())
+        names = [keys.bulk_run(run_id), keys.bulk_active, keys.journal, keys.bulk_runs, keys.failed_with(code)]
+        names += [keys.bulk_run(""), keys.record(""), keys.due, keys.count, *letter_places(keys)]
+        reply = self._database.run("bulk", names, [verb, run_id, self._database.shift_ms(), *rest])
+        return str(reply.decode())
 
     def read(self, run_id: str) -> Run:
         """Raises: NotFound."""

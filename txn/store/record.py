@@ -26,16 +26,16 @@ def _field(kind: Kind, holds: str, written: str, cleared: str = "") -> Field:
 
 
 #: Scripts at whose end a delivery is over: they clear what only a delivery in progress needs.
-_OVER = "settle due operate bulk_step"
+_OVER = "settle due operate bulk"
 #: Scripts that make a failed transaction pending again, or complete that.
-_BACK = "settle operate bulk_step"
+_BACK = "settle operate bulk"
 
 RECORD: Mapping[str, Field] = {
     # From the beginning to the end.
-    "status": _field("text", "pending, processing, completed, failed", "accept claim settle operate bulk_step"),
+    "status": _field("text", "pending, processing, completed, failed", "accept claim settle operate bulk"),
     "fingerprint": _field("text", "the content's, in 32 hex digits", "accept"),
     "submitted": _field("time", "when it was accepted: the `timestamp` of every POST", "accept"),
-    "history": _field("lines", "a time and JSON a line: the latest deliveries and deeds", "settle operate bulk_step"),
+    "history": _field("lines", "a time and JSON a line: the latest deliveries and deeds", "settle operate bulk"),
     "attempts": _field("number", "claims that were allowed to post", "claim settle"),
     "owner": _field("text", "the nonce of the latest claim", "claim"),
     "doubt": _field("time", "until then a POST may still turn up", "claim settle due", "settle due"),
@@ -44,11 +44,11 @@ RECORD: Mapping[str, Field] = {
     "evidence": _field("text", "how it is known to be posted", "settle"),
     "code": _field("text", "why it failed", "settle", _BACK),
     "detail": _field("text", "the same for people; may quote the content", "settle", _BACK),
-    "discarded": _field("text", "JSON: who took it off the dead letters, and why", "operate bulk_step", _BACK),
+    "discarded": _field("text", "JSON: who took it off the dead letters, and why", "operate bulk", _BACK),
     # The claim.
     "mode": _field("text", "what the latest claim may do: post, confirm, final, crashed", "claim", _OVER),
     "lease": _field("time", "until then the transaction is its owner's", "claim due", _OVER),
-    "next": _field("time", "no claim before that", "settle due operate bulk_step", _OVER),
+    "next": _field("time", "no claim before that", "settle due operate bulk", _OVER),
     "counted": _field("number", "attempts that count against the maximum", "claim settle", _OVER),
     "counts": _field("flag", "the latest attempt counts", "claim settle", _OVER),
     "tried": _field("time", "of the latest claim that may post", "claim settle", _OVER),
