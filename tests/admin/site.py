@@ -11,17 +11,8 @@ from txn.admin.door.sessions import Sessions
 from txn.admin.door.users import read_users
 from txn.admin.route import Route
 from txn.admin.site import application, create_site, routes
-from txn.operate.bulk_runs import BulkRuns
-from txn.operate.journal import Journal
-from txn.operate.operations import Operations
 from txn.operate.tools import Tools
 from txn.password_hash import hash_password
-from txn.readers.charts import Charts
-from txn.readers.dead_letters import DeadLetters
-from txn.readers.details import DetailReader
-from txn.readers.queued import MessageReader
-from txn.readers.statistics import StatisticsReader
-from txn.readers.workers import WorkerReader
 from txn.settings import Settings
 from txn.store.connection import connect
 from txn.store.database import Database
@@ -39,19 +30,7 @@ def tools_on(url: str, store: Parts, settings: Settings, timeout_ms: int = 300) 
     database = Database(client, Keys(settings.prefix), store.clock)
     durability = DurabilityMonitor(allow_lossy=False)
     durability.check(client)
-    return Tools(
-        settings=settings,
-        durability=durability,
-        statistics=StatisticsReader(database),
-        charts=Charts(database),
-        workers=WorkerReader(database),
-        details=DetailReader(database),
-        letters=DeadLetters(database),
-        runs=BulkRuns(database),
-        journal=Journal(database),
-        messages=MessageReader(database),
-        operations=Operations(database),
-    )
+    return Tools.on(database, database, settings, durability)
 
 
 class Browser:

@@ -24,14 +24,11 @@ class SystemCollector(Collector):
         try:
             statistics, timings = self._statistics.read(), self._timings.read()
         except StoreUnavailable:
-            yield _gauge("up", "Whether Redis could be read", 0)
-            yield _durable(durable=False)
-            yield _accepting(accepting=False)
+            yield from _redis(up=False, durable=False, accepting=False)
             return
         latest = self._durability.latest
-        yield _gauge("up", "Whether Redis could be read", 1)
-        yield _durable(durable=latest is not None and latest.level == "durable")
-        yield _accepting(accepting=self._accepts())
+        durable = latest is not None and latest.level == "durable"
+        yield from _redis(up=True, durable=durable, accepting=self._accepts())
         yield from _counters(statistics.totals)
         yield from _gauges(statistics)
         yield _end_to_end(statistics.totals)
@@ -83,12 +80,10 @@ def _gauge(name: str, meaning: str, value: float) -> GaugeMetricFamily:
     return GaugeMetricFamily(f"txn_{name}", meaning, value)
 
 
-def _durable(*, durable: bool) -> GaugeMetricFamily:
-    return _gauge("redis_durable", "Whether Redis keeps what it acknowledges", int(durable))
-
-
-def _accepting(*, accepting: bool) -> GaugeMetricFamily:
-    return _gauge("accepting", "Whether new transactions are accepted", int(accepting))
+def _redis(*, up: bool, durable: bool, accepting: bool) -> Iterator[Metric]:
+    yield _gauge("up", "Whether Redis could be read", int(up))
+    yield _gauge("redis_durable", "Whether Redis keeps what it acknowledges", int(durable))
+    yield _gauge("accepting", "Whether new transactions are accepted", int(accepting))
 
 
 def _end_to_end(totals: Totals) -> HistogramMetricFamily:

@@ -20,8 +20,6 @@ from txn.operate.tools import Tools
 Ids = Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="Transactions.", show_default=False)]
 All = Annotated[bool, typer.Option("--all", metavar="", help="All that match the options, in place of ids.")]
 
-_DID = {Action.REPLAY: "replayed", Action.DISCARD: "discarded"}
-
 
 def act(
     what: Action, ids: Sequence[str], wanted: Filter, *, everything: bool, why: str, who: str, yes: bool, as_json: bool
@@ -54,7 +52,7 @@ def _some(tools: Tools, what: Action, ids: Sequence[str], *, who: str, why: str,
     with _unsure("look with txn show before you repeat it"):
         done = operate(ids, who, why)
     if as_json:
-        print_json({_DID[what]: done.done, "notFailed": done.not_failed, "unknown": done.unknown})
+        print_json({what.did: done.done, "notFailed": done.not_failed, "unknown": done.unknown})
     else:
         console().print(_told(what, done))
     if len(done.done) < len(set(ids)):
@@ -76,7 +74,7 @@ def _all(tools: Tools, what: Action, wanted: Filter, *, who: str, why: str, yes:
     if as_json:
         print_json({"run": run.id, "state": run.state, "done": run.done, "gone": run.gone, "other": run.other})
     else:
-        said = f"{_transactions(run.done)} {_DID[what]}"
+        said = f"{_transactions(run.done)} {what.did}"
         said += f", {run.gone:,} were no dead letters any more" if run.gone else ""
         console().print(said + ("; stopped." if run.state == "stopped" else "."))
     if run.state != "done":
@@ -93,7 +91,7 @@ def _unsure(then: str) -> Iterator[None]:
 
 
 def _told(what: Action, done: Done) -> str:
-    lines = [f"{_transactions(len(done.done))} {_DID[what]}."]
+    lines = [f"{_transactions(len(done.done))} {what.did}."]
     lines += [f"{plain(name)}: no dead letter, left alone" for name in done.not_failed]
     lines += [f"{plain(name)}: no transaction has this id" for name in done.unknown]
     return "\n".join(lines)

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from txn.cli.connect import READ_TIMEOUT_MS, look_at_durability, open_tools, without_secrets
+from txn.cli.connect import look_at_durability, open_tools, without_secrets
 from txn.cli.doctor_table import document, page
 from txn.cli.output import AsJson, Yes, ask, console, print_json
 from txn.doctor import calls, clocks, posting, probe_row, settings, workers
@@ -18,10 +18,6 @@ from txn.operate.tools import Tools
 from txn.posting.listing import PostingList
 from txn.posting.service import PostingService
 from txn.posting.transports import open_transport
-from txn.queue.message import NAME
-from txn.store.connection import connect
-from txn.store.database import Database
-from txn.store.keys import Keys
 from txn.store.timings import Timings
 
 
@@ -61,10 +57,8 @@ def _look(tools: Tools, payload: bytes | None, say: Callable[[str], None]) -> It
     yield from settings.check(tools.settings)
     yield from settings.strangers(os.environ)
     say("Redis")
-    with connect(tools.settings.redis_url, timeout_ms=READ_TIMEOUT_MS) as client:
-        database = Database(client, Keys(tools.settings.prefix, NAME))
-        away = list(redis_checks.away(database))
-        yield from away or _redis(tools, database)
+    away = list(redis_checks.away(tools.database))
+    yield from away or _redis(tools)
     say("the posting service")
     transport = open_transport(tools.settings)
     service = PostingService(transport, tools.settings.posting_timeout_ms)
@@ -82,8 +76,9 @@ def _look(tools: Tools, payload: bytes | None, say: Callable[[str], None]) -> It
         yield from _unless_away(lambda: _workers(tools, answered.typical_ms))
 
 
-def _redis(tools: Tools, database: Database) -> Iterator[Finding]:
+def _redis(tools: Tools) -> Iterator[Finding]:
     look_at_durability(tools)
+    database = tools.database
     yield from _unless_away(lambda: redis_checks.check(database, tools.durability))
     yield from _unless_away(lambda: redis_checks.rights(database))
     yield from _unless_away(lambda: clocks.check(database, tools.workers.read().workers))
@@ -95,8 +90,7 @@ def _workers(tools: Tools, call_ms: float | None) -> Iterator[Finding]:
         recent = tools.charts.read(statistics.now_ms).recent
         rate = recent.accepted / recent.minutes(statistics.now_ms) / 60
         deadline_ms = tools.settings.posting_timeout_ms
-        with connect(tools.settings.redis_url, timeout_ms=READ_TIMEOUT_MS) as client:
-            timings = Timings(Database(client, Keys(tools.settings.prefix, NAME))).recent()
+        timings = Timings(tools.database).recent()
         load = workers.Load(rate, call_ms, workers.hangs(timings, deadline_ms), deadline_ms)
     yield from workers.check(tools.workers.read().workers, statistics, load)
 

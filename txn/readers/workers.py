@@ -69,11 +69,10 @@ class Floor:
 
 @dataclass(frozen=True, slots=True)
 class Marks:
-    """When a worker last lived, and since when and until when dead letters came in (None: never)."""
+    """When a worker last lived, and since when there are dead letters (None: never)."""
 
     beat_ms: int | None
     first_failed_ms: int | None
-    last_failed_ms: int | None
 
 
 class WorkerReader:
@@ -97,9 +96,9 @@ class WorkerReader:
         return Floor(int(now), queued, unfinished, dead, found, flights, complete)
 
     def marks(self) -> Marks:
-        """Three looks at the ends of indexes."""
+        """Two looks at the ends of indexes."""
         keys = self._database.keys
-        ends = ((keys.heartbeats, -1), (keys.failed, 0), (keys.failed, -1))
+        ends = ((keys.heartbeats, -1), (keys.failed, 0))
         replies = self._database.pipeline(
             lambda pipeline: [pipeline.zrange(name, at, at, withscores=True) for name, at in ends]
         )

@@ -17,8 +17,6 @@ from txn.operate.tools import Tools
 
 LIST = f"{ROOT}/failed"
 
-_DID = {Action.REPLAY: "replayed", Action.DISCARD: "discarded"}
-
 
 class Failed:
     """GET /admin/failed: filters, and a page of what matches."""
@@ -122,7 +120,7 @@ def _selected(request: falcon.Request) -> list[str]:
 
 
 def _told(what: Action, done: Done) -> str:
-    said = [f"{len(done.done)} {_DID[what]}"]
+    said = [f"{len(done.done)} {what.did}"]
     if done.not_failed:
         said.append(f"{len(done.not_failed)} left alone: no dead letter any more")
     if done.unknown:
