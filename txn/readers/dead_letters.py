@@ -11,7 +11,7 @@ from txn.model.dead_letter import Filter
 from txn.model.transaction import ErrorCode
 from txn.readers.details import Event, read_history
 from txn.store.database import OTHER_TYPE, Database
-from txn.store.fields import whole
+from txn.store.record import whole
 
 #: Letters read with one call, so that Redis is never busy with us for long ...
 SLICE = 500

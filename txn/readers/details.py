@@ -8,7 +8,7 @@ from redis.client import Pipeline
 from txn.errors import NotFound, RecordUnreadable
 from txn.model.content import loads
 from txn.store.database import OTHER_TYPE, Database
-from txn.store.fields import whole
+from txn.store.record import whole
 
 #: Lines that a record's history keeps: the latest (settle.lua).
 HISTORY_LINES = 20

@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from txn.model.totals import Totals
 from txn.store.database import Database
-from txn.store.fields import whole
+from txn.store.record import whole
 
 #: The error rate looks back so many minutes.
 ERROR_RATE_MINUTES = 5
@@ -20,7 +20,7 @@ MAX_WAITING_MS = 60_000
 
 @dataclass(frozen=True, slots=True)
 class Statistics:
-    """One consistent look. Times are milliseconds, on Redis's clock.
+    """One consistent look, in the order of the script's reply. Times are milliseconds, on Redis's clock.
 
     `unfinished`: in the due index; `due_lag_ms`: how late its first look is. `attempts`, `failed_attempts`: of the last
     five minutes.
@@ -96,23 +96,10 @@ class StatisticsReader:
         names = [keys.count, keys.due, keys.messages, keys.heartbeats, keys.posting, keys.minute, keys.record("")]
         arguments = [ERROR_RATE_MINUTES, ALIVE_MS, self._database.shift_ms()]
         reply = self._database.run("statistics", [*names, keys.sweep], arguments)
-        counts, unfinished, oldest, due_lag, workers, attempts, failed, *reply = reply
-        answered, outage, reason, refused, left_alone, now = reply
-        return Statistics(
-            totals=_totals(counts),
-            unfinished=unfinished,
-            oldest_waiting_ms=oldest,
-            due_lag_ms=due_lag,
-            workers=workers,
-            attempts=attempts,
-            failed_attempts=failed,
-            answered_ms=whole(answered),
-            outage_ms=whole(outage),
-            outage_reason="" if reason is None else reason.decode(errors="replace"),
-            refused_ms=whole(refused),
-            left_alone=left_alone,
-            now_ms=int(now),
-        )
+        counts, *numbers, answered, outage, reason, refused, left_alone, now = reply
+        reason = (reason or b"").decode(errors="replace")
+        values: list[Any] = [*numbers, whole(answered), whole(outage), reason, whole(refused), left_alone, int(now)]
+        return Statistics(_totals(counts), *values)
 
 
 def _totals(flat: Sequence[bytes]) -> Totals:

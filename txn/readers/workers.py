@@ -5,7 +5,7 @@ from typing import Any
 
 from txn.readers.statistics import ALIVE_MS
 from txn.store.database import Database
-from txn.store.fields import whole
+from txn.store.record import whole
 
 #: Bounds of one look, whatever there is.
 MAX_WORKERS = 100

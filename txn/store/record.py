@@ -67,3 +67,15 @@ RECORD: Mapping[str, Field] = {
     "message": _field("text", "the id of the latest message, if it is not the transaction's", "due", _OVER),
     "queued": _field("time", "when a message was last queued after the first", "due", _OVER),
 }
+
+#: The last millisecond of the year 9999.
+_LARGEST = 253_402_300_799_999
+
+
+def whole(text: str | bytes | None) -> int | None:
+    """A number as pages read it: None if it is none, or a larger one than any of ours (a hand or another version)."""
+    if isinstance(text, bytes):
+        text = text.decode(errors="replace")
+    if not text or len(text) > 16 or not text.isascii() or not text.removeprefix("-").isdecimal():
+        return None
+    return found if abs(found := int(text)) <= _LARGEST else None

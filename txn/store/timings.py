@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from redis.client import Pipeline
 
 from txn.store.database import Database
-from txn.store.fields import whole
+from txn.store.record import whole
 
 #: Upper ends of the buckets; slower ones are in `inf`.
 BUCKETS_MS = (1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000)

@@ -13,8 +13,8 @@ from txn.model.submission import Submission
 from txn.model.transaction import Failure, Status, Transaction
 from txn.settings import Settings
 from txn.store.database import Database
-from txn.store.fields import whole
 from txn.store.keys import Keys, letter_places, wake_ups
+from txn.store.record import whole
 
 #: Text of errors in records is cut to this many characters.
 MAX_DETAIL = 300
@@ -32,7 +32,7 @@ Settled = Literal["settled", "unknown", "repeated", "taken"]
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A transaction that is ours for `Settings.lease_ms` from before the claim was sent.
+    """A transaction that is ours for `Settings.lease_ms` from before the claim was sent. In the order of claim.lua.
 
     `attempts`: deliveries that were allowed to post, this one included; `counted`: those that count against the
     maximum; `tries`: failures since it was accepted or replayed; `unanswered_ms`: how long GETs of this id have brought
@@ -72,7 +72,7 @@ class Store:
         keys = self._database.keys
         reply = self._database.run(
             "accept",
-            [*_of(keys, submission.id), *_places(keys), *wake_ups(keys)],
+            [keys.record(submission.id), keys.payload(submission.id), *_places(keys), *wake_ups(keys)],
             [
                 *(submission.id, submission.fingerprint, submission.payload),
                 *(self._settings.grace_ms, self._template, self._database.shift_ms()),
@@ -106,7 +106,7 @@ class Store:
         keys, settings = self._database.keys, self._settings
         reply = self._database.run(
             "claim",
-            [*_of(keys, transaction_id), *_places(keys), keys.epoch, keys.posting],
+            [keys.record(transaction_id), keys.payload(transaction_id), *_places(keys), keys.epoch, keys.posting],
             [
                 *(transaction_id, owner, settings.lease_ms, settings.doubt_window_ms, settings.max_attempts),
                 *(self._claims_seen, self._database.shift_ms()),
@@ -171,30 +171,14 @@ class Store:
         self._claims_seen = max(self._claims_seen, int(claims))
 
 
-def _of(keys: Keys, transaction_id: str) -> tuple[str, str]:
-    return keys.record(transaction_id), keys.payload(transaction_id)
-
-
 def _places(keys: Keys) -> tuple[str, str, str]:
     return keys.due, keys.count, keys.minute
 
 
 def _claim(transaction_id: str, owner: str, reply: Sequence[Any]) -> Claim:
     mode, payload, *numbers, others, error = reply
-    submitted_ms, attempts, counted, tries, unanswered_ms = map(int, numbers)
-    return Claim(
-        id=transaction_id,
-        owner=owner,
-        mode=Mode(mode.decode()),
-        payload=payload,
-        submitted_ms=submitted_ms,
-        attempts=attempts,
-        counted=counted,
-        tries=tries,
-        unanswered_ms=unanswered_ms,
-        others=bool(others),
-        last_error=error.decode(errors="replace"),
-    )
+    values: list[Any] = [*map(int, numbers), bool(others), error.decode(errors="replace")]
+    return Claim(transaction_id, owner, Mode(mode.decode()), payload, *values)
 
 
 def _described(outcome: Outcome) -> tuple[str, str, str, int, bool]:

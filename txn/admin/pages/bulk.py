@@ -67,7 +67,9 @@ class Runs:
         Raises: Invalid.
         """
         fields = form(request)
-        run_id, what = _checked(fields.one("run")), letter_query.read_action(fields.one("what"))
+        run_id, what = fields.one("run"), letter_query.read_action(fields.one("what"))
+        if not _RUN.fullmatch(run_id):
+            raise Invalid("run", "start a run from its preview")
         wanted = letter_query.read_filter(fields.one)
         try:
             self._tools.operations.start_run(run_id, what, wanted, user(request).name, fields.one("why"))
@@ -129,12 +131,6 @@ def routes(tools: Tools) -> list[Route]:
         page("/bulk/{run_id}", OneRun(tools)),
         action("/bulk/{run_id}/stop", Stop(tools)),
     ]
-
-
-def _checked(run_id: str) -> str:
-    if not _RUN.fullmatch(run_id):
-        raise Invalid("run", "start a run from its preview")
-    return run_id
 
 
 def _known(run_id: str) -> str:
