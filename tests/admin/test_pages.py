@@ -2,6 +2,7 @@ import html
 import json
 import re
 import time
+from typing import get_args, get_type_hints
 from urllib.parse import quote
 
 import pytest
@@ -11,9 +12,11 @@ from tests.admin.site import Browser, tools_on
 from tests.api.test_outage import hanging
 from tests.parts import Parts, submission
 from tests.proxy import CuttingProxy
+from txn.admin.pages.overview import _MORE
 from txn.model.outcome import Cause, Clear, Completed, Failed, Keep, Maybe, Retry
 from txn.model.submission import id_for_key
 from txn.model.transaction import ErrorCode, Evidence
+from txn.readers.health import Problem
 from txn.settings import Settings
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>"
@@ -30,6 +33,12 @@ SECRET = (
 
 def text(page: str) -> str:
     return re.sub(r"\s+", " ", html.unescape(re.sub(r"<[^>]*>", " ", page)))
+
+
+def test_whatever_a_problem_is_about_has_its_page(ada: Browser) -> None:
+    topics = set(get_args(get_type_hints(Problem)["about"])) - {""}
+    assert topics == set(_MORE)
+    assert {ada.get(path).status_code for path, _ in _MORE.values()} == {200}
 
 
 def hostile(parts: Parts) -> None:
