@@ -375,9 +375,9 @@ def test_what_took_less_than_no_time_is_counted_as_nothing(parts: Parts) -> None
 
 def test_thousands_of_messages_are_fetched_and_acknowledged_in_bounded_calls(parts: Parts) -> None:
     consumer = parts.messages()
-    for number in range(10_000):
-        parts.client.rpush(parts.keys.messages, str(number))
-        parts.client.hset(parts.keys.message_bodies, str(number), "body")
+    names = [str(number) for number in range(10_000)]
+    parts.client.rpush(parts.keys.messages, *names)
+    parts.client.hset(parts.keys.message_bodies, mapping=dict.fromkeys(names, "body"))
     held: list[str] = []
     while fetched := consumer.fetch(9_000):
         assert len(fetched) <= 1_000
