@@ -3,6 +3,7 @@
 import secrets
 from typing import Any, Self
 
+from txn.model.claim import Claim
 from txn.model.outcome import Clear, Failed, Outcome, Settlement
 from txn.model.submission import Submission, parse_submission
 from txn.model.transaction import ErrorCode
@@ -18,7 +19,7 @@ from txn.store.database import Database
 from txn.store.keys import Keys
 from txn.store.messages import Messages
 from txn.store.timings import Timings
-from txn.store.transactions import Claim, Store
+from txn.store.transactions import Store
 
 BODY = b'{"amount": 100.50, "currency": "USD", "description": "Payment", "metadata": {"order_id": "12345"}}'
 

@@ -11,8 +11,9 @@ import requests
 
 from ops.mock_posting.client import MockPosting
 from tests.crash.cells import Cell
+from tests.crash.cuts import Cut
 from tests.crash.play import story
-from tests.crash.world import Cut, World
+from tests.crash.world import World
 
 
 def main() -> None:

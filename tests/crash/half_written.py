@@ -17,7 +17,8 @@ from ops.mock_posting.client import MockPosting
 from tests.crash.world import BrokenPromise
 from tests.parts import Clock, Parts, submission
 from txn.clock import boot_ms
-from txn.delivery.rules import Delivery
+from txn.delivery.blocking import BlockingSteps, run
+from txn.delivery.rules import Rules
 from txn.errors import SettleLost, StoreUnavailable
 from txn.posting.curl import CurlTransport
 from txn.posting.service import PostingService
@@ -88,9 +89,8 @@ class Rig:
         self.witness = witness or self.parts.client
         self.transport = CurlTransport(mock.url)
         posting = PostingService(self.transport, SETTINGS.posting_timeout_ms)
-        self.rules = Delivery(
-            self.parts.store, posting, self.parts.settings, lambda: 0.5, lambda: boot_ms() + self.clock()
-        )
+        steps = BlockingSteps(self.parts.store, posting)
+        self.rules = Rules(steps, self.parts.settings, lambda: 0.5, lambda: boot_ms() + self.clock())
         self.messages = self.parts.messages("worker")
         self.acked: list[str] = []
         self.told: set[str] = set()
@@ -130,12 +130,12 @@ class Rig:
         """What the actor and its middleware do."""
         owner = secrets.token_urlsafe(8)
         try:
-            self.rules.deliver(transaction_id, owner)
+            run(self.rules.deliver(transaction_id, owner))
         except SettleLost:
             raise
         except StoreUnavailable as error:
             with contextlib.suppress(StoreUnavailable):
-                self.rules.give_up(transaction_id, owner, error)
+                run(self.rules.give_up(transaction_id, owner, error))
             raise
 
     def work(self) -> None:

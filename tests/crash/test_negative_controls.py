@@ -2,7 +2,6 @@ import contextlib
 import socket
 import threading
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 import redis
@@ -10,18 +9,21 @@ import redis
 from ops.mock_posting.client import MockPosting
 from ops.redis_server import RedisServer
 from tests.crash.cells import Cell, all_cells
+from tests.crash.cuts import Cut, PassedOn
 from tests.crash.play import check, play
-from tests.crash.world import NOTHING, SETTINGS, BrokenPromise, Cut, Mutations, Worker, World, run_to_quiet
+from tests.crash.world import NOTHING, SETTINGS, BrokenPromise, Mutations, Worker, World, run_to_quiet
+from txn.delivery.blocking import run
+from txn.model.claim import Claim
 from txn.model.outcome import Clear, Completed, Failed, Settlement
 from txn.model.transaction import ErrorCode, Evidence
 from txn.posting.curl import CurlTransport
 from txn.posting.gate import Gate
-from txn.posting.service import Absent, Found, Posted, Rejected, Uncertain
+from txn.posting.results import Absent, Found, Lookup, Posted, PostResult, Rejected, Uncertain
 from txn.posting.transport import MaybeSent
 from txn.settings import Settings
 from txn.store.messages import Messages
 
-Tamper = Callable[[Worker], None]
+Tamper = Callable[[Worker], object]
 CELLS = all_cells()[0]
 
 
@@ -29,54 +31,50 @@ def nothing(worker: Worker) -> None:
     return None
 
 
-def no_get_before_post(worker: Worker) -> None:
-    find = worker.posting.find
+class Tampered(PassedOn):
+    """Takes its place before a worker's steps."""
 
-    def found(transaction_id: str, payload: bytes) -> Any:
-        answer = find(transaction_id, payload)
-        return Absent() if isinstance(answer, Found) and not worker.transport._posted else answer
-
-    worker.posting.find = found  # type: ignore[method-assign]
+    def __init__(self, worker: Worker) -> None:
+        super().__init__(worker.steps)
+        self.cuts, worker.steps = worker.cuts, self
 
 
-def no_verifying_get(worker: Worker) -> None:
-    find = worker.posting.find
-
-    def found(transaction_id: str, payload: bytes) -> Any:
-        return Absent() if worker.transport._posted else find(transaction_id, payload)
-
-    worker.posting.find = found  # type: ignore[method-assign]
+class NoGetBeforePost(Tampered):
+    async def find(self, claim: Claim) -> Lookup:
+        lookup = await super().find(claim)
+        return Absent() if isinstance(lookup, Found) and not self.cuts.posted else lookup
 
 
-def no_get_before_rejecting(worker: Worker) -> None:
+class NoVerifyingGet(Tampered):
+    async def find(self, claim: Claim) -> Lookup:
+        return Absent() if self.cuts.posted else await super().find(claim)
+
+
+class NoGetBeforeRejecting(Tampered):
     """A rejection is believed."""
-    find, post, answered = worker.posting.find, worker.posting.post, []
 
-    def posted(*arguments: Any) -> Any:
-        answered[:] = [post(*arguments)]
-        return answered[0]
+    result: PostResult | None = None
 
-    def found(transaction_id: str, payload: bytes) -> Any:
-        rejected = worker.transport._posted and isinstance(answered[-1], Rejected)
-        return Absent() if rejected else find(transaction_id, payload)
+    async def post(self, claim: Claim, last_check: Callable[[], bool]) -> PostResult:
+        self.result = await super().post(claim, last_check)
+        return self.result
 
-    worker.posting.post, worker.posting.find = posted, found  # type: ignore[method-assign]
+    async def find(self, claim: Claim) -> Lookup:
+        rejected = self.cuts.posted and isinstance(self.result, Rejected)
+        return Absent() if rejected else await super().find(claim)
 
 
-def no_id_in_the_answer(worker: Worker) -> None:
+class NoIdInTheAnswer(Tampered):
     """Any 200 proves a write."""
-    post = worker.posting.post
 
-    def posted(*arguments: Any) -> Any:
-        result = post(*arguments)
+    async def post(self, claim: Claim, last_check: Callable[[], bool]) -> PostResult:
+        result = await super().post(claim, last_check)
         return Posted(result.status) if isinstance(result, Uncertain) and result.status in (200, 201) else result
 
-    worker.posting.post = posted  # type: ignore[method-assign]
 
-
-def no_last_check(worker: Worker) -> None:
-    post = worker.posting.post
-    worker.posting.post = lambda *arguments: post(*arguments[:-1], lambda: arguments[-1]() or True)  # type: ignore[method-assign]
+class NoLastCheck(Tampered):
+    async def post(self, claim: Claim, last_check: Callable[[], bool]) -> PostResult:
+        return await super().post(claim, lambda: last_check() or True)
 
 
 def no_due_index(worker: Worker) -> None:
@@ -137,14 +135,12 @@ def chosen(cut: str = "", fault: str = "", posting: str = "", company: str = "")
     ("mutations", "tamper", "where"),
     [
         pytest.param(NO_STATUS_TEST, nothing, {"cut": "after settle", "fault": "lost"}, id="the status test in settle"),
-        pytest.param(NOTHING, no_get_before_post, {"posting": "hangs"}, id="the GET before the POST"),
+        pytest.param(NOTHING, NoGetBeforePost, {"posting": "hangs"}, id="the GET before the POST"),
         pytest.param(NO_DOUBT_WINDOW, nothing, {"cut": "after post", "posting": "hangs"}, id="the doubt window"),
         pytest.param(NO_DOUBT_OF_ITS_OWN, nothing, {"cut": "after post", "fault": "dies"}, id="a claim's own doubt"),
-        pytest.param(
-            NOTHING, no_last_check, {"cut": "before post", "fault": "long"}, id="the last check before sending"
-        ),
-        pytest.param(NOTHING, no_id_in_the_answer, {"posting": "claims"}, id="our id in the answer to a POST"),
-        pytest.param(NOTHING, no_get_before_rejecting, {"posting": "rejects after"}, id="the GET before a rejection"),
+        pytest.param(NOTHING, NoLastCheck, {"cut": "before post", "fault": "long"}, id="the last check before sending"),
+        pytest.param(NOTHING, NoIdInTheAnswer, {"posting": "claims"}, id="our id in the answer to a POST"),
+        pytest.param(NOTHING, NoGetBeforeRejecting, {"posting": "rejects after"}, id="the GET before a rejection"),
         pytest.param(NOTHING, no_due_index, {"fault": "dies"}, id="the due index"),
     ],
 )
@@ -159,7 +155,7 @@ def test_without_it_a_cell_breaks(
     ("mutations", "tamper"),
     [
         pytest.param(NO_LEASE_REFUSAL, nothing, id="the refusal of a leased transaction"),
-        pytest.param(NOTHING, no_verifying_get, id="the verifying GET"),
+        pytest.param(NOTHING, NoVerifyingGet, id="the verifying GET"),
     ],
 )
 def test_without_it_nothing_breaks_because_it_is_there_for_speed(
@@ -180,7 +176,7 @@ def a_late_rejection(world: World) -> None:
     world.forward(world.settings.lease_ms + world.settings.doubt_window_ms)
     heir = second.store.claim(world.id, "second")
     assert heir is not None
-    second.posting.post(world.id, heir.payload, heir.submitted_ms, lambda: True)
+    run(second.steps.post(heir, lambda: True))
     first.store.settle(world.id, "first", Settlement(Failed(ErrorCode.REJECTED, "late", Clear())))
     second.store.settle(world.id, "second", Settlement(Completed(Evidence.POSTED)))
 

@@ -1,5 +1,7 @@
 """The real rules and the real Lua on a real server, with a place at which one worker can be cut.
 
+Within a delivery that is between two steps: see `cuts.py`. All else is cut at the scripts.
+
 Lease, doubt window and backoff run on a moved clock; HTTP deadlines are real and short; late writes wait for a gate
 that is opened within the time that the promise allows the posting service.
 """
@@ -14,16 +16,18 @@ from typing import Any
 
 from ops.mock_posting.client import MockPosting
 from ops.redis_server import RedisServer
+from tests.crash.cuts import Cut, CutSteps
 from tests.parts import BODY, Clock
 from txn.clock import boot_ms
-from txn.delivery.rules import Delivery
+from txn.delivery.blocking import BlockingSteps, run
+from txn.delivery.rules import Rules
+from txn.delivery.steps import Steps
 from txn.errors import SettleLost, StoreUnavailable
 from txn.model.submission import parse_submission
 from txn.model.transaction import Transaction
 from txn.operate.operations import Operations
 from txn.posting.curl import CurlTransport
 from txn.posting.service import PostingService
-from txn.posting.transport import Answer, always
 from txn.queue.consumer import RecordConsumer
 from txn.queue.message import NAME, message_template
 from txn.readers.statistics import StatisticsReader
@@ -57,20 +61,11 @@ class Died(BaseException):
     """The process ends here: nothing of it runs any more."""
 
 
-class Cut:
-    """Calls `then` once, when the worker comes to `place`."""
-
-    def __init__(self, place: str = "", then: Callable[[], None] = lambda: None) -> None:
-        self._place, self._then, self.reached = place, then, False
-
-    def at(self, place: str) -> None:
-        if place == self._place and not self.reached:
-            self.reached = True
-            self._then()
-
-
 class CutScripts(Scripts):
-    """Scripts with a cut before and after each call, below everything that maps errors and repeats."""
+    """Scripts with a cut before and after each call, below everything that maps errors and repeats.
+
+    Of those that are steps of a delivery only the answer can be lost here.
+    """
 
     def __init__(self, client: Any, cut: Cut, mutations: Mutations) -> None:
         super().__init__(client)
@@ -88,48 +83,14 @@ class CutScripts(Scripts):
     def _wrapped(self, name: str, script: Any, cut: Cut) -> Any:
         def call(**arguments: Any) -> Any:
             called = self.called or name
-            cut.at(f"before {called}")
+            is_step = called in ("claim", "settle")
+            if not is_step:
+                cut.at(f"before {called}")
             reply = script(**arguments)
-            cut.at(f"after {called}")
+            cut.at(f"answer of {called}" if is_step else f"after {called}")
             return reply
 
         return call
-
-
-class CutTransport(CurlTransport):
-    """A transport with a cut before and after each call, and in the last check."""
-
-    def __init__(self, url: str, cut: Cut, on_post: Callable[[], None]) -> None:
-        super().__init__(url)
-        self._cut, self._on_post, self._posted = cut, on_post, False
-
-    def new_delivery(self) -> None:
-        self._posted = False
-
-    def request(
-        self,
-        method: str,
-        path: str,
-        *,
-        body: bytes | None = None,
-        headers: Mapping[str, str],
-        timeout_ms: int,
-        may_send: Callable[[], bool] = always,
-    ) -> Answer:
-        called = "post" if method == "POST" else "verify" if self._posted else "get"
-
-        def checked() -> bool:
-            if method == "POST":
-                self._cut.at("check")
-                self._posted = True
-                self._on_post()
-            return may_send()
-
-        self._cut.at(f"before {called}")
-        try:
-            return super().request(method, path, body=body, headers=headers, timeout_ms=timeout_ms, may_send=checked)
-        finally:
-            self._cut.at(f"after {called}")
 
 
 class World:
@@ -144,7 +105,7 @@ class World:
         mock: MockPosting,
         mutations: Mutations = NOTHING,
         settings: Settings = SETTINGS,
-        tamper: Callable[["Worker"], None] = lambda worker: None,
+        tamper: Callable[["Worker"], object] = lambda worker: None,
         name: str = "",
     ) -> None:
         name = name or uuid.uuid4().hex[:8]
@@ -198,15 +159,20 @@ class World:
     def posted(self) -> None:
         """A POST is about to leave: what it does late must happen within the time that is promised."""
         if self._release_at is None:
-            self._release_at = self.clock.shift_ms + LATENESS_MS
+            self._release_at = self._now_ms() + LATENESS_MS
+
+    def asked(self) -> None:
+        """A GET is about to leave. Real time has passed too, and much of it on a busy machine."""
+        self.forward(0)
 
     def forward(self, ms: int) -> None:
         """Move the clock, and open the gate on the way when its time has come."""
-        until = self.clock.shift_ms + ms
-        if self._release_at is not None and until >= self._release_at:
-            self.clock.shift_ms = self._release_at
+        if self._release_at is not None and self._now_ms() + ms >= self._release_at:
             self._release()
-        self.clock.shift_ms = until
+        self.clock.shift_ms += ms
+
+    def _now_ms(self) -> int:
+        return boot_ms() + self.clock.shift_ms
 
     def _release(self) -> None:
         self._release_at = None
@@ -252,10 +218,15 @@ class Worker:
         self.store = Store(database, message_template(), world.settings)
         self.operations = Operations(database)
         self.messages = Messages(database, name)
-        self.transport = CutTransport(world.mock.url, cut, world.posted)
-        self.posting = PostingService(self.transport, world.settings.posting_timeout_ms)
-        self.rules = Delivery(self.store, self.posting, world.settings, lambda: 0.5, lambda: boot_ms() + clock())
+        self.transport = CurlTransport(world.mock.url)
+        posting = PostingService(self.transport, world.settings.posting_timeout_ms)
+        self.cuts = CutSteps(BlockingSteps(self.store, posting), cut, world.asked, world.posted)
+        #: What its deliveries ask; negative controls put theirs before it.
+        self.steps: Steps = self.cuts
         self.consumer = RecordConsumer(self.messages, 4, lambda: time.monotonic() + clock() / 1_000)
+
+    def rules(self) -> Rules:
+        return Rules(self.steps, self.world.settings, lambda: 0.5, lambda: boot_ms() + self.world.clock())
 
     def accept(self) -> None:
         """What the API does; its client repeats an unanswered submit with the same key, as the docs tell users to."""
@@ -289,9 +260,8 @@ class Worker:
     def _deliver(self, transaction_id: str) -> None:
         """What the actor and its middleware do."""
         owner = secrets.token_urlsafe(12)
-        self.transport.new_delivery()
         try:
-            self.rules.deliver(transaction_id, owner)
+            run(self.rules().deliver(transaction_id, owner))
         except SettleLost:
             pass
         except (StoreUnavailable, RuntimeError) as error:
@@ -299,7 +269,7 @@ class Worker:
 
     def _give_up(self, transaction_id: str, owner: str, error: Exception) -> None:
         with contextlib.suppress(StoreUnavailable):
-            self.rules.give_up(transaction_id, owner, error)
+            run(self.rules().give_up(transaction_id, owner, error))
 
     def _send_ack(self) -> None:
         self.scripts.called = "ack"

@@ -27,7 +27,8 @@ def rig(
     rigs = []
 
     def build(**changes: object) -> Rig:
-        changed = settings.model_copy(update={"posting_timeout_ms": 300, **changes})
+        # Long enough for the slowest machine; who waits for a call that hangs asks for less.
+        changed = settings.model_copy(update={"posting_timeout_ms": 10_000, "lease_ms": 60_000, **changes})
         rigs.append(Rig(valkey.url, mock, transport, changed, clock, random.Random(1).random))
         return rigs[-1]
 

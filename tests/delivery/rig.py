@@ -9,7 +9,8 @@ from typing import Any
 from ops.mock_posting.client import MockPosting
 from tests.parts import BODY, Clock, Parts, submission
 from txn.clock import boot_ms
-from txn.delivery.rules import Delivery
+from txn.delivery.blocking import BlockingSteps, run
+from txn.delivery.rules import Rules
 from txn.model.transaction import Transaction
 from txn.posting.service import PostingService
 from txn.posting.transport import Transport
@@ -31,7 +32,8 @@ class Rig:
         self.mock, self.clock, self.settings = mock, clock, settings
         self.parts = Parts(url, settings, clock)
         self.posting = PostingService(transport, settings.posting_timeout_ms)
-        self.rules = Delivery(self.parts.store, self.posting, settings, random, lambda: boot_ms() + clock())
+        steps = BlockingSteps(self.parts.store, self.posting)
+        self.rules = Rules(steps, settings, random, lambda: boot_ms() + clock())
 
     def accept(self, body: bytes = BODY) -> str:
         transaction, _ = self.parts.store.accept(submission(body=body))
@@ -39,7 +41,7 @@ class Rig:
 
     def deliver(self, transaction_id: str) -> Transaction:
         """One wake-up; what clients see after it."""
-        self.rules.deliver(transaction_id, secrets.token_urlsafe(12))
+        run(self.rules.deliver(transaction_id, secrets.token_urlsafe(12)))
         return self.parts.store.read(transaction_id)
 
     def until_due(self, transaction_id: str) -> None:
@@ -70,4 +72,4 @@ class Rig:
 
     def error(self, transaction_id: str) -> str | None:
         failure = self.parts.store.read(transaction_id).failure
-        return failure and failure.code
+        return failure.code if failure else None

@@ -5,9 +5,10 @@ import pytest
 import requests
 
 from tests.delivery.rig import Rig
+from txn.delivery.blocking import run
 from txn.model.outcome import Mode
 from txn.model.transaction import Status, Transaction
-from txn.posting.service import Uncertain
+from txn.posting.results import Uncertain
 
 Build = Callable[..., Rig]
 
@@ -54,7 +55,7 @@ def test_a_wake_up_for_a_finished_or_unknown_transaction_does_nothing(rig: Build
     one.deliver(name)
     before = one.mock.stats()
     one.deliver(name)
-    one.rules.deliver("nobody", "nonce")
+    run(one.rules.deliver("nobody", "nonce"))
     assert one.mock.stats() == before
 
 
@@ -119,7 +120,7 @@ def test_if_the_answer_is_final_a_failure_before_the_write_is_posted_again_after
 
 
 def test_a_write_that_lands_after_the_caller_has_gone_is_found_and_not_repeated(rig: Build) -> None:
-    one = rig(answer_is_final=True)
+    one = rig(answer_is_final=True, posting_timeout_ms=1_000)
     name = one.accept()
     one.mock.script(name, post=["hang_until_released"])
     assert one.deliver(name).status is Status.PENDING
@@ -141,7 +142,7 @@ def test_a_stale_get_after_the_write_doubles_nothing(rig: Build) -> None:
 
 
 def test_a_get_without_an_answer_posts_nothing(rig: Build) -> None:
-    one = rig()
+    one = rig(posting_timeout_ms=1_000)
     name = one.accept()
     one.mock.script(name, get=["fail", "truncate", "hang"])
     for _ in range(3):
@@ -194,7 +195,7 @@ def test_an_id_that_always_gets_500_ends_exhausted_and_was_never_posted(rig: Bui
 
 
 def test_without_attempts_left_a_last_look_still_finds_a_late_write(rig: Build) -> None:
-    one = rig(max_attempts=1)
+    one = rig(max_attempts=1, posting_timeout_ms=1_000)
     name = one.accept()
     one.mock.script(name, post=["hang_until_released"])
     one.deliver(name)
@@ -221,7 +222,7 @@ def test_with_the_posting_service_down_for_ten_minutes_nothing_fails(rig: Build)
 
 
 def test_with_the_posting_service_hanging_for_ten_minutes_nothing_fails(rig: Build) -> None:
-    one = rig()
+    one = rig(posting_timeout_ms=300)
     name = one.accept()
     one.mock.script(name, get=["hang"] * 100)
     while one.clock.shift_ms < 600_000:
@@ -333,7 +334,7 @@ def test_a_worker_that_comes_back_late_has_its_settle_refused_and_says_so(
     with caplog.at_level(logging.ERROR, "txn.delivery"):
         one.deliver(name)
     [record] = caplog.records
-    assert (record.msg, vars(record)["transaction"], vars(record)["verdict"]) == ("late settle refused", name, "taken")
+    assert (record.msg, vars(record)["transaction"], vars(record)["reply"]) == ("late settle refused", name, "taken")
     assert one.rows(name) == 1
     assert one.parts.read_statistics().totals.late_posted == 1
 
@@ -347,8 +348,8 @@ def test_what_escapes_is_settled_as_in_doubt(rig: Build, monkeypatch: pytest.Mon
 
     monkeypatch.setattr(one.posting, "post", burst)
     with pytest.raises(RuntimeError) as caught:
-        one.rules.deliver(name, "nonce")
-    one.rules.give_up(name, "nonce", caught.value)
+        run(one.rules.deliver(name, "nonce"))
+    run(one.rules.give_up(name, "nonce", caught.value))
     record = one.parts.record(name)
     assert (record["status"], record["next"]) == ("pending", record["doubt"])
     monkeypatch.undo()

@@ -261,7 +261,7 @@ def broken(state: State, what: str) -> str | None:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Explored:
     """`broken` promise and the shortest `story` that breaks it, or none; `states` looked at."""
 
     broken: str | None
@@ -269,7 +269,7 @@ class Verdict:
     states: int
 
 
-def check(world: World | None = None, protections: Protections | None = None) -> Verdict:
+def check(world: World | None = None, protections: Protections | None = None) -> Explored:
     """Look at every state that can be reached; and from each, without further faults, at whether it ends.
 
     Where rejected rows are hidden, "failed, but there" is known, and what else may break is looked for.
@@ -284,7 +284,7 @@ def check(world: World | None = None, protections: Protections | None = None) ->
             after = _canonical(after)
             promise = broken(after, what)
             if promise and not (protocol.world.hides_rejected and promise == "failed, but there"):
-                return Verdict(promise, (*_story(came_from, state), what), len(came_from))
+                return Explored(promise, (*_story(came_from, state), what), len(came_from))
             if after not in came_from:
                 came_from[after] = (state, what)
                 todo.append(after)
@@ -293,7 +293,7 @@ def check(world: World | None = None, protections: Protections | None = None) ->
     return _that_ends(came_from, before)
 
 
-def _that_ends(came_from: dict[State, tuple[State | None, str]], before: dict[State, list[State]]) -> Verdict:
+def _that_ends(came_from: dict[State, tuple[State | None, str]], before: dict[State, list[State]]) -> Explored:
     ends = {state for state in came_from if state.status in ("completed", "failed")}
     todo = list(ends)
     while todo:
@@ -303,8 +303,8 @@ def _that_ends(came_from: dict[State, tuple[State | None, str]], before: dict[St
                 todo.append(state)
     for state in came_from:
         if state not in ends:
-            return Verdict("never ends", _story(came_from, state), len(came_from))
-    return Verdict(None, (), len(came_from))
+            return Explored("never ends", _story(came_from, state), len(came_from))
+    return Explored(None, (), len(came_from))
 
 
 def _canonical(state: State) -> State:
@@ -342,10 +342,10 @@ WITHOUT = {"rejection_leaves_doubt": World(hides_rejected=True)}
 def main() -> None:
     print(f"all protections: {check().broken or 'no promise broken'} ({check().states} states)")
     for name in Protections.__dataclass_fields__:
-        verdict = check(WITHOUT.get(name), replace(Protections(), **{name: False}))
-        print(f"without {name}: {verdict.broken or 'nothing breaks: it is there for speed'}")
-        if verdict.story:
-            print("    " + " | ".join(verdict.story))
+        found = check(WITHOUT.get(name), replace(Protections(), **{name: False}))
+        print(f"without {name}: {found.broken or 'nothing breaks: it is there for speed'}")
+        if found.story:
+            print("    " + " | ".join(found.story))
     for world in WORLDS:
         print(f"{world}: window must be > {bound(world)}, smallest without a double: {smallest_safe_window(world)}")
 

@@ -8,9 +8,9 @@ FOR_SPEED = {"lease_refuses", "verifying_get"}
 
 
 def test_with_every_protection_no_promise_breaks_and_everything_ends() -> None:
-    verdict = check()
-    assert (verdict.broken, verdict.story) == (None, ())
-    assert verdict.states > 1_000
+    found = check()
+    assert (found.broken, found.story) == (None, ())
+    assert found.states > 1_000
 
 
 @pytest.mark.parametrize(
@@ -22,9 +22,9 @@ def test_with_every_protection_no_promise_breaks_and_everything_ends() -> None:
     ],
 )
 def test_what_an_answer_means_is_a_protection(name: str, promise: str, told: str) -> None:
-    verdict = check(WITHOUT.get(name), replace(Protections(), **{name: False}))
-    assert verdict.broken == promise
-    assert told in " | ".join(verdict.story)
+    found = check(WITHOUT.get(name), replace(Protections(), **{name: False}))
+    assert found.broken == promise
+    assert told in " | ".join(found.story)
 
 
 def test_where_rejected_rows_are_hidden_nothing_is_doubled() -> None:
@@ -35,9 +35,9 @@ def test_where_rejected_rows_are_hidden_nothing_is_doubled() -> None:
 
 @pytest.mark.parametrize("name", [field.name for field in fields(Protections)])
 def test_without_a_protection_a_promise_breaks(name: str) -> None:
-    verdict = check(WITHOUT.get(name), replace(Protections(), **{name: False}))
-    print(name, verdict.broken, " | ".join(verdict.story))
-    assert (verdict.broken is None) == (name in FOR_SPEED)
+    found = check(WITHOUT.get(name), replace(Protections(), **{name: False}))
+    print(name, found.broken, " | ".join(found.story))
+    assert (found.broken is None) == (name in FOR_SPEED)
 
 
 @pytest.mark.parametrize("world", WORLDS, ids=str)

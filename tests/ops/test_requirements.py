@@ -1,5 +1,6 @@
 """Whoever installs base.txt, and nothing else, has all that the API and the workers import."""
 
+import ast
 import re
 import subprocess
 import sys
@@ -57,3 +58,19 @@ def test_all_that_api_workers_and_command_line_import_is_in_base(
     needed = {normal(owner) for module in done.stdout.split() for owner in owners.get(module, [])}
     assert "gunicorn" in needed
     assert needed - base <= OPTIONAL | {"txn"}, "these are imported, and only there because tests need them"
+
+
+def test_what_txn_imports_is_pinned_by_its_own_name() -> None:
+    imported: set[str] = set()
+    for path in (ROOT / "txn").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                imported |= {alias.name.partition(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                imported.add(node.module.partition(".")[0])
+    owners = metadata.packages_distributions()
+    needed = {normal(owner) for module in imported - {"txn"} for owner in owners.get(module, [])}
+    files = ("requirements/base.txt", "requirements/dashboard.txt")
+    lines = [line for file in files for line in (ROOT / file).read_text().splitlines()]
+    # pydantic asks for one version of its core, and no other.
+    assert needed - {normal(line.partition("==")[0]) for line in lines} == {"pydantic-core"}

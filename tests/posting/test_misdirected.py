@@ -1,6 +1,7 @@
 from tests.posting.conftest import Wires
 from tests.posting.raw_server import answer, saying
-from txn.posting.service import Absent, NotPosted, PostingService, Unknown
+from txn.posting.results import Absent, NotPosted, Unknown
+from txn.posting.service import PostingService
 from txn.posting.transport import always
 
 

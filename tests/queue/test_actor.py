@@ -13,8 +13,9 @@ from dramatiq_dashboard.interface import RedisInterface
 from ops.mock_posting.client import MockPosting
 from ops.redis_server import RedisServer
 from tests.parts import Clock, Parts
+from txn.delivery.blocking import BlockingSteps, run
 from txn.delivery.rescuer import Rescuer
-from txn.delivery.rules import Delivery
+from txn.delivery.rules import Rules
 from txn.errors import StoreUnavailable
 from txn.loop import Loop
 from txn.model.outcome import Completed, Settlement
@@ -36,16 +37,16 @@ class Queue:
 
     def __init__(self, parts: Parts, mock: MockPosting) -> None:
         self.parts, self.mock = parts, mock
-        posting = PostingService(CurlTransport(mock.url), parts.settings.posting_timeout_ms)
-        self.delivery = Delivery(parts.store, posting, parts.settings)
+        self.posting = PostingService(CurlTransport(mock.url), parts.settings.posting_timeout_ms)
+        self.rules = Rules(BlockingSteps(parts.store, self.posting), parts.settings)
         middleware = [
             CurrentMessage(),
             Results(backend=RecordResults(parts.store)),
-            SettleEscaped(self.delivery),
+            SettleEscaped(self.rules),
             RunLoops(Loop("rescuer", Rescuer(parts.store).beat)),
         ]
         self.broker = RecordBroker(parts.database, middleware)
-        self.deliver: Actor[[str], None] = declare_actor(self.broker, self.delivery)
+        self.deliver: Actor[[str], None] = declare_actor(self.broker, self.rules)
         self.worker = Worker(self.broker, worker_threads=2, worker_timeout=50)
         dramatiq.set_broker(self.broker)
 
@@ -87,7 +88,7 @@ def test_a_success_costs_three_calls_and_no_other(queue: Queue) -> None:
     name = queue.parts.accept()
     queue.parts.client.config_resetstat()
     [(message, _)] = queue.parts.messages().fetch(1)
-    queue.delivery.deliver(name, "nonce")
+    run(queue.rules.deliver(name, "nonce"))
     queue.parts.messages().fetch(0, [message])
     calls = queue.parts.client.info("commandstats")["cmdstat_evalsha"]["calls"]
     assert calls == 4  # fetch, claim, settle, and an ack that otherwise travels with the next fetch
@@ -130,7 +131,7 @@ def test_what_escapes_the_actor_is_settled_by_nonce_as_in_doubt(
     def burst(*arguments: object) -> None:
         raise RuntimeError("burst")
 
-    monkeypatch.setattr(queue.delivery._posting, "post", burst)
+    monkeypatch.setattr(queue.posting, "post", burst)
     with caplog.at_level(logging.ERROR):
         queue.worker.start()
         while queue.parts.record(name).get("error") is None:
@@ -144,7 +145,7 @@ def test_what_escapes_the_actor_is_settled_by_nonce_as_in_doubt(
 def test_dead_letters_show_in_dramatiqs_dashboard_and_leave_it_with_the_replay(queue: Queue) -> None:
     name = queue.parts.accept()
     queue.mock.script(name, post=["reject"])
-    queue.delivery.deliver(name, "nonce")
+    run(queue.rules.deliver(name, "nonce"))
     dashboard = RedisInterface(queue.broker)
     _, [job] = dashboard.get_jobs("deliver.XQ")
     assert (job.message_id, job.args) == (name, (name,))
@@ -179,7 +180,7 @@ def test_what_could_not_be_settled_is_not_settled_again_as_something_worse(
         settled.set()
         raise StoreUnavailable("Redis cannot be reached")
 
-    monkeypatch.setattr(queue.delivery._store, "settle", settle)
+    monkeypatch.setattr(queue.parts.store, "settle", settle)
     queue.worker.start()
     assert settled.wait(10)
     queue.worker.stop()

@@ -18,6 +18,7 @@ from hypothesis.stateful import (
 from ops.redis_server import RedisServer
 from tests.parts import Clock, Parts, submission
 from txn.errors import ContentConflict
+from txn.model.claim import Claim
 from txn.model.outcome import (
     Cause,
     Clear,
@@ -33,7 +34,6 @@ from txn.model.outcome import (
 )
 from txn.model.transaction import ErrorCode, Evidence
 from txn.settings import Settings
-from txn.store.transactions import Claim
 
 IDS = ("a", "b", "c")
 FINISHED = {"completed", "failed"}
@@ -130,8 +130,8 @@ class StoreMachine(RuleBasedStateMachine):
     def settle_claim(self, claim: Claim, outcome: Outcome) -> None:
         before = self.parts.record(claim.id)
         mine = before["status"] == "processing" and before["owner"] == claim.owner
-        verdict = self.parts.store.settle(claim.id, claim.owner, Settlement(outcome, answered=True))
-        assert (verdict == "settled") == mine
+        reply = self.parts.store.settle(claim.id, claim.owner, Settlement(outcome, answered=True))
+        assert (reply == "settled") == mine
         after = self.parts.record(claim.id)
         if not mine:
             # But for one thing: a worker that was taken for crashed, and is late, is alive.

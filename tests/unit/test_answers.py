@@ -1,20 +1,11 @@
-from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
 
-from txn.posting.service import (
-    Absent,
-    Found,
-    NotPosted,
-    Posted,
-    PostingService,
-    PostResult,
-    Rejected,
-    Uncertain,
-    Unknown,
-)
-from txn.posting.transport import Answer, always
+from tests.unit.answering import Answering
+from txn.posting.results import Absent, Found, NotPosted, Posted, PostResult, Rejected, Uncertain, Unknown
+from txn.posting.service import PostingService
+from txn.posting.transport import always
 
 PAYLOAD = b'{"amount":100.50,"currency":"USD","description":"Payment","metadata":{}}'
 CONTENT = b'"amount":100.5,"currency":"USD","description":"Payment","metadata":null'
@@ -23,28 +14,6 @@ UUID = "6f1c52b8-7d0e-5b8e-9d3a-3f0a6c0b7e11"
 SET_UP = {301, 302, 307, 308, 401, 403, 404, 405, 407, 421, 501, 511}
 AWAY = {425, 429}
 REJECTED = {400, 402, 410, 411, 413, 414, 415, 417, 422, 431}
-
-
-class Answering:
-    """A transport whose every answer is this one."""
-
-    def __init__(self, status: int, body: bytes, **headers: str) -> None:
-        self._answer, self.closed = Answer(status, headers, body), 0
-
-    def request(
-        self,
-        method: str,
-        path: str,
-        *,
-        body: bytes | None = None,
-        headers: Mapping[str, str],
-        timeout_ms: int,
-        may_send: Callable[[], bool] = always,
-    ) -> Answer:
-        return self._answer
-
-    def close(self) -> None:
-        self.closed += 1
 
 
 def post(status: int, body: bytes, name: str = "77") -> PostResult:
@@ -167,20 +136,25 @@ def test_without_a_json_object_neither_is_said(status: int, body: bytes) -> None
     assert isinstance(find(body, status=status), Unknown)
 
 
+@pytest.mark.parametrize(
+    ("status", "body", "detail"),
+    [
+        (200, b"<html>welcome</html>", "GET: answered 200 without the service's JSON: check TXN_POSTING_URL"),
+        (200, b"[]", "GET: answered 200 without the service's JSON: check TXN_POSTING_URL"),
+        (404, b"no such page", "GET: answered 404 without the service's JSON: check TXN_POSTING_URL"),
+        (500, b"{}", "GET: answered 500"),
+    ],
+)
+def test_an_answer_that_tells_nothing_about_the_row_says_what_to_look_at(status: int, body: bytes, detail: str) -> None:
+    found = find(body, status=status)
+    assert found == Unknown(detail, status)
+
+
 @pytest.mark.parametrize("status", sorted(SET_UP - {404}))
 def test_a_get_that_our_set_up_spoils_says_what_to_check(status: int) -> None:
     assert find(b"{}", status=status) == Unknown(
         f"GET: answered {status}: check TXN_POSTING_URL and its credentials", status
     )
-
-
-def test_after_a_421_the_next_request_gets_a_connection_of_its_own() -> None:
-    for status, closed in ((421, 2), (405, 0)):
-        transport = Answering(status, b"{}")
-        service = PostingService(transport, 1_000)
-        service.find("77", PAYLOAD)
-        service.post("77", PAYLOAD, 0, always)
-        assert transport.closed == closed
 
 
 def test_what_is_quoted_of_an_answer_is_one_line_of_what_can_be_printed() -> None:

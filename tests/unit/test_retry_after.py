@@ -1,34 +1,14 @@
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
-from txn.posting.service import NotPosted, PostingService
-from txn.posting.transport import Answer, always
-
-
-class Throttling:
-    """A transport whose every answer is a 429 with this header."""
-
-    def __init__(self, retry_after: str) -> None:
-        self._retry_after = retry_after
-
-    def request(
-        self,
-        method: str,
-        path: str,
-        *,
-        body: bytes | None = None,
-        headers: Mapping[str, str],
-        timeout_ms: int,
-        may_send: Callable[[], bool] = always,
-    ) -> Answer:
-        return Answer(429, {"retry-after": self._retry_after}, b"")
-
-    def close(self) -> None: ...
+from tests.unit.answering import Answering
+from txn.posting.results import NotPosted
+from txn.posting.service import PostingService
 
 
 @pytest.mark.parametrize(
@@ -83,7 +63,7 @@ def test_nonsense_is_no_fault_of_ours(text: str) -> None:
 
 
 def waits(text: str) -> int:
-    service = PostingService(Throttling(text), 1_000, wall_s=lambda: 10.0)
+    service = PostingService(Answering(429, b"", {"retry-after": text}), 1_000, wall_s=lambda: 10.0)
     result = service.post("a", b"{}", 0, lambda: True)
     assert isinstance(result, NotPosted)
     return result.retry_after_ms

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 
 from txn.posting.listing import PostingUnavailable
-from txn.posting.service import Found, Lookup, Unknown
+from txn.posting.results import Found, Lookup, Unknown
 
 #: Calls at once.
 THREADS = 8

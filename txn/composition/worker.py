@@ -6,8 +6,9 @@ from dramatiq import Actor
 from dramatiq.middleware import CurrentMessage
 from dramatiq.results import Results
 
+from txn.delivery.blocking import BlockingSteps
 from txn.delivery.rescuer import Rescuer
-from txn.delivery.rules import Delivery
+from txn.delivery.rules import Rules
 from txn.delivery.sweep import Sweep
 from txn.loop import Loop
 from txn.operate.bulk_runner import BulkRunner
@@ -44,7 +45,7 @@ def open_worker(settings: Settings) -> tuple[RecordBroker, Actor[Any, Any]]:
     store = Store(database, message_template(), settings)
     timings = Timings(database)
     posting = PostingService(TimedTransport(open_transport(settings), timings.note), settings.posting_timeout_ms)
-    delivery = Delivery(store, posting, settings, worker=worker_name())
+    rules = Rules(BlockingSteps(store, posting), settings, worker=worker_name())
     bulk = BulkRunner(BulkRuns(database), DeadLetters(database), worker_name())
     about = About()
     broker = RecordBroker(
@@ -53,7 +54,7 @@ def open_worker(settings: Settings) -> tuple[RecordBroker, Actor[Any, Any]]:
             CurrentMessage(),
             StopFetching(),
             Results(backend=RecordResults(store)),
-            SettleEscaped(delivery),
+            SettleEscaped(rules),
             TellThreads(),
             RunLoops(
                 Loop("rescuer", Rescuer(store).beat),
@@ -66,4 +67,4 @@ def open_worker(settings: Settings) -> tuple[RecordBroker, Actor[Any, Any]]:
         ],
         about=about,
     )
-    return broker, declare_actor(broker, delivery)
+    return broker, declare_actor(broker, rules)

@@ -29,10 +29,10 @@ def settled(outcome: Outcome, fields: Fields, *, slow: bool) -> None:
             log.warning("attempt given back", extra=fields())
 
 
-def refused(outcome: Outcome, fields: Fields, verdict: str) -> None:
+def refused(outcome: Outcome, fields: Fields, reply: str) -> None:
     """Somebody else has taken over. The one trace that a double could leave is a POST of ours that was written."""
     level = logging.ERROR if _posted(outcome) else logging.WARNING
-    log.log(level, "late settle refused", extra={**fields(), "verdict": verdict})
+    log.log(level, "late settle refused", extra={**fields(), "reply": reply})
 
 
 def lost(outcome: Outcome, fields: Fields, reason: str) -> None:

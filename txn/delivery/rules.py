@@ -1,18 +1,20 @@
 """One delivery: claim, GET, last check, POST, settle. Design and reasons: docs/delivery.md.
 
-Knows neither Falcon nor Dramatiq. Whatever happens here, at any line, the due index will look at the transaction again.
+Nothing here does I/O: the rules ask their `Steps` and wait for the answer, whoever gives it. Whatever happens, at any
+line, the due index will look at the transaction again.
 """
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from functools import partial
 
 from txn.backoff import backoff_ms
 from txn.clock import boot_ms
 from txn.delivery import log as delivery_log
-from txn.errors import SettleLost, StoreUnavailable
-from txn.model.content import dumps
+from txn.delivery.attempt import Attempt
+from txn.delivery.steps import Steps
+from txn.errors import StoreUnavailable
+from txn.model.claim import Claim
 from txn.model.outcome import (
     Cause,
     Clear,
@@ -26,292 +28,165 @@ from txn.model.outcome import (
     Released,
     Retry,
     Settlement,
+    named,
 )
 from txn.model.transaction import ErrorCode, Evidence
-from txn.posting.service import (
-    Absent,
-    Found,
-    Lookup,
-    NotPosted,
-    NotTried,
-    Posted,
-    PostingService,
-    PostResult,
-    Rejected,
-    Uncertain,
-    Unknown,
-    unquoted,
-)
+from txn.posting.results import Absent, Found, Lookup, NotPosted, NotTried, Posted, Rejected, Uncertain, Unknown
 from txn.settings import Settings
-from txn.store.transactions import Claim, Store
 
 
-class Delivery:
-    """The rules of delivering one transaction. Safe to use from many threads.
+class Rules:
+    """How a transaction is delivered. Any number of deliveries may run at once.
 
     `worker`: who delivers, for the history.
     """
 
     def __init__(
         self,
-        store: Store,
-        posting: PostingService,
+        steps: Steps,
         settings: Settings,
         random: Callable[[], float] = random.random,
         boot_ms: Callable[[], int] = boot_ms,
         worker: str = "",
     ) -> None:
-        self._store, self._posting, self._settings = store, posting, settings
+        self._steps, self._settings = steps, settings
         self._random, self._boot_ms, self._worker = random, boot_ms, worker
 
-    def deliver(self, transaction_id: str, owner: str) -> None:
+    async def deliver(self, transaction_id: str, owner: str) -> None:
         """Deliver the transaction if it is ours to deliver now; otherwise do nothing.
 
         `owner` is a fresh nonce. Raises: StoreUnavailable, SettleLost; the transaction stays in the due index.
         """
         lease_end = self._boot_ms() + self._settings.lease_ms  # counted from before the claim is sent
-        claim = self._store.claim(transaction_id, owner)
-        if claim is None:
-            return
-        attempt = _Attempt(self, claim, lease_end)
-        self._settle(attempt, attempt.outcome())
+        claim = await self._steps.claim(transaction_id, owner)
+        if claim is not None:
+            slow_ms = self._settings.posting_timeout_ms / 2
+            attempt = Attempt(self._steps, claim, lease_end, self._boot_ms, slow_ms, self._worker)
+            await attempt.settle(await self._outcome(attempt))
 
-    def give_up(self, transaction_id: str, owner: str, error: BaseException) -> None:
+    async def give_up(self, transaction_id: str, owner: str, error: BaseException) -> None:
         """Settle a delivery that ended with an exception as in doubt, as its claim has written it.
 
         A claim whose answer was lost may never have been stored: then this is refused, and no harm done.
         Raises: StoreUnavailable; then the end of the lease brings the transaction back.
         """
-        wait = backoff_ms(1, self._settings.min_backoff_ms, self._settings.max_backoff_ms, self._random)
         cause = Cause.STORE if isinstance(error, StoreUnavailable) else Cause.INTERNAL
-        outcome = Retry(cause, f"delivery ended with {type(error).__name__}", Keep(), wait)
-        verdict = self._store.settle(transaction_id, owner, Settlement(outcome))
-        if verdict in ("taken", "unknown") and not isinstance(error, StoreUnavailable):
-            fields = {"transaction": transaction_id, "outcome": _named(outcome), "detail": outcome.detail}
-            delivery_log.refused(outcome, lambda: fields, verdict)
+        outcome = Retry(cause, f"delivery ended with {type(error).__name__}", Keep(), self._backoff(tries=0))
+        reply = await self._steps.settle(transaction_id, owner, Settlement(outcome))
+        if reply in ("taken", "unknown") and cause is not Cause.STORE:
+            fields = {"transaction": transaction_id, "outcome": named(outcome), "detail": outcome.detail}
+            delivery_log.refused(outcome, lambda: fields, reply)
 
-    def _settle(self, attempt: "_Attempt", outcome: Outcome) -> None:
-        claim, fields = attempt.claim, partial(attempt.fields, outcome)
-        try:
-            verdict = self._store.settle(claim.id, claim.owner, attempt.settlement(outcome))
-        except StoreUnavailable as error:
-            delivery_log.lost(outcome, fields, str(error))
-            raise SettleLost(str(error)) from error
-        if verdict == "settled":
-            delivery_log.settled(outcome, fields, slow=attempt.ms() * 2 > self._settings.posting_timeout_ms)
-        elif verdict != "repeated":
-            delivery_log.refused(outcome, fields, verdict)
-
-
-@dataclass
-class _Attempt:
-    """One claimed transaction on its way through the steps."""
-
-    rules: Delivery
-    claim: Claim
-    lease_end: int
-    answered: bool = False
-    taken: bool = False
-    outage: str = ""
-    status: int | None = None
-    post_deadline: int = field(init=False)
-    began: int = field(init=False)
-    spent: dict[str, int] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        self.began = self.rules._boot_ms()
-        # A POST that never asked for the last check may have been sent as late as the lease allows.
-        self.post_deadline = self.lease_end
-
-    def outcome(self) -> Outcome:
-        """GET, and POST if the claim allows it and the GET says that it is needed."""
-        if self.claim.mode is Mode.CRASHED:  # whatever it is that kills workers, it is not tried again
+    async def _outcome(self, attempt: Attempt) -> Outcome:
+        """GET; POST, if the claim allows it and the GET says that it is needed; GET again, if that left a doubt."""
+        claim = attempt.claim
+        if claim.mode is Mode.CRASHED:  # whatever it is that kills workers, it is not tried again
             return Failed(ErrorCode.CRASHED_WORKER, "workers that delivered it did not come back", Keep())
-        if self._goes_unverified():
-            return self._post()
-        lookup = self._find()
-        match lookup:
-            case Found(same=True):
-                return Completed(Evidence.FOUND)
-            case Found():
-                return self._found_other(lookup)
-            case Unknown():
-                return self._unknown(lookup)
-            case Absent():
-                return self._absent()
-
-    def settlement(self, outcome: Outcome) -> Settlement:
-        """The outcome with what was learnt on the way; an uneventful success leaves no history."""
-        claim = self.claim
-        first = isinstance(outcome, Completed) and claim.attempts == 1 and not claim.tries and claim.mode is Mode.POST
-        history = "" if first else dumps(self._line(outcome)).decode()
-        return Settlement(outcome, self.answered, self.taken, self.outage, history)
-
-    def fields(self, outcome: Outcome) -> dict[str, object]:
-        """For the log: the history's line, whose it is, and how long each call took.
-
-        What the posting service says may quote the payload: that stays in the record.
-        """
-        line = self._line(outcome)
-        line["detail"] = unquoted(str(line["detail"]))
-        return {"transaction": self.claim.id, **line, **self.spent}
-
-    def ms(self) -> int:
-        """Time since the claim."""
-        return self.rules._boot_ms() - self.began
-
-    def _goes_unverified(self) -> bool:
-        claim, settings = self.claim, self.rules._settings
-        fresh = claim.mode is Mode.POST and claim.attempts == 1 and not claim.tries
-        return settings.verify == "after-doubt" and fresh
-
-    def _found_other(self, row: Found) -> Outcome:
-        if self.claim.mode is Mode.CONFIRM:  # a stale or half-written row proves nothing while we are in doubt
-            return Retry(Cause.IN_DOUBT, "GET: other content, while in doubt", Keep(), self._backoff())
-        return Failed(ErrorCode.CONFLICT, _other_content(row), Keep())
-
-    def _unknown(self, lookup: Unknown) -> Outcome:
-        doubt: Doubt = Clear() if self.claim.mode is Mode.POST else Keep()
-        overdue = self.claim.unanswered_ms > self.rules._settings.undecided_after_ms
-        if lookup.reached and overdue and self.claim.mode is not Mode.CONFIRM:
-            return Failed(ErrorCode.UNDECIDED, f"{lookup.detail}, while others are answered", Keep())
-        cause = Cause.UNANSWERED if lookup.reached else Cause.OUTAGE
-        return Retry(cause, lookup.detail, doubt, self._backoff(lookup.retry_after_ms))
-
-    def _absent(self) -> Outcome:
-        if self.claim.mode is Mode.POST:
-            return self._post()
-        if self.claim.mode is Mode.FINAL:
-            last = f"; last: {self.claim.last_error}" if self.claim.last_error else ""
-            return Failed(ErrorCode.EXHAUSTED, f"not posted after {self.claim.attempts} attempts{last}", Keep())
-        return Retry(Cause.IN_DOUBT, "GET: not there, while in doubt", Keep(), 0)
-
-    def _post(self) -> Outcome:
-        result = self._send()
+        if not self._goes_unverified(claim):
+            lookup = await attempt.find()
+            if not isinstance(lookup, Absent) or claim.mode is not Mode.POST:
+                return self._looked_up(claim, lookup)
+        result = await attempt.post(partial(self._last_check, attempt))
+        if isinstance(result, NotPosted):
+            result = self._or_rejected(claim, result)
         match result:
             case Posted():
                 return Completed(Evidence.POSTED)
-            case Rejected():
-                return self._confirm(result)
             case NotTried():
                 return Released()
             case NotPosted():
-                return self._not_posted(result)
-            case Uncertain():
-                return self._verify(result)
+                return self._not_posted(claim, result)
+            case Rejected() | Uncertain():  # whatever was answered, it may have been written: ask once, now
+                return self._verified(attempt, result, await attempt.find())
 
-    def _not_posted(self, result: NotPosted) -> Outcome:
-        """Not reached, or sent away. Who is sent away while others get in uses attempts up: it is about him."""
-        claim, wait_ms = self.claim, self._backoff(result.retry_after_ms)
+    def _goes_unverified(self, claim: Claim) -> bool:
+        fresh = claim.mode is Mode.POST and claim.attempts == 1 and not claim.tries
+        return fresh and self._settings.verify == "after-doubt"
+
+    def _looked_up(self, claim: Claim, lookup: Lookup) -> Outcome:
+        """What a GET decides without a POST."""
+        match lookup:
+            case Found(same=True):
+                return Completed(Evidence.FOUND)
+            case Found() if claim.mode is Mode.CONFIRM:  # stale or half written, it proves nothing while in doubt
+                return Retry(Cause.IN_DOUBT, "GET: other content, while in doubt", Keep(), self._backoff(claim.tries))
+            case Found():
+                return Failed(ErrorCode.CONFLICT, _other_content(lookup), Keep())
+            case Unknown():
+                return self._unknown(claim, lookup)
+            case Absent() if claim.mode is Mode.FINAL:
+                last = f"; last: {claim.last_error}" if claim.last_error else ""
+                return Failed(ErrorCode.EXHAUSTED, f"not posted after {claim.attempts} attempts{last}", Keep())
+            case Absent():
+                return Retry(Cause.IN_DOUBT, "GET: not there, while in doubt", Keep(), 0)
+
+    def _unknown(self, claim: Claim, lookup: Unknown) -> Outcome:
+        overdue = claim.unanswered_ms > self._settings.undecided_after_ms
+        if lookup.reached and overdue and claim.mode is not Mode.CONFIRM:
+            return Failed(ErrorCode.UNDECIDED, f"{lookup.detail}, while others are answered", Keep())
+        cause = Cause.UNANSWERED if lookup.reached else Cause.OUTAGE
+        doubt: Doubt = Clear() if claim.mode is Mode.POST else Keep()
+        return Retry(cause, lookup.detail, doubt, self._backoff(claim.tries, lookup.retry_after_ms))
+
+    def _last_check(self, attempt: Attempt) -> bool:
+        """Whether the lease covers a whole POST and the margin; asked right before the first byte."""
+        attempt.post_deadline = self._boot_ms() + self._settings.posting_timeout_ms
+        return attempt.post_deadline + self._settings.margin_ms <= attempt.lease_end
+
+    def _or_rejected(self, claim: Claim, result: NotPosted) -> NotPosted | Rejected:
+        """To be sent away while others are let in uses attempts up. With none left it counts as a rejection."""
+        if result.status is None or not claim.others or not self._used_up(claim):
+            return result
+        return Rejected(result.status, f"{result.detail}, {claim.attempts} times, while others are let in")
+
+    def _not_posted(self, claim: Claim, result: NotPosted) -> Outcome:
+        """Not reached, or sent away."""
+        wait_ms = self._backoff(claim.tries, result.retry_after_ms)
         if result.status is None:
             return Retry(Cause.OUTAGE, result.detail, Clear(), wait_ms)
-        if claim.others and claim.counted >= self.rules._settings.max_attempts:
-            detail = f"{result.detail}, {claim.attempts} times, while others are let in"
-            return self._confirm(Rejected(result.status, detail))
         return Retry(Cause.SENT_AWAY, result.detail, Clear(), wait_ms, claim.others)
 
-    def _verify(self, result: Uncertain) -> Outcome:
-        """The POST may have been written: ask once, now."""
-        lookup = self._find()
+    def _verified(self, attempt: Attempt, result: Rejected | Uncertain, lookup: Lookup) -> Outcome:
+        """What the GET after a POST decides."""
         if isinstance(lookup, Found) and lookup.same:
-            self.taken = True
             return Completed(Evidence.VERIFIED)
-        self.status = result.status  # the timeline shows the answer that decided
-        if isinstance(lookup, Absent) and self._answer_was_final(result):
-            return self._not_written(result)
-        return Retry(Cause.UNCERTAIN, result.detail, self._may_turn_up(), self._backoff(result.retry_after_ms))
+        doubt = Maybe(attempt.post_deadline - self._boot_ms() + self._settings.doubt_window_ms)
+        if isinstance(result, Rejected):
+            return self._rejected(attempt.claim, result, lookup, doubt)
+        return self._uncertain(attempt.claim, result, lookup, doubt)
 
-    def _confirm(self, result: Rejected) -> Outcome:
-        """It says that nothing was written: ask once, now. A service may write first and validate afterwards."""
-        lookup = self._find()
-        if isinstance(lookup, Found) and lookup.same:
-            self.taken = True
-            return Completed(Evidence.VERIFIED)
-        self.status, doubt = result.status, self._may_turn_up()
+    def _rejected(self, claim: Claim, result: Rejected, lookup: Lookup, doubt: Maybe) -> Outcome:
+        """It says that nothing was written. A service may write first and validate afterwards."""
         match lookup:
             case Found():
                 return Failed(ErrorCode.CONFLICT, f"{_other_content(lookup)}, after {result.detail}", doubt)
             case Absent():  # the doubt is for a replay: should it have been written all the same, a GET finds it first
-                return Failed(ErrorCode.REJECTED, result.detail, Clear() if self._says_final() else doubt)
+                left = Clear() if self._settings.answer_is_final else doubt
+                return Failed(ErrorCode.REJECTED, result.detail, left)
             case Unknown():
-                wait_ms = self._backoff(lookup.retry_after_ms)
+                wait_ms = self._backoff(claim.tries, lookup.retry_after_ms)
                 return Retry(Cause.UNCERTAIN, f"{lookup.detail}, after {result.detail}", doubt, wait_ms)
 
-    def _may_turn_up(self) -> Maybe:
-        left = self.post_deadline - self.rules._boot_ms()
-        return Maybe(left + self.rules._settings.doubt_window_ms)
+    def _uncertain(self, claim: Claim, result: Uncertain, lookup: Lookup, doubt: Maybe) -> Outcome:
+        wait_ms = self._backoff(claim.tries, result.retry_after_ms)
+        if not isinstance(lookup, Absent) or not self._was_final(result.status):
+            return Retry(Cause.UNCERTAIN, result.detail, doubt, wait_ms)
+        if self._used_up(claim):
+            return Failed(ErrorCode.EXHAUSTED, f"{result.detail}, attempt {claim.attempts}", Clear())
+        return Retry(Cause.NOT_WRITTEN, result.detail, Clear(), wait_ms)
 
-    def _answer_was_final(self, result: Uncertain) -> bool:
-        status = result.status
-        answered = status is not None and (status >= 500 or status in (408, 409))
-        return self._says_final() and answered
+    def _was_final(self, status: int | None) -> bool:
+        failed = status is not None and (status >= 500 or status in (408, 409))
+        return failed and self._settings.answer_is_final
 
-    def _says_final(self) -> bool:
-        return self.rules._settings.answer_is_final
+    def _used_up(self, claim: Claim) -> bool:
+        return claim.counted >= self._settings.max_attempts
 
-    def _not_written(self, result: Uncertain) -> Outcome:
-        if self.claim.counted >= self.rules._settings.max_attempts:
-            return Failed(ErrorCode.EXHAUSTED, f"{result.detail}, attempt {self.claim.attempts}", Clear())
-        return Retry(Cause.NOT_WRITTEN, result.detail, Clear(), self._backoff(result.retry_after_ms))
-
-    def _find(self) -> Lookup:
-        began = self.rules._boot_ms()
-        lookup = self.rules._posting.find(self.claim.id, self.claim.payload)
-        self.spent["verify_ms" if "post_ms" in self.spent else "get_ms"] = self.rules._boot_ms() - began
-        self.status = lookup.status
-        if isinstance(lookup, Unknown):
-            self.outage = lookup.detail
-        else:
-            self.answered = True
-        return lookup
-
-    def _send(self) -> PostResult:
-        claim, began = self.claim, self.rules._boot_ms()
-        result = self.rules._posting.post(claim.id, claim.payload, claim.submitted_ms, self._last_check)
-        self.spent["post_ms"] = self.rules._boot_ms() - began
-        self.status = result.status
-        if isinstance(result, Posted | Rejected):
-            self.answered = self.taken = True
-        elif isinstance(result, NotPosted) or (isinstance(result, Uncertain) and result.status is None):
-            self.outage = result.detail
-        return result
-
-    def _last_check(self) -> bool:
-        """Whether the lease covers a whole POST and the margin; asked right before the first byte."""
-        now, settings = self.rules._boot_ms(), self.rules._settings
-        self.post_deadline = now + settings.posting_timeout_ms
-        return self.post_deadline + settings.margin_ms <= self.lease_end
-
-    def _backoff(self, at_least_ms: int = 0) -> int:
-        settings = self.rules._settings
-        wait = backoff_ms(self.claim.tries + 1, settings.min_backoff_ms, settings.max_backoff_ms, self.rules._random)
+    def _backoff(self, tries: int, at_least_ms: int = 0) -> int:
+        settings = self._settings
+        wait = backoff_ms(tries + 1, settings.min_backoff_ms, settings.max_backoff_ms, self._random)
         return max(wait, min(at_least_ms, settings.max_backoff_ms))
-
-    def _line(self, outcome: Outcome) -> dict[str, object]:
-        line: dict[str, object] = {
-            "attempt": self.claim.attempts,
-            "mode": self.claim.mode.value,
-            "outcome": _named(outcome),
-            "detail": getattr(outcome, "detail", ""),
-            "http": self.status,
-            "ms": self.ms(),
-        }
-        if worker := self.rules._worker:
-            line["worker"] = worker
-        return line
 
 
 def _other_content(row: Found) -> str:
     return f"the posting service holds this id with other content: {', '.join(row.differs)}"
-
-
-def _named(outcome: Outcome) -> str:
-    match outcome:
-        case Completed(evidence):
-            return evidence.value
-        case Failed(code):
-            return code.value
-        case Retry(cause):
-            return cause.value
-        case Released():
-            return "released"

@@ -8,7 +8,8 @@ from statistics import median
 
 from txn.doctor.finding import Finding, Level
 from txn.doctor.posting import NOTHING
-from txn.posting.service import PostingService, Unknown
+from txn.posting.results import Unknown
+from txn.posting.service import PostingService
 from txn.settings import Settings
 
 _TIMES = 5

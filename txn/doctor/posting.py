@@ -10,7 +10,8 @@ from urllib.parse import urlsplit
 from txn.doctor.finding import Finding, Level
 from txn.errors import TxnError
 from txn.posting.listing import NoList, PostingList
-from txn.posting.service import Absent, Found, PostingService, Unknown
+from txn.posting.results import Absent, Found, Unknown
+from txn.posting.service import PostingService
 from txn.posting.transport import Answer, Transport, TransportError
 from txn.settings import Settings
 

@@ -10,7 +10,8 @@ from txn.errors import TxnError
 from txn.model.content import dumps
 from txn.model.submission import DECIMALS, parse_submission
 from txn.posting.listing import NoList, PostingList
-from txn.posting.service import Absent, Found, Lookup, Posted, PostingService, PostResult, Rejected, Uncertain, Unknown
+from txn.posting.results import Absent, Found, Lookup, Posted, PostResult, Rejected, Uncertain, Unknown
+from txn.posting.service import PostingService
 
 #: The list can be long: it is read for so long, and no longer.
 LIST_PATIENCE_S = 10.0

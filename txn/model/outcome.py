@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Literal
 
 from txn.model.transaction import ErrorCode, Evidence
 
@@ -105,3 +106,20 @@ class Settlement:
     taken: bool = False
     outage: str = ""
     history: str = ""
+
+
+#: What settle answers. It refuses if there is no record, this owner has settled before, or somebody else has it now.
+SettleReply = Literal["settled", "unknown", "repeated", "taken"]
+
+
+def named(outcome: Outcome) -> str:
+    """The outcome in one word, for the history and the log."""
+    match outcome:
+        case Completed(evidence):
+            return evidence.value
+        case Failed(code):
+            return code.value
+        case Retry(cause):
+            return cause.value
+        case Released():
+            return "released"

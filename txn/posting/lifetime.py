@@ -16,7 +16,8 @@ MAX_AGE_MS = 60_000
 #: Connections that were made together do not end together: each lasts from this part of the age to all of it.
 _LEAST = 0.75
 
-#: Sent elsewhere, or away: by a server that is not, or not now, the posting service.
+#: Sent elsewhere, or away: by a server that is not, or not now, the posting service. A 421 even says that the request
+#: came over a connection that was made for another name.
 _AWAY = frozenset({401, 403, 405, 407, 408, 421, 425, 429})
 
 

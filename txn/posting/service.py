@@ -1,13 +1,25 @@
-"""The posting service as the rules see it: what a GET found, what a POST may have written."""
+"""Asks the posting service, and says what its answers mean. What they can mean: results.py."""
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
 from txn.model.content import differing, loads, same_id
 from txn.model.transaction import rfc3339
+from txn.posting.results import (
+    SAYING,
+    Absent,
+    Found,
+    Lookup,
+    NotPosted,
+    NotTried,
+    Posted,
+    PostResult,
+    Rejected,
+    Uncertain,
+    Unknown,
+)
 from txn.posting.retry_after import wait_ms
 from txn.posting.row import read_object
 from txn.posting.transport import Answer, MaybeSent, NotSent, Transport, TransportError, Withheld
@@ -20,84 +32,9 @@ _MISCONFIGURED = frozenset({301, 302, 307, 308, 401, 403, 404, 405, 407, 421, 50
 _THROTTLED = frozenset({425, 429})
 #: Refused for good; says that nothing was written.
 _REJECTED = frozenset({400, 402, 410, 411, 413, 414, 415, 417, 422, 431})
-#: Came to a server that does not speak for this name, over a connection that was made for another one.
-_MISDIRECTED = 421
-
-#: Stands before what the posting service said, which goes on to the end of a detail and may quote a payload.
-_SAYING = ", saying: "
 
 _JSON = {"Content-Type": "application/json", "Accept": "application/json"}
 _GET = {"Accept": "application/json", "Cache-Control": "no-cache"}
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """There is a row with our id. `same`: its content is ours; `differs`: the fields that are not."""
-
-    same: bool
-    status: int = 200
-    differs: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Absent:
-    """The service itself says that it has no row with our id, now."""
-
-    status: int = 404
-
-
-@dataclass(frozen=True, slots=True)
-class Unknown:
-    """The GET says nothing about the row. `reached` is False if no byte of the request left."""
-
-    detail: str
-    status: int | None = None
-    reached: bool = True
-    retry_after_ms: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Posted:
-    """Answered with 200 or 201 and our id: written."""
-
-    status: int
-
-
-@dataclass(frozen=True, slots=True)
-class NotPosted:
-    """Provably not written, and an outage: not reached, sent away, or our set-up is wrong."""
-
-    detail: str
-    status: int | None = None
-    retry_after_ms: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Rejected:
-    """Refused for good: it says that nothing was written, which a GET has to confirm."""
-
-    status: int
-    detail: str
-
-
-@dataclass(frozen=True, slots=True)
-class Uncertain:
-    """May have been written. `status` is None if there was no complete answer."""
-
-    detail: str
-    status: int | None = None
-    retry_after_ms: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class NotTried:
-    """The last check before sending said no."""
-
-    status: int | None = None
-
-
-Lookup = Found | Absent | Unknown
-PostResult = Posted | NotPosted | Rejected | Uncertain | NotTried
 
 
 class PostingService:
@@ -144,7 +81,6 @@ class PostingService:
                 return Posted(status)
             return Uncertain(f"{detail} without the id of the transaction{_said(answer)}", status)
         if status in _MISCONFIGURED:
-            self._leave(status)
             return NotPosted(f"{detail}: check TXN_POSTING_URL and its credentials", status)
         if status in _THROTTLED:
             return NotPosted(detail, status, self._retry_after_ms(answer))
@@ -160,13 +96,8 @@ class PostingService:
             said = "another id's row" if row and "id" in row else "JSON that is no row"
             detail += f" with {said}: check what answers at TXN_POSTING_URL"
         elif answer.status in _MISCONFIGURED:
-            self._leave(answer.status)
             detail += ": check TXN_POSTING_URL and its credentials"
         return Unknown(detail, answer.status, retry_after_ms=self._retry_after_ms(answer))
-
-    def _leave(self, status: int) -> None:
-        if status == _MISDIRECTED:
-            self._transport.close()
 
     def _retry_after_ms(self, answer: Answer) -> int:
         return wait_ms(answer.headers.get("retry-after", ""), self._wall_s())
@@ -182,12 +113,7 @@ def _object(answer: Answer) -> Mapping[str, Any] | None:
     return read_object(answer.body, answer.headers.get("content-type", ""))
 
 
-def unquoted(detail: str) -> str:
-    """The detail of a result without what the posting service said: fit for a log."""
-    return detail.partition(_SAYING)[0]
-
-
 def _said(answer: Answer) -> str:
     text = answer.body[:200].decode("utf-8", "replace")
     words = "".join(sign if sign.isprintable() else " " for sign in text).split()
-    return f"{_SAYING}{' '.join(words)}" if words else ""
+    return f"{SAYING}{' '.join(words)}" if words else ""

@@ -6,18 +6,19 @@ import dramatiq
 from dramatiq import Actor, Broker
 from dramatiq.middleware import CurrentMessage
 
-from txn.delivery.rules import Delivery
+from txn.delivery.blocking import run
+from txn.delivery.rules import Rules
 from txn.errors import StoreUnavailable
 from txn.queue.message import NAME
 
 
-def declare_actor(broker: Broker, delivery: Delivery) -> Actor[Any, Any]:
+def declare_actor(broker: Broker, rules: Rules) -> Actor[Any, Any]:
     """The actor `deliver(transaction_id)`. Running it twice, late, or for a finished transaction does nothing."""
 
     def deliver(transaction_id: str) -> None:
         message = CurrentMessage.get_current_message()
         assert message is not None  # noqa: S101  (an actor runs inside a message)
-        delivery.deliver(transaction_id, message.options["owner"])
+        run(rules.deliver(transaction_id, message.options["owner"]))
 
     declare = dramatiq.actor(
         broker=broker,

@@ -9,7 +9,8 @@ from typing import Any
 from dramatiq import Broker, MessageProxy, Middleware, Worker
 from dramatiq.middleware import SkipMessage
 
-from txn.delivery.rules import Delivery
+from txn.delivery.blocking import run
+from txn.delivery.rules import Rules
 from txn.errors import SettleLost, StoreUnavailable
 from txn.loop import Loop
 from txn.queue.broker import RecordBroker
@@ -25,8 +26,8 @@ class SettleEscaped(Middleware):
     transaction back when its lease ends.
     """
 
-    def __init__(self, delivery: Delivery) -> None:
-        self._delivery = delivery
+    def __init__(self, rules: Rules) -> None:
+        self._rules = rules
 
     @property
     def actor_options(self) -> set[str]:
@@ -44,7 +45,7 @@ class SettleEscaped(Middleware):
         if exception is None or isinstance(exception, SettleLost):
             return
         try:
-            self._delivery.give_up(str(message.args[0]), message.options["owner"], exception)
+            run(self._rules.give_up(str(message.args[0]), message.options["owner"], exception))
         except StoreUnavailable as error:
             extra = {"transaction": str(message.args[0]), "detail": str(error)}
             log.warning("transaction waits for the end of its lease", extra=extra)

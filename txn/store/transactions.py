@@ -1,14 +1,26 @@
 """The record of every transaction: one atomic call a verb. The scripts compare, the rules decide."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import redis
 
 from txn import __version__
 from txn.errors import ContentConflict, NotFound, RecordUnreadable
-from txn.model.outcome import Clear, Completed, Doubt, Failed, Maybe, Mode, Outcome, Released, Retry, Settlement
+from txn.model.claim import Claim
+from txn.model.outcome import (
+    Clear,
+    Completed,
+    Doubt,
+    Failed,
+    Maybe,
+    Mode,
+    Outcome,
+    Released,
+    Retry,
+    Settlement,
+    SettleReply,
+)
 from txn.model.submission import Submission
 from txn.model.transaction import Failure, Status, Transaction
 from txn.settings import Settings
@@ -24,33 +36,6 @@ MAX_DETAIL = 300
 ACCEPT_REPEATS = 1
 CLAIM_REPEATS = 2
 SETTLE_REPEATS = 6
-
-
-#: What became of a settle. Refused: there is no record, this owner has settled before, or somebody else has it now.
-Settled = Literal["settled", "unknown", "repeated", "taken"]
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """A transaction that is ours for `Settings.lease_ms` from before the claim was sent. In the order of claim.lua.
-
-    `attempts`: deliveries that were allowed to post, this one included; `counted`: those that count against the
-    maximum; `tries`: failures since it was accepted or replayed; `unanswered_ms`: how long GETs of this id have brought
-    nothing while others were answered; `others`: whether the posting service has let others in since it sent us away;
-    `last_error`: how the last delivery that failed did, or empty.
-    """
-
-    id: str
-    owner: str
-    mode: Mode
-    payload: bytes
-    submitted_ms: int
-    attempts: int
-    counted: int
-    tries: int
-    unanswered_ms: int
-    others: bool = False
-    last_error: str = ""
 
 
 class Store:
@@ -116,11 +101,11 @@ class Store:
         self._saw(reply[-1])
         return _claim(transaction_id, owner, reply[1:-1]) if reply[0] == b"claimed" else None
 
-    def settle(self, transaction_id: str, owner: str, settlement: Settlement) -> Settled:
+    def settle(self, transaction_id: str, owner: str, settlement: Settlement) -> SettleReply:
         """Write down how a delivery ended: `settled`, or why that was refused."""
         keys, outcome = self._database.keys, settlement.outcome
         kind, code, detail, wait_ms, counts = _described(outcome)
-        reply = self._database.run(
+        answer = self._database.run(
             "settle",
             [keys.record(transaction_id), *_places(keys), keys.epoch, keys.posting, *letter_places(keys)],
             [
@@ -130,8 +115,8 @@ class Store:
             ],
             repeats=SETTLE_REPEATS,
         )
-        settled: Settled = reply[-1].decode()
-        return settled
+        reply: SettleReply = answer[-1].decode()
+        return reply
 
     def due(self, limit: int) -> tuple[int, int]:
         """Look at up to `limit` transactions whose time has come: (looked at, queued again)."""

@@ -1,0 +1,81 @@
+"""The posting service as the rules see it: what a GET found, what a POST may have written."""
+
+from dataclasses import dataclass
+
+#: Stands before what the posting service said, which goes on to the end of a detail and may quote a payload.
+SAYING = ", saying: "
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """There is a row with our id. `same`: its content is ours; `differs`: the fields that are not."""
+
+    same: bool
+    status: int = 200
+    differs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """The service itself says that it has no row with our id, now."""
+
+    status: int = 404
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """The GET says nothing about the row. `reached` is False if no byte of the request left."""
+
+    detail: str
+    status: int | None = None
+    reached: bool = True
+    retry_after_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Posted:
+    """Answered with 200 or 201 and our id: written."""
+
+    status: int
+
+
+@dataclass(frozen=True, slots=True)
+class NotPosted:
+    """Provably not written, and an outage: not reached, sent away, or our set-up is wrong."""
+
+    detail: str
+    status: int | None = None
+    retry_after_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """Refused for good: it says that nothing was written, which a GET has to confirm."""
+
+    status: int
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Uncertain:
+    """May have been written. `status` is None if there was no complete answer."""
+
+    detail: str
+    status: int | None = None
+    retry_after_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class NotTried:
+    """The last check before sending said no."""
+
+    status: int | None = None
+
+
+Lookup = Found | Absent | Unknown
+PostResult = Posted | NotPosted | Rejected | Uncertain | NotTried
+
+
+def unquoted(detail: str) -> str:
+    """The detail of a result without what the posting service said: fit for a log."""
+    return detail.partition(SAYING)[0]
