@@ -1,4 +1,4 @@
-# `make` lists what there is. The environment (.venv) makes itself, and again when requirements/ changes.
+# `make` lists what there is. The environment (.venv) makes itself, and again when requirements/lock/ changes.
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -12,7 +12,7 @@ $(error PYTHON=$(PYTHON) is no Python 3.11 or newer that runs: give another, or 
 endif
 endif
 
-.PHONY: help run test test-long drill swarm bench check format clean test-browser test-containers test-pythons
+.PHONY: help run test test-long test-coverage drill swarm bench lock check format clean test-browser test-containers test-pythons
 
 help: ## this list
 	@echo "make ...  (PYTHON=/path/to/python picks the Python for .venv, ARGS=... goes to what it runs)"
@@ -22,10 +22,15 @@ run: $(VENV)/dashboard.stamp $(VENV)/bin/txn ## Redis, a posting service, the AP
 	@exec $(PY) -m ops
 
 test: $(VENV)/test.stamp $(VENV)/dashboard.stamp ## all tests but the long ones, on three processes (ARGS="-n 0": on one)
-	$(PY) -m pytest -n 3 --dist worksteal -m "not long and not browser and not containers" $(ARGS)
+	$(PY) -m pytest -n 3 --dist loadscope -m "not long and not browser and not containers" $(ARGS)
 
 test-long: $(VENV)/test.stamp $(VENV)/dashboard.stamp ## the tests that take minutes
 	$(PY) -m pytest -m long $(ARGS)
+
+test-coverage: $(VENV)/test.stamp $(VENV)/dashboard.stamp ## `make test`, and which branches of txn/ it takes, other processes included; ARGS=tests/unit for a part
+	@rm -f .coverage .coverage.*
+	@$(PY) -m coverage run -m pytest -n 3 --dist loadscope -m "not long and not browser and not containers" $(ARGS); code=$$?; \
+	$(PY) -m coverage combine --quiet && $(PY) -m coverage report && exit $$code
 
 test-browser: $(VENV)/browser.stamp ## the admin site in a real browser (needs Debian's chromium-driver)
 	$(PY) -m pytest -m browser tests/browser $(ARGS)
@@ -49,6 +54,13 @@ swarm: $(VENV)/local.stamp .venv-swarm/swarm.stamp ## users on locust, 300 reque
 bench: $(VENV)/local.stamp ## how fast all of it is on this machine, in 25 minutes; ARGS=--quick for a look, ARGS="whole idle" for a part
 	@$(PY) -m bench $(ARGS)
 
+lock: $(VENV)/tools.stamp ## write requirements/lock/ from requirements/*.txt, with hashes; ARGS=--upgrade takes newer ones of what is not named there
+	@for file in $(wildcard requirements/*.txt); do \
+	  case $$file in *dashboard*) deps=--no-deps;; *) deps=;; esac; \
+	  $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	    --custom-compile-command "make lock" $$deps $(ARGS) $$file -o requirements/lock/$${file##*/} || exit 1; \
+	done
+
 check: $(VENV)/test.stamp $(VENV)/dashboard.stamp ## lint, format, types, and who may import whom
 	$(PY) -m ruff check
 	$(PY) -m ruff format --check
@@ -60,7 +72,7 @@ format: $(VENV)/test.stamp $(VENV)/dashboard.stamp ## put the code into its form
 	$(PY) -m ruff format
 
 clean: ## remove .venv, .venv-* and the caches; the data of `make run` (.txn) stays
-	rm -rf .venv .venv-* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage
+	rm -rf .venv .venv-* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage .coverage.*
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # A link to a Python that has gone counts as missing: .venv is made anew then, and everything installed again.
@@ -74,22 +86,20 @@ $(PY):
 	done; \
 	echo "Python 3.11 or newer is needed: install it, or say where it is with make PYTHON=/path/to/python" >&2; exit 1
 
-$(VENV)/local.stamp: requirements/local.txt requirements/mock.txt requirements/base.txt $(PY)
-$(VENV)/dashboard.stamp: requirements/dashboard.txt $(VENV)/local.stamp
+$(VENV)/dashboard.stamp: requirements/lock/dashboard.txt $(VENV)/local.stamp
 	@$(PY) ops/install.py $< --no-deps
 	@touch $@
 
-$(VENV)/browser.stamp: requirements/browser.txt $(VENV)/test.stamp $(VENV)/dashboard.stamp
-$(VENV)/test.stamp: requirements/test.txt requirements/local.txt requirements/mock.txt requirements/base.txt $(PY)
+$(VENV)/browser.stamp: $(VENV)/test.stamp $(VENV)/dashboard.stamp
 
 # Locust brings a pytest plugin and a web server of its own: an environment for itself.
-.venv-swarm/swarm.stamp: requirements/swarm.txt $(PY)
+.venv-swarm/swarm.stamp: requirements/lock/swarm.txt $(PY)
 	@echo "Installing $<"
 	@$(PY) -m venv --clear .venv-swarm
 	@.venv-swarm/bin/python -m pip install --quiet --disable-pip-version-check -r $<
 	@touch $@
 
-$(VENV)/%.stamp:
+$(VENV)/%.stamp: requirements/lock/%.txt $(PY)
 	@$(PY) -m pip --version >/dev/null 2>&1 || $(PY) -m ensurepip >/dev/null
 	@$(PY) ops/install.py $<
 	@touch $@

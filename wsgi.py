@@ -1,19 +1,5 @@
-"""`gunicorn -c ops/gunicorn.conf.py wsgi:app`: the API."""
+"""`gunicorn -c ops/gunicorn.conf.py wsgi:app` in a checkout: the API, as txn/wsgi.py has it."""
 
-import logging
-import os
-import sys
+from txn.wsgi import app
 
-from txn.composition.api import open_api
-from txn.errors import BadSettings
-from txn.logs.setup import configure
-from txn.settings import Settings, not_read
-
-try:
-    settings = Settings.from_environment(os.environ)
-    configure(settings.log_level, settings.log_format)
-    for sentence in not_read(os.environ):
-        logging.getLogger("txn.settings").warning(sentence)
-    app = open_api(settings)
-except BadSettings as error:
-    sys.exit(f"txn: {error}")
+__all__ = ["app"]

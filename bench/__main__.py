@@ -18,7 +18,7 @@ BACKLOGS = ((0, 100_000, 1_000_000), (0, 50_000))
 
 
 def main(
-    names: Annotated[list[str] | None, typer.Argument(help="accept, deliver, plain, whole, idle, recover, ...")] = None,
+    names: Annotated[list[str] | None, typer.Argument(help="accept, deliver, plain, whole, idle, hanging, ...")] = None,
     quick: Annotated[bool, typer.Option("--quick", help="smaller and shorter: for a look, not for figures")] = False,
     rate: Annotated[int, typer.Option(help="submits a second in `whole`")] = RATE,
     compare: Annotated[tuple[Path, Path] | None, typer.Option(help="two result files: print ratios")] = None,
@@ -50,6 +50,7 @@ def _all(quick: bool, rate: int) -> dict[str, Callable[[], Figures]]:
     for posting in POSTING:
         found[f"whole {posting}"] = partial(scenarios.whole, rate, seconds, posting)
     found["idle"] = partial(scenarios.idle, seconds)
+    found["hanging"] = partial(scenarios.hanging, 10, 1 if quick else 4)
     found["recover"] = partial(scenarios.recover, size["due"])
     found["memory"] = partial(scenarios.memory, size["records"])
     found["backlog"] = partial(scenarios.backlog, BACKLOGS[quick], 10)

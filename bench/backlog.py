@@ -24,7 +24,7 @@ def fill(client: redis.Redis, count: int, first: int = 0) -> None:
     """
     client.config_set("appendfsync", "no")
     store = Store(Database(client, Keys("txn:", NAME)), message_template(), Settings())
-    script = store._database.scripts._scripts["accept"]
+    script: Any = store._database.scripts._scripts["accept"]
     sha = client.script_load(script.script)
     calls: list[tuple[list[str], list[Any]]] = []
     store._database.run = lambda _name, keys, arguments, **_: calls.append((keys, arguments)) or [b"accepted", 0]  # type: ignore[method-assign,func-returns-value]

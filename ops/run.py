@@ -6,8 +6,6 @@ Ctrl-C, SIGTERM and SIGHUP stop them: exit code 0. If they cannot run: a sentenc
 import contextlib
 import errno
 import fcntl
-import http.client
-import json
 import os
 import socket
 import sys
@@ -19,19 +17,17 @@ import redis
 
 from ops import redis_server, second_terminal
 from ops.login import NAME, new_login
+from ops.mock_posting.client import command as mock_command
+from ops.stand import HOST, ROOT, WORKERS, api_command, get, health, worker_command
 from ops.supervisor import CannotRun, Child, Supervisor
 from ops.welcome import welcome
-from txn import advice
 from txn.admin.door.users import read_users
 from txn.errors import BadSettings
 from txn.settings import Settings
 
-ROOT = Path(__file__).parents[1]
 DATA = ROOT / ".txn"
 #: Of the mock. It must not forget what Redis remembers, or an audit after a restart says that everything is lost.
 ROWS = DATA / "posting.jsonl"
-HOST = "127.0.0.1"
-WORKERS, THREADS = advice.PROCESSES, advice.THREADS
 #: Workers start last, because the API tells whether they are there; they stop once nothing new can come in.
 STOP_ORDER = ["api", "worker", "mock", "valkey"]
 
@@ -60,39 +56,22 @@ class Plan:
             password, self.environment["TXN_ADMIN_USERS"] = made
             self.login = NAME, password
         read_users(Settings.from_environment(self.environment).admin_users)
-        self._add_api()
-        self._add_worker()
+        self._add_python("api", api_command(self.port), lambda: get(self.port, "/api/health") is not None)
+        self._add_python("worker", worker_command(), lambda: health(self.port).get("workers", 0) >= WORKERS)
+
+    def _add_python(self, name: str, arguments: list[str], ready: Callable[[], bool]) -> None:
+        self.children.append(Child(name, [sys.executable, *arguments], ready))
 
     def _add_redis(self, port: int) -> None:
         url = self.environment["TXN_REDIS_URL"] = f"redis://{HOST}:{port}/0"
-        self.children.append(
-            Child("valkey", redis_server.command(port, DATA / "valkey"), lambda: why_silent(url) is None)
-        )
+        command = redis_server.command(port, DATA / "valkey")
+        self.children.append(Child("valkey", command, lambda: why_silent(url) is None))
 
     def _add_mock(self, port: int) -> None:
         self.environment["TXN_POSTING_URL"] = f"http://{HOST}:{port}"
         self.environment.setdefault("TXN_ANSWER_IS_FINAL", "1")  # the mock writes before it answers, or never
-        self._add_python(
-            "mock",
-            ["ops.mock_posting", "--port", str(port), "--control-port", str(port + 1), "--rows", str(ROWS)],
-            lambda: get(port, "/health") is not None,
-        )
-
-    def _add_api(self) -> None:
-        self._add_python(
-            "api",
-            ["gunicorn", "-c", "ops/gunicorn.conf.py", "-b", f"{HOST}:{self.port}", "wsgi:app"],
-            lambda: get(self.port, "/api/health") is not None,
-        )
-
-    def _add_worker(self) -> None:
-        # Dramatiq waits less for its own (one killed as it begins, one busy at the end) than the supervisor for it.
-        module = ["dramatiq", "txn.worker", "--processes", str(WORKERS), "--threads", str(THREADS)]
-        module += ["--worker-fork-timeout", "5000", "--worker-shutdown-timeout", "10000"]
-        self._add_python("worker", module, lambda: workers(self.port) >= WORKERS)
-
-    def _add_python(self, name: str, module: list[str], ready: Callable[[], bool]) -> None:
-        self.children.append(Child(name, [sys.executable, "-m", *module], ready))
+        arguments = mock_command(port, port + 1, "--rows", str(ROWS))
+        self._add_python("mock", arguments, lambda: get(port, "/health") is not None)
 
     def _port(self, name: str, default: int, count: int = 1) -> int:
         """The first of `count` ports in a row."""
@@ -167,23 +146,3 @@ def why_silent(url: str) -> str | None:
     except (redis.RedisError, ValueError) as error:
         return str(error)
     return None
-
-
-def get(port: int, path: str) -> bytes | None:
-    """The body of whatever answer there is; never through a proxy."""
-    connection = http.client.HTTPConnection(HOST, port, timeout=2)
-    try:
-        connection.request("GET", path)
-        return connection.getresponse().read()
-    except (OSError, http.client.HTTPException):
-        return None
-    finally:
-        connection.close()
-
-
-def workers(port: int) -> int:
-    """How many worker processes the API knows."""
-    try:
-        return int(json.loads(get(port, "/api/health") or b"{}").get("workers", 0))
-    except (ValueError, AttributeError):  # not JSON, or not an object
-        return 0

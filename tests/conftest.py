@@ -10,6 +10,25 @@ from ops.redis_server import RedisServer
 from tests.parts import Clock, Parts
 from txn.settings import Settings
 
+SERVERS = ["valkey", "redis6"]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--server", choices=SERVERS, help="leave out the tests on each other server (default: all)")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if chosen := config.getoption("--server"):
+        others = set(SERVERS) - {chosen}
+        config.hook.pytest_deselected(items=[item for item in items if others & asked_for(item)])
+        items[:] = [item for item in items if not others & asked_for(item)]
+
+
+def asked_for(item: pytest.Item) -> set[object]:
+    """What a test is a variant for, as far as it is a word."""
+    params = item.callspec.params.values() if hasattr(item, "callspec") else ()
+    return {value for value in params if isinstance(value, str)}
+
 
 @pytest.fixture(scope="session")
 def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
@@ -25,7 +44,7 @@ def redis6(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
     server.stop()
 
 
-@pytest.fixture(params=["valkey", "redis6"])
+@pytest.fixture(params=SERVERS)
 def server(request: pytest.FixtureRequest) -> RedisServer:
     found: RedisServer = request.getfixturevalue(request.param)
     return found

@@ -1,3 +1,3 @@
 """txn delivers transactions to an unreliable posting service exactly once."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

@@ -11,10 +11,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from ops.drill.blows import BLOWS, QUICK, plan, strike
-from ops.drill.load import Load
 from ops.drill.recovery import Recoveries
 from ops.drill.report import Report, make_report
-from ops.drill.stand import ROOT, Stand
+from ops.drill.stand import Stand
+from ops.load import Load
+from ops.stand import ROOT
 
 QUIET_WITHIN_S = 180.0
 
@@ -26,7 +27,7 @@ def drill(folder: Path, rate: int, seconds: float, seed: int, quick: bool) -> Re
     draw, blows = random.Random(seed), plan(seed, seconds, QUICK if quick else BLOWS)
     print(f"drill with seed {seed}: {rate}/s for {seconds:g} s, logs in {folder}", flush=True)
     with Stand(folder) as stand:
-        load, recoveries = Load(stand.url, rate, seconds, seed), Recoveries(lambda: stand.redis)
+        load, recoveries = Load(stand.url, rate, seconds, f"drill-{seed}"), Recoveries(lambda: stand.client)
         began = time.monotonic()
         load.start()
         for blow in blows:

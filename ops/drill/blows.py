@@ -79,9 +79,9 @@ def strike(stand: Stand, blow: Blow, draw: random.Random) -> None:
             if stopped.is_running():
                 stopped.send_signal(signal.SIGCONT)
         case "Redis killed with -9":
-            stand.server.kill()
+            stand.redis_server.kill()
             time.sleep(blow.lasts)
-            stand.server.start()
+            stand.redis_server.start()
         case "Redis moves":
             demoted, stayed = stand.fail_over()
             _must(stayed, "no connection was at the server that Redis has left")
@@ -126,7 +126,7 @@ def _clients(server: RedisServer) -> int:
 def _signal(stand: Stand, name: str, number: signal.Signals, draw: random.Random) -> psutil.Process:
     """Hit one of them. Raises: TimeoutError if there is nobody: a blow that strikes nobody shows nothing."""
     deadline = time.monotonic() + RESTART_WITHIN_S
-    while not (children := stand.children(name)):  # an earlier blow may have taken them down
+    while not (children := stand.processes[name].children()):  # an earlier blow may have taken them down
         if time.monotonic() > deadline:
             raise TimeoutError(f"no process of {name} within {RESTART_WITHIN_S:.0f} s")
         time.sleep(0.05)

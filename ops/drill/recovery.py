@@ -42,7 +42,7 @@ class Recoveries:
         self.seconds[name] = time.monotonic() - since
 
     def _statuses(self, ids: list[str]) -> list[tuple[str, Any]]:
-        with self._client() as client, client.pipeline(transaction=False) as pipeline:
+        with self._client().pipeline(transaction=False) as pipeline:
             for one in ids:
                 pipeline.hget(f"txn:t:{one}", "status")
             return list(zip(ids, pipeline.execute(), strict=True))

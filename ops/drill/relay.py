@@ -5,10 +5,11 @@ standard input is the next target, and is answered with how many connections sta
 """
 
 import asyncio
+import contextlib
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import uvloop
 
@@ -46,73 +47,32 @@ class Relay:
         return int(line)
 
 
-class _End(asyncio.Protocol):
-    """One end of a connection: what comes here goes out at the other one."""
-
-    def __init__(self, other: asyncio.WriteTransport | None = None) -> None:
-        self.other = other
-
-    def data_received(self, data: bytes) -> None:
-        if self.other is not None:
-            self.other.write(data)
-
-    def connection_lost(self, _error: Exception | None) -> None:
-        if self.other is not None:
-            self.other.close()
-
-
 class _Relaying:
+    """In the process: where new connections lead, and how many there are."""
+
     def __init__(self, target: int) -> None:
-        self.target = target
-        self.connecting: set[asyncio.Task[None]] = set()
-        self.open = 0
+        self.target, self.open = target, 0
 
-    def serve(self) -> "_Client":
-        return _Client(self)
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """One connection, until either end closes it."""
+        with contextlib.suppress(OSError), contextlib.closing(writer):
+            there, back = await asyncio.open_connection("127.0.0.1", self.target)
+            self.open += 1
+            with contextlib.closing(back):
+                ways = [asyncio.create_task(_pass_on(*way)) for way in ((reader, back), (there, writer))]
+                await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+            self.open -= 1
 
 
-class _Client(_End):
-    """The end of who has connected. What comes before the other end is there waits for it."""
-
-    def __init__(self, relaying: _Relaying) -> None:
-        super().__init__()
-        self._relaying = relaying
-        self._early = b""
-
-    def data_received(self, data: bytes) -> None:
-        if self.other is None:
-            self._early += data
-        else:
-            self.other.write(data)
-
-    def connection_made(self, transport: Any) -> None:
-        connecting = asyncio.create_task(self._connect(transport))
-        self._relaying.connecting.add(connecting)
-        connecting.add_done_callback(self._relaying.connecting.discard)
-
-    def connection_lost(self, error: Exception | None) -> None:
-        if self.other is not None:
-            self._relaying.open -= 1
-        super().connection_lost(error)
-
-    async def _connect(self, transport: Any) -> None:
-        loop = asyncio.get_running_loop()
-        try:
-            other, _ = await loop.create_connection(lambda: _End(transport), "127.0.0.1", self._relaying.target)
-        except OSError:
-            transport.close()
-            return
-        if transport.is_closing():
-            other.close()
-            return
-        other.write(self._early)
-        self.other = other
-        self._relaying.open += 1
+async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with contextlib.suppress(OSError):
+        while data := await reader.read(65_536):
+            writer.write(data)
 
 
 async def _run(port: int, target: int) -> None:
     relaying, loop = _Relaying(target), asyncio.get_running_loop()
-    server = await loop.create_server(relaying.serve, "127.0.0.1", port)
+    server = await asyncio.start_server(relaying.serve, "127.0.0.1", port)
     print(0, flush=True)
     while line := await loop.run_in_executor(None, sys.stdin.readline):
         relaying.target = int(line)

@@ -1,16 +1,13 @@
 """What a drill found: judged from the posting service's own list and by the audit, told in a few lines."""
 
-import json
 import statistics
-import subprocess
-import sys
 from collections import Counter
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from ops.drill.blows import Blow
-from ops.drill.load import Load
-from ops.drill.stand import ROOT, Stand
+from ops.drill.stand import Stand
+from ops.load import Load
 
 
 @dataclass(frozen=True)
@@ -57,7 +54,7 @@ class Report:
             after = self.recovery_s.get(blow["name"])
             recovered = "never" if after is None else f"{after:.1f} s"
             lines.append(f"  {blow['at']:5.1f} s  {blow['name']:32}{recovered:>10}")
-        lines += [f"  a client ended: {error}" for error in self.submit_errors]
+        lines += [f"  the load: {error}" for error in self.submit_errors]
         return [*lines, "", "every promise kept" if self.passed else "NOT AS PROMISED, OR NOT AS PLANNED"]
 
 
@@ -70,12 +67,11 @@ def make_report(
     stand: Stand, load: Load, seed: int, blows: list[Blow], recovery_s: dict[str, float], quiet_after_s: float
 ) -> Report:
     """Compare both sides, now that all is quiet."""
-    found: Any = stand.redis.hgetall("txn:count")
+    found: Any = stand.client.hgetall("txn:count")
     counts = {name.decode(): int(value) for name, value in found.items()}
     rows = Counter(row["id"] for row in stand.mock.rows())
     lost, doubled = judge(load.accepted, rows)
-    command = [sys.executable, "-m", "txn", "audit", "--json"]
-    audit = subprocess.run(command, env=stand.environment(), cwd=ROOT, capture_output=True, text=True, check=False)
+    audit = stand.audit()
     # Of fewer than two there are no percentiles; the report says that all the others are missing.
     latencies_ms = load.latencies_ms if len(load.latencies_ms) > 1 else [0.0, 0.0]
     percentiles = statistics.quantiles(latencies_ms, n=100)
@@ -87,8 +83,8 @@ def make_report(
         failed=counts.get("failed", 0),
         lost=lost,
         doubled=doubled,
-        refused_with_503=load.refused,
-        unanswered_and_repeated=load.unanswered,
+        refused_with_503=load.statuses["503"],
+        unanswered_and_repeated=load.statuses["lost"],
         rescued=counts.get("rescued", 0),
         late_settles_refused=counts.get("late_settles", 0),
         possible_doubles=counts.get("late_posted", 0),
@@ -100,6 +96,6 @@ def make_report(
         submit_errors=load.errors,
         recovery_s=recovery_s,
         blows=[asdict(blow) for blow in blows],
-        audit_exit_code=audit.returncode,
-        audit=json.loads(audit.stdout) if audit.stdout.startswith("{") else {"error": audit.stderr[-500:]},
+        audit_exit_code=audit["exit_code"],
+        audit=audit,
     )

@@ -10,13 +10,12 @@ from pathlib import Path
 
 import uvloop
 
-from ops.mock_posting.checked import BadFaults, checked
 from ops.mock_posting.control import create_control
 from ops.mock_posting.endpoints import create_endpoints
-from ops.mock_posting.faults import FaultPlan, Faults
-from ops.mock_posting.kept import CannotKeep, Kept
+from ops.mock_posting.faults import BadFaults, FaultPlan, Faults, parse_faults
 from ops.mock_posting.port import CannotListen, Port
 from ops.mock_posting.service import PostingService
+from ops.mock_posting.table import CannotKeep, Kept
 
 
 def main() -> None:
@@ -83,7 +82,7 @@ def _port(text: str) -> int:
 
 def _faults(text: str) -> Faults:
     try:
-        return checked(Faults, dict(part.strip().partition("=")[::2] for part in text.split(",") if part.strip()))
+        return parse_faults(text)
     except BadFaults as error:
         raise argparse.ArgumentTypeError(str(error)) from None
 

@@ -11,11 +11,17 @@ from urllib.parse import quote
 import requests
 import simplejson
 
-from ops.mock_posting.script import GetFault, PostFault
+from ops.mock_posting.faults import GetFault, PostFault
 from ops.ports import free_port
 
 _ROOT = Path(__file__).parents[2]
 _READY_S = 30.0
+
+
+def command(port: int, control_port: int, *options: str) -> list[str]:
+    """The command line of one, for a Python to run."""
+    module = ["-m", "ops.mock_posting", "--port", str(port), "--control-port", str(control_port)]
+    return [*module, *options]
 
 
 class MockPosting:
@@ -41,9 +47,8 @@ class MockPosting:
         """Returns when it answers. Raises: RuntimeError, if it ends instead, or is silent for 30 s."""
         self._session = requests.Session()
         self._session.trust_env = False  # no proxy stands between us
-        command = [sys.executable, "-m", "ops.mock_posting", "--port", str(self.port)]
-        command += ["--control-port", str(self.control_port), *self._options]
-        self.process = subprocess.Popen(command, cwd=_ROOT, stdout=subprocess.PIPE, text=True, start_new_session=True)
+        line = [sys.executable, *command(self.port, self.control_port, *self._options)]
+        self.process = subprocess.Popen(line, cwd=_ROOT, stdout=subprocess.PIPE, text=True, start_new_session=True)
         if not self._said_something(self.process):
             self.stop()
             raise RuntimeError("the mock posting service did not start; why not, it says on standard error")

@@ -7,11 +7,9 @@ import falcon
 import falcon.asgi
 import jiter
 
-from ops.mock_posting.checked import BadFaults, checked
 from ops.mock_posting.endpoints import detail_only
-from ops.mock_posting.faults import Faults
+from ops.mock_posting.faults import BadFaults, Faults, Script, checked
 from ops.mock_posting.port import CannotListen, Port
-from ops.mock_posting.script import Script
 from ops.mock_posting.service import PostingService
 
 
@@ -34,10 +32,10 @@ def create_control(service: PostingService, data: Port) -> falcon.asgi.App[Any, 
     app.add_error_handler(BadFaults, _bad_request)
     app.add_error_handler(CannotListen, _conflict)
     app.add_route("/faults", _Faults(service))
-    app.add_route("/script", _Scripts(service))
+    app.add_route("/script", _Script(service), suffix="all")
     app.add_route("/script/{row_id}", _Script(service))
-    app.add_route("/stats", _Statistics(service))
-    app.add_route("/moved", _Moved(data))
+    app.add_route("/stats", _Shown(service.statistics))
+    app.add_route("/moved", _Shown(data.moved.statistics))
     for name, action in {
         "down": data.close,
         "up": data.open,
@@ -69,30 +67,17 @@ class _Script:
         self._service.plan.script(row_id, checked(Script, await _json(request)))
         response.status = falcon.HTTP_204
 
-
-class _Scripts:
-    def __init__(self, service: PostingService) -> None:
-        self._service = service
-
-    async def on_delete(self, _request: falcon.asgi.Request, response: falcon.asgi.Response) -> None:
+    async def on_delete_all(self, _request: falcon.asgi.Request, response: falcon.asgi.Response) -> None:
         self._service.plan.forget_scripts()
         response.status = falcon.HTTP_204
 
 
-class _Statistics:
-    def __init__(self, service: PostingService) -> None:
-        self._service = service
+class _Shown:
+    def __init__(self, read: Callable[[], Any]) -> None:
+        self._read = read
 
     async def on_get(self, _request: falcon.asgi.Request, response: falcon.asgi.Response) -> None:
-        response.media = self._service.statistics()
-
-
-class _Moved:
-    def __init__(self, data: Port) -> None:
-        self._data = data
-
-    async def on_get(self, _request: falcon.asgi.Request, response: falcon.asgi.Response) -> None:
-        response.media = {"connections": self._data.moved.connections, "answers": self._data.moved.answers}
+        response.media = self._read()
 
 
 class _Action:

@@ -7,10 +7,8 @@ from typing import Any
 import falcon
 import falcon.asgi
 
-from ops.mock_posting.answer import Answer
-from ops.mock_posting.caller import Receive
-from ops.mock_posting.row import BadRow, dumps, read_row
-from ops.mock_posting.service import PostingService
+from ops.mock_posting.service import Answer, PostingService, Receive
+from ops.mock_posting.table import BadRow, dumps, read_row
 
 
 class Request(falcon.asgi.Request):

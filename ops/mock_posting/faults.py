@@ -1,19 +1,48 @@
-"""What goes wrong with which request: as scripted for its id, or by rate, repeatably."""
+"""What can go wrong with a request, and with which it does: as scripted for its id, or by rate, repeatably."""
 
 from collections import Counter
 from collections.abc import Iterator
 from hashlib import blake2b
-from typing import Annotated, Self, get_args
+from typing import Annotated, Any, Literal, Self, TypeVar, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from ops.mock_posting.script import GetFault, PostFault, Script
-
+PostFault = Literal[
+    "ok",
+    "fail_before",  # 500, nothing is written
+    "fail_after",  # written, then 500
+    "hang_write",  # written after hang_ms, whether the caller is still there or not, and answered only then
+    "hang_until_released",  # the same, but when the control port says so
+    "truncate",  # written, then an answer that breaks off
+    "reject",  # 400, nothing is written
+    "throttle",  # 429 with Retry-After, nothing is written
+    "unavailable",  # 503 with Retry-After, nothing is written
+    "page",  # 200 with a firewall's page, nothing is written
+    "decline",  # 201 with JSON that says no, nothing is written
+    "bare",  # written, then 201 without a body
+    "reject_after",  # written, then 400
+]
+GetFault = Literal[
+    "ok",
+    "fail",  # 500
+    "missing",  # 404, whatever the table holds
+    "hang",  # answered when the control port says so
+    "truncate",  # an answer that breaks off
+    "throttle",  # 429 with Retry-After
+    "unavailable",  # 503 with Retry-After
+    "other_json",  # 200 with JSON that is no row
+    "other_row",  # 200 with somebody else's row of equal content, if there is one of ours
+]
 #: Faults of a POST that have a rate, in the order in which a draw looks at them.
 POST_RATES: tuple[PostFault, ...] = get_args(PostFault)[1:]
 
 Rate = Annotated[float, Field(ge=0, le=1)]
 Milliseconds = Annotated[int, Field(ge=0, le=3_600_000)]
+Checked = TypeVar("Checked", bound=BaseModel)
+
+
+class BadFaults(ValueError):
+    """Names the field that is wrong and the fields there are."""
 
 
 class Faults(BaseModel):
@@ -62,6 +91,29 @@ class Faults(BaseModel):
         if self.hang_min_ms is None or self.hang_max_ms is None:
             return self.hang_ms, self.hang_ms
         return self.hang_min_ms, self.hang_max_ms
+
+
+class Script(BaseModel):
+    """Faults for the next POSTs and GETs of one id, one each; after the lists: ok."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    post: list[PostFault] = []
+    get: list[GetFault] = []
+
+
+def checked(model: type[Checked], value: Any) -> Checked:
+    """What comes from outside: taken, or refused in words. Raises: BadFaults."""
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        wrong = "; ".join(_sentence(one["loc"], one["msg"]) for one in error.errors())
+        raise BadFaults(f"{wrong} (known: {', '.join(model.model_fields)})") from None
+
+
+def parse_faults(text: str) -> Faults:
+    """`fail_before=0.1, latency_ms=100`. Raises: BadFaults."""
+    return checked(Faults, dict(part.strip().partition("=")[::2] for part in text.split(",") if part.strip()))
 
 
 class FaultPlan:
@@ -122,3 +174,9 @@ class FaultPlan:
         """From 0 to just under 1."""
         text = f"{self._seed}:{kind}:{number}:{row_id}".encode("utf-8", "surrogatepass")
         return (int.from_bytes(blake2b(text, digest_size=8).digest()) >> 11) / 2**53
+
+
+def _sentence(where: tuple[str | int, ...], message: str) -> str:
+    message = {"Extra inputs are not permitted": "unknown"}.get(message, message.removeprefix("Value error, "))
+    name = ".".join(map(str, where))
+    return f"{name}: {message}" if name else message

@@ -2,20 +2,49 @@
 
 import asyncio
 import os
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import falcon.asgi
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from ops.mock_posting.moved import Moved
+from ops.mock_posting.table import dumps
 
 _BACKLOG = 1024
 _TURN_S = 0.001
+_NOTHING = 404, dumps({"detail": "Transaction not found"})
+_CLOSING = 503, dumps({"detail": "not here any more"})
 
 
 class CannotListen(Exception):
     """Names the port, and says why not."""
+
+
+class Moved:
+    """Behind connections of before a move: an old server, on its way out. `answers`: how often it was asked."""
+
+    def __init__(self) -> None:
+        self.connections = self.answers = 0
+
+    def statistics(self) -> dict[str, int]:
+        """{connections: that were there at the move, answers}."""
+        return {"connections": self.connections, "answers": self.answers}
+
+    async def __call__(
+        self,
+        scope: dict[str, Any],
+        receive: Callable[[], Awaitable[dict[str, Any]]],
+        send: Callable[[dict[str, Any]], Awaitable[None]],
+    ) -> None:
+        """404 to a GET, 503 to all else."""
+        while (await receive()).get("more_body"):
+            pass
+        self.answers += 1
+        status, body = _NOTHING if scope["method"] == "GET" else _CLOSING
+        headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
 
 
 class Port:
@@ -60,7 +89,7 @@ class Port:
             return
         self._listening.close()
         for connection in list(self._state.connections):
-            connection.transport.abort()  # type: ignore[union-attr]
+            connection.transport.abort()
         self._listening = None
         while self._state.connections:
             await asyncio.sleep(_TURN_S)

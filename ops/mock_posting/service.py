@@ -1,17 +1,16 @@
 """The posting service itself: its table, and what goes wrong on the way to it."""
 
 import asyncio
-from collections.abc import Coroutine
-from typing import Any
+from collections import Counter
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from contextlib import ExitStack, suppress
+from typing import Any, NamedTuple
 
-from ops.mock_posting.answer import Answer
-from ops.mock_posting.caller import Receive, answer_or_gone
-from ops.mock_posting.faults import FaultPlan
-from ops.mock_posting.kept import Kept
-from ops.mock_posting.ledger import Ledger
-from ops.mock_posting.row import Row, dumps
-from ops.mock_posting.script import GetFault, PostFault
-from ops.mock_posting.traffic import Traffic
+from ops.mock_posting.faults import FaultPlan, GetFault, PostFault
+from ops.mock_posting.table import Kept, Ledger, Row, dumps
+
+#: ASGI's: the events of one request. The last says that the caller has gone.
+Receive = Callable[[], Awaitable[Mapping[str, Any]]]
 
 _HANG: frozenset[PostFault] = frozenset({"hang_write", "hang_until_released"})
 _WRITE: frozenset[PostFault] = _HANG | {"ok", "fail_after", "truncate", "bare", "reject_after"}
@@ -21,12 +20,22 @@ _DECLINED = b'{"status":"DECLINED","id":null}'
 _NO_ROW = b'{"error":"not found"}'
 
 
+class Answer(NamedTuple):
+    """`body`: JSON, or a page if `html`. `broken_off`: the connection is closed in the middle of it."""
+
+    status: int
+    body: bytes
+    retry_after_s: int | None = None
+    broken_off: bool = False
+    html: bool = False
+
+
 class PostingService:
     """POST and GET of rows. What a POST starts goes on without its caller, as a task of its own."""
 
     def __init__(self, plan: FaultPlan, kept: Kept | None = None) -> None:
         self.plan = plan
-        self.ledger, self._traffic = Ledger(kept), Traffic()
+        self.ledger, self._traffic = Ledger(kept), _Traffic()
         self._released = asyncio.Event()
         self._tasks: set[asyncio.Task[Answer]] = set()
         #: Those that write, and whose callers have gone or have nothing to hope for yet.
@@ -34,19 +43,17 @@ class PostingService:
 
     async def post(self, row: Row, receive: Receive) -> Answer | None:
         """None: the caller has gone, what is to be written will be."""
-        flight, fault = self._traffic.post(row.id), self.plan.for_post(row.id)
-        try:
+        fault = self.plan.for_post(row.id)
+        with self._traffic.post(row.id) as flight:
             if fault not in _HANG and not self.plan.faults.latency_ms:
                 return self._post_now(row, fault)
             task = self._start(self._post_later(row, fault, self._released))
             if fault in _HANG:
                 self._count_late(task)
-            answer = await answer_or_gone(task, receive, flight.end)
+            answer = await _answer_or_gone(task, receive, flight.close)
             if answer is None and fault in _WRITE and not task.done():
                 self._count_late(task)
             return answer
-        finally:
-            flight.end()
 
     async def get(self, row_id: str, receive: Receive) -> Answer | None:
         """None: the caller has gone."""
@@ -54,7 +61,7 @@ class PostingService:
         fault = self.plan.for_get(row_id)
         if fault != "hang" and not self.plan.faults.latency_ms:
             return self._get_now(row_id, fault)
-        return await answer_or_gone(self._start(self._get_later(row_id, fault, self._released)), receive)
+        return await _answer_or_gone(self._start(self._get_later(row_id, fault, self._released)), receive)
 
     async def pause(self) -> None:
         """The latency of every other call."""
@@ -75,7 +82,7 @@ class PostingService:
         for task in self._tasks:
             task.cancel()
         self._late.clear()
-        self.ledger, self._traffic = self.ledger.emptied(), Traffic()
+        self.ledger, self._traffic = self.ledger.emptied(), _Traffic()
         self.plan.clear()
 
     def statistics(self) -> dict[str, Any]:
@@ -152,5 +159,55 @@ class PostingService:
         task.add_done_callback(self._late.discard)
 
 
+async def _answer_or_gone(
+    answer: asyncio.Task[Answer], receive: Receive, when_gone: Callable[[], None] = lambda: None
+) -> Answer | None:
+    """The answer, or None as soon as the caller has gone; the task goes on. A task that was cancelled answers 500."""
+    watch = asyncio.create_task(_watch(receive, when_gone))
+    await asyncio.wait((answer, watch), return_when=asyncio.FIRST_COMPLETED)
+    if not answer.done():
+        return None
+    watch.cancel()
+    with suppress(asyncio.CancelledError):
+        await watch
+    return Answer(500, dumps({"detail": "reset"})) if answer.cancelled() else answer.result()
+
+
+async def _watch(receive: Receive, when_gone: Callable[[], None]) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+    when_gone()
+
+
 def _now() -> float:
     return asyncio.get_running_loop().time()
+
+
+class _Traffic:
+    """Counts requests, under way and in all; for POSTs also how many of one id were under way at once.
+
+    None at once is missed. One too many may be counted, if a caller goes away and posts again in the same millisecond:
+    which of its two connections is heard first is chance.
+    """
+
+    def __init__(self) -> None:
+        self.posts = self.gets = self.most_of_one_id = 0
+        self._in_flight: Counter[str] = Counter()
+
+    def post(self, row_id: str) -> ExitStack:
+        """A POST was read. Close it before the answer leaves, lest it meets the caller's next POST; twice is once."""
+        self.posts += 1
+        self._in_flight[row_id] += 1
+        self.most_of_one_id = max(self.most_of_one_id, self._in_flight[row_id])
+        flight = ExitStack()
+        flight.callback(self._end, row_id)
+        return flight
+
+    def in_flight(self) -> int:
+        """POSTs that were read and not answered, and whose callers are still there."""
+        return self._in_flight.total()
+
+    def _end(self, row_id: str) -> None:
+        self._in_flight[row_id] -= 1
+        if not self._in_flight[row_id]:
+            del self._in_flight[row_id]

@@ -12,9 +12,9 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
-from ops.drill.stand import ROOT, Stand
-from ops.mock_posting.checked import BadFaults, checked
-from ops.mock_posting.faults import Faults
+from ops.drill.stand import Stand
+from ops.mock_posting.faults import BadFaults, Faults, parse_faults
+from ops.stand import ROOT
 
 LOCUST = ROOT / ".venv-swarm/bin/locust"
 
@@ -26,8 +26,7 @@ def main() -> int:
     parser.add_argument("--faults", default="", help="of the posting service, such as fail_after=0.1,latency_ms=50")
     options, rest = parser.parse_known_args()
     try:
-        pairs = (pair.partition("=") for pair in options.faults.split(",") if pair)
-        faults = checked(Faults, {name: value for name, _, value in pairs})
+        faults = parse_faults(options.faults)
     except BadFaults as error:
         parser.error(f"--faults {options.faults}: {error}")
     if os.environ.get("TXN_SWARM_HOST") and faults != Faults():

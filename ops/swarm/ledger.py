@@ -30,19 +30,8 @@ def check(host: str, acknowledged: Sequence[str], environment: Mapping[str, str]
         return Ledger(len(acknowledged), skipped=True)
     if acknowledged:
         _wait_until_quiet(host)
-    found = _ask_for_each(host, acknowledged)
-    audit, why_not = _audit(environment, acknowledged)
-    return Ledger(
-        len(acknowledged),
-        completed=len(found["completed"]),
-        failed=len(found["failed"]),
-        lost=found["lost"],
-        unfinished=found["unfinished"],
-        unexplained=found["unexplained"],
-        unread=found["unread"],
-        audit=audit,
-        unaudited=why_not,
-    )
+    told = _ask_for_each(host, acknowledged)
+    return Ledger(len(acknowledged), told, *_audit(environment, acknowledged))
 
 
 def _wait_until_quiet(host: str) -> None:

@@ -1,6 +1,6 @@
 """Pass or fail, and every reason why: pure, from what was measured and what the ledger says."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +11,12 @@ ENOUGH = 0.95
 USER_PERIOD_MS = 1_000
 #: Ids shown in a sentence.
 SHOWN = 3
+
+OUTCOMES = {
+    0: "VERDICT: PASSED: every promise kept",
+    1: "VERDICT: FAILED",
+    2: "VERDICT: NOT SHOWN: nothing is known to be broken, and not everything was seen",
+}
 
 
 @dataclass(frozen=True)
@@ -34,18 +40,13 @@ class Load:
 class Ledger:
     """What became of what was acknowledged.
 
-    `acknowledged`: how many ids. By the API's answers to them: `lost` (not known), `unfinished`, `unexplained` (failed,
-    and no code says why), `unread` (no answer). `audit`: the certificate of `python -m txn audit --json`; `unaudited`:
-    why there is none; `skipped`: nobody looked, as was asked for.
+    `acknowledged`: how many ids. `told`: ids by what the API answers about them: `completed`, `failed`, `lost` (not
+    known), `unfinished`, `unexplained` (failed, and no code says why), `unread` (no answer). `audit`: the certificate
+    of `txn audit --json`; `unaudited`: why there is none; `skipped`: nobody looked, as was asked for.
     """
 
     acknowledged: int
-    completed: int = 0
-    failed: int = 0
-    lost: Sequence[str] = ()
-    unfinished: Sequence[str] = ()
-    unexplained: Sequence[str] = ()
-    unread: Sequence[str] = ()
+    told: Mapping[str, Sequence[str]] = field(default_factory=dict)
     audit: Mapping[str, Any] | None = None
     unaudited: str = ""
     skipped: bool = False
@@ -69,6 +70,26 @@ def judge(load: Load, ledger: Ledger) -> Verdict:
     return Verdict(_slow_or_failed(load) + _disowned(ledger) + _audited(ledger), _short(load) + _unchecked(ledger))
 
 
+def lines(load: Load, ledger: Ledger, verdict: Verdict) -> Iterator[str]:
+    """For people: what was seen, the outcome, and every reason for it."""
+    achieved = "not seen" if load.achieved is None else f"{load.achieved:.1f}/s"
+    yield f"  rate             {load.asked:g}/s asked for, {achieved} made"
+    yield f"  generator        late by {load.late_p99_ms:.0f} ms (p99): the submits' times have that in them"
+    yield f"  submits          {load.submits:,}, p99 {load.submit_p99_ms:.0f} ms (at most {SUBMIT_P99_MS} ms)"
+    yield f"  unexpected       {sum(load.failures.values()):,}"
+    yield f"  acknowledged     {ledger.acknowledged:,} new"
+    if ledger.skipped:
+        yield "  ledger           not looked at, as TXN_SWARM_LEDGER=skip says"
+    else:
+        completed, failed = (len(ledger.told.get(status, ())) for status in ("completed", "failed"))
+        yield f"  asked one by one {completed:,} completed, {failed:,} failed with a reason"
+    if ledger.audit is not None:
+        yield f"  audit            {ledger.audit['accepted']:,} accepted: {ledger.audit['conclusion']}"
+    yield ""
+    yield OUTCOMES[verdict.exit_code]
+    yield from (f"  - {reason}" for reason in verdict.broken + verdict.unproven)
+
+
 def _slow_or_failed(load: Load) -> list[str]:
     found = [f"{count:,} unexpected: {what}" for what, count in load.failures.items()]
     if load.submit_p99_ms > SUBMIT_P99_MS:
@@ -79,28 +100,23 @@ def _slow_or_failed(load: Load) -> list[str]:
 
 def _disowned(ledger: Ledger) -> list[str]:
     kinds = {
-        "acknowledged and LOST: the API does not know": ledger.lost,
-        "acknowledged and still unfinished:": ledger.unfinished,
-        "failed, and no code says why:": ledger.unexplained,
+        "lost": "acknowledged and LOST: the API does not know",
+        "unfinished": "acknowledged and still unfinished:",
+        "unexplained": "failed, and no code says why:",
     }
-    return [f"{len(ids):,} {what} {_some(ids)}" for what, ids in kinds.items() if ids]
+    return [f"{len(ids):,} {what} {_some(ids)}" for kind, what in kinds.items() if (ids := ledger.told.get(kind))]
 
 
 def _audited(ledger: Ledger) -> list[str]:
-    if ledger.audit is None:
+    if (audit := ledger.audit) is None:
         return []
-    counts, accepted = ledger.audit["counts"], ledger.audit["accepted"]
-    kinds = {
-        "missing": "LOST: completed, and the posting service does not have",
-        "doubled": "DOUBLED: the posting service has more than once",
-        "different": "with other content at the posting service:",
-        "posted_though_failed": "failed here as never posted, and there:",
-    }
-    listed = ledger.audit.get("findings", {})
-    found = [f"{counts[kind]:,} {what} {_some([finding['id'] for finding in listed.get(kind, [])])}"
-             for kind, what in kinds.items() if counts.get(kind)]  # fmt: skip
-    if accepted < ledger.acknowledged:
-        found.append(f"LOST: {ledger.acknowledged:,} were acknowledged, and the audit finds {accepted:,} records")
+    found = []
+    if audit["exit_code"] == 1:
+        kinds = [f"{kind}: {_some([one['id'] for one in listed])}" for kind, listed in audit["findings"].items()]
+        found.append(" ".join(["the audit:", audit["conclusion"], *kinds]))
+    if audit["accepted"] < ledger.acknowledged:
+        counts = f"{ledger.acknowledged:,} were acknowledged, and the audit finds {audit['accepted']:,} records"
+        found.append(f"LOST: {counts}")
     return found
 
 
@@ -122,13 +138,12 @@ def _short(load: Load) -> list[str]:
 def _unchecked(ledger: Ledger) -> list[str]:
     if ledger.skipped:
         return []
-    found = [f"{len(ledger.unread):,} could not be read back: {_some(ledger.unread)}"] if ledger.unread else []
+    unread = ledger.told.get("unread", ())
+    found = [f"{len(unread):,} could not be read back: {_some(unread)}"] if unread else []
     if ledger.audit is None:
         return [*found, f"THE LEDGER WAS NOT CHECKED: {ledger.unaudited}"]
-    if unanswered := ledger.audit["counts"].get("unanswered"):
-        found.append(f"the posting service did not answer the audit about {unanswered:,}")
-    if not ledger.audit["posting"]["list"]:
-        found.append("the posting service has no list, so a second row of an id cannot be seen")
+    if ledger.audit["exit_code"] == 2 or not ledger.audit["posting"]["list"]:
+        found.append(f"the audit: {ledger.audit['conclusion']}")
     return found
 
 

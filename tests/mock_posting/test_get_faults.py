@@ -4,7 +4,7 @@ import pytest
 import requests
 
 from ops.mock_posting.client import MockPosting
-from ops.mock_posting.script import GetFault
+from ops.mock_posting.faults import GetFault
 from tests.mock_posting.caller import Caller, row, until, until_stats
 
 

@@ -11,8 +11,7 @@ import pytest
 import requests
 
 from ops.mock_posting.client import MockPosting
-from ops.mock_posting.kept import CannotKeep, Kept
-from ops.mock_posting.row import read_row
+from ops.mock_posting.table import CannotKeep, Kept, read_row
 from ops.ports import free_port
 
 ROOT = Path(__file__).parents[2]

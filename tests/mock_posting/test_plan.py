@@ -3,9 +3,7 @@ from random import Random
 
 import pytest
 
-from ops.mock_posting.checked import BadFaults, checked
-from ops.mock_posting.faults import POST_RATES, FaultPlan, Faults
-from ops.mock_posting.script import Script
+from ops.mock_posting.faults import POST_RATES, BadFaults, FaultPlan, Faults, Script, checked
 
 EVERYTHING = Faults.model_validate(
     dict.fromkeys(POST_RATES, 0.08) | {"get_fail": 0.2, "get_stale": 0.3, "hang_min_ms": 100, "hang_max_ms": 900}

@@ -114,7 +114,7 @@ def until(true: Callable[[], object], what: str, seconds: float = PATIENCE_S) ->
 
 def make_run(folder: Path, *options: str, **settings: str) -> Foreground:
     """`make run`, with options for Python, in a folder that looks like this one, with data and ports of its own."""
-    for name in ("ops", "txn", "wsgi.py"):
+    for name in ("ops", "txn"):
         if not (folder / name).exists():
             (folder / name).symlink_to(ROOT / name)
     return Foreground([*options, "-m", "ops"], folder, **own_ports() | settings)

@@ -1,11 +1,16 @@
-import os
 import shutil
 import subprocess
 import sys
+import venv
 import zipfile
 from pathlib import Path
 
 import pytest
+
+from ops.stand import Stand
+from txn import __version__
+
+pytestmark = pytest.mark.timeout(400)
 
 ROOT = Path(__file__).parents[2]
 NEEDED = ["txn", "requirements", "pyproject.toml", "README.md", "LICENSE"]
@@ -17,7 +22,7 @@ def pip(*arguments: str, cwd: Path) -> None:
         cwd=cwd,
         text=True,
         capture_output=True,
-        timeout=100,
+        timeout=300,
         check=False,
     )
     assert done.returncode == 0, done.stderr
@@ -61,12 +66,25 @@ def test_the_package_asks_for_what_txn_needs(wheel: Path) -> None:
     assert asked == pins
 
 
-def test_installed_it_is_the_command_txn(wheel: Path, tmp_path: Path) -> None:
-    pip("install", "--no-deps", "--target", "installed", str(wheel), cwd=tmp_path)
-    environment = os.environ | {"PYTHONPATH": str(tmp_path / "installed"), "TXN_REDIS_URL": "redis://127.0.0.1:1/0"}
-    command = tmp_path / "installed/bin/txn"
-    done = subprocess.run(
-        [command, "status"], cwd=tmp_path, env=environment, text=True, capture_output=True, timeout=60, check=False
-    )
-    assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith("txn status: Redis cannot be reached")
+class Installed(Stand):
+    """API, workers and command line of an environment, far from the checkout."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.python, self.txn, self.cwd = str(folder / "venv/bin/python"), (str(folder / "venv/bin/txn"),), folder
+
+
+def test_in_an_empty_environment_api_worker_and_command_complete_a_transaction(wheel: Path, tmp_path: Path) -> None:
+    venv.create(tmp_path / "venv")
+    pip("--python", "venv/bin/python", "install", "--no-compile", str(wheel), cwd=tmp_path)
+    with Installed(tmp_path) as stand:
+        stand.start_api()
+        assert stand.health()["version"] == __version__
+        stand.start_worker(1, 8)
+        done = stand.command("submit", "100.50", "USD", "Payment", "--url", stand.url, "--wait")
+        assert (done.returncode, done.stdout.split()[1:]) == (0, ["completed"]), done.stderr + stand.logs()
+        assert [row["id"] for row in stand.mock.rows()] == [done.stdout.split()[0]]
+        assert stand.audit()["exit_code"] == 0
+        where = [stand.python, "-c", "import txn; print(txn.__file__)"]
+        file = subprocess.run(where, cwd=tmp_path, text=True, capture_output=True, check=True).stdout
+        assert Path(file).is_relative_to(tmp_path / "venv")

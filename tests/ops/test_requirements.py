@@ -74,3 +74,14 @@ def test_what_txn_imports_is_pinned_by_its_own_name() -> None:
     lines = [line for file in files for line in (ROOT / file).read_text().splitlines()]
     # pydantic asks for one version of its core, and no other.
     assert needed - {normal(line.partition("==")[0]) for line in lines} == {"pydantic-core"}
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "requirements").glob("*.txt")), ids=lambda path: path.name)
+def test_the_lock_has_every_release_that_is_named_with_its_hashes_and_no_index(path: Path) -> None:
+    locked = (ROOT / "requirements/lock" / path.name).read_text()
+    asked = re.findall(r"^([\w.-]+==[\w.]+)", path.read_text(), re.MULTILINE)
+    found = re.findall(r"^(\S+==\S+)(?: ;[^\\]*)? \\\n    --hash=sha256:", locked, re.MULTILINE)
+    assert asked
+    assert set(map(str.lower, asked)) <= set(found), "run `make lock`"
+    assert len(found) == len(re.findall(r"^\w", locked, re.MULTILINE)), "each has a hash"
+    assert "://" not in locked

@@ -4,27 +4,25 @@ from typing import Any
 
 import pytest
 
-from ops.swarm.report import lines
 from ops.swarm.stages import DRAIN_S, achieved, full_seconds, users_at
 from ops.swarm.traffic import Submission, wrong
-from ops.swarm.verdict import Ledger, Load, judge
+from ops.swarm.verdict import Ledger, Load, judge, lines
 from tests.ops.foreground import ROOT, Foreground
 
 WELL = Load(asked=300, achieved=299.5, submits=3, submit_p99_ms=100, failures={}, late_p99_ms=2)
-CLASSES = ["once", "missing", "doubled", "different", "posted_though_failed", "unanswered", "in_flight", "failed"]
 
 
-def certificate(accepted: int = 3, listed: bool = True, **counts: int) -> Mapping[str, Any]:
-    findings = {kind: [{"id": f"{kind}-{number}"} for number in range(count)] for kind, count in counts.items()}
+def certificate(code: int = 0, accepted: int = 3, listed: bool = True, **found: int) -> Mapping[str, Any]:
     return {
+        "exit_code": code,
+        "conclusion": "What follows.",
         "accepted": accepted,
-        "counts": dict.fromkeys(CLASSES, 0) | {"once": accepted - sum(counts.values())} | counts,
         "posting": {"list": listed},
-        "findings": findings,
+        "findings": {kind: [{"id": f"{kind}-{n}"} for n in range(count)] for kind, count in found.items()},
     }
 
 
-KEPT = Ledger(acknowledged=3, completed=3, audit=certificate())
+KEPT = Ledger(3, {"completed": ["a", "b", "c"]}, certificate())
 
 
 def test_all_well_is_exit_code_0_and_no_reason() -> None:
@@ -39,14 +37,15 @@ def test_all_well_is_exit_code_0_and_no_reason() -> None:
         ({"submit_p99_ms": 101}, {}, "p99 of submit is 101 ms, more than 100 ms"),
         ({"submit_p99_ms": 101, "late_p99_ms": 40}, {}, "(the generator itself was up to 40 ms late)"),
         ({"failures": {"POST submit: not 202 but 503": 4}}, {}, "4 unexpected: POST submit: not 202 but 503"),
-        ({}, {"lost": ["a", "b", "c", "d"]}, "4 acknowledged and LOST: the API does not know a, b, c, ..."),
-        ({}, {"unfinished": ["a"]}, "1 acknowledged and still unfinished: a"),
-        ({}, {"unexplained": ["a"]}, "1 failed, and no code says why: a"),
+        ({}, {"told": {"lost": ["a", "b", "c", "d"]}}, "4 acknowledged and LOST: the API does not know a, b, c, ..."),
+        ({}, {"told": {"unfinished": ["a"]}}, "1 acknowledged and still unfinished: a"),
+        ({}, {"told": {"unexplained": ["a"]}}, "1 failed, and no code says why: a"),
         ({}, {"audit": certificate(accepted=2)}, "LOST: 3 were acknowledged, and the audit finds 2 records"),
-        ({}, {"audit": certificate(missing=1)}, "1 LOST: completed, and the posting service does not have missing-0"),
-        ({}, {"audit": certificate(doubled=1)}, "1 DOUBLED: the posting service has more than once doubled-0"),
-        ({}, {"audit": certificate(different=1)}, "1 with other content at the posting service: different-0"),
-        ({}, {"audit": certificate(posted_though_failed=1)}, "1 failed here as never posted, and there: posted_"),
+        (
+            {},
+            {"audit": certificate(1, missing=4)},
+            "the audit: What follows. missing: missing-0, missing-1, ",
+        ),
     ],
 )
 def test_a_broken_promise_is_exit_code_1_and_says_which(
@@ -68,10 +67,10 @@ def test_a_broken_promise_is_exit_code_1_and_says_which(
         ({"achieved": None}, {}, "too short to see its full rate"),
         ({"cut_short": True, "achieved": 1.0}, {}, "the run was stopped before its end"),
         ({"submits": 0}, {}, "nothing was submitted"),
-        ({}, {"unread": ["a"]}, "1 could not be read back: a"),
+        ({}, {"told": {"unread": ["a"]}}, "1 could not be read back: a"),
         ({}, {"audit": None, "unaudited": "set X"}, "THE LEDGER WAS NOT CHECKED: set X"),
-        ({}, {"audit": certificate(unanswered=1)}, "the posting service did not answer the audit about 1"),
-        ({}, {"audit": certificate(listed=False)}, "a second row of an id cannot be seen"),
+        ({}, {"audit": certificate(2)}, "the audit: What follows."),
+        ({}, {"audit": certificate(listed=False)}, "the audit: What follows."),
     ],
 )
 def test_what_was_not_shown_is_exit_code_2_and_says_why(
@@ -90,7 +89,7 @@ def test_users_who_wait_longer_than_their_second_are_not_blamed_on_the_generator
 
 
 def test_a_broken_promise_outweighs_what_was_not_shown_and_both_are_told() -> None:
-    verdict = judge(replace(WELL, achieved=1.0), replace(KEPT, audit=certificate(doubled=1)))
+    verdict = judge(replace(WELL, achieved=1.0), replace(KEPT, audit=certificate(1)))
     assert (verdict.exit_code, len(verdict.broken), len(verdict.unproven)) == (1, 1, 1)
 
 

@@ -1,18 +1,15 @@
 """Many transactions that have failed, and somebody at the admin site who replays all of them."""
 
-import json
 import os
 import re
 import signal
-import subprocess
-import sys
 from collections import Counter
 from typing import Any
 
 import requests
 
 from tests.parts import BODY
-from tests.system.stack import ROOT, Stack
+from tests.system.stack import Stack
 from txn.model.submission import parse_submission
 from txn.password_hash import hash_password
 
@@ -89,15 +86,14 @@ def run_of(stack: Stack, run: str) -> dict[str, Any]:
 
 def kill_the_api_process(stack: Stack) -> None:
     """kill -9 of the processes that answer; gunicorn makes new ones."""
-    assert stack.api is not None
-    for child in stack.api.children():
+    for child in stack.processes["api"].children():
         os.kill(child.pid, signal.SIGKILL)
 
 
 def kill_whoever_moves(stack: Stack, run: str) -> None:
     """kill -9 of the worker that has the run's lease, and of its master."""
     pid = int(re.split("[:#]", run_of(stack, run)["owner"])[1])
-    [worker] = [one for one in stack._workers if one.popen and pid in [child.pid for child in one.children()]]
+    [worker] = [one for one in stack.workers if pid in [child.pid for child in one.children()]]
     worker.kill()
 
 
@@ -114,10 +110,7 @@ def check_replayed_once(stack: Stack, names: list[str]) -> None:
 
 
 def audit(stack: Stack) -> dict[str, Any]:
-    """`python -m txn audit`: its certificate. It ends with 0 only if nothing is missing, doubled or different."""
-    command = [sys.executable, "-m", "txn", "audit", "--json"]
-    environment = stack._environment(stack.redis_server.port)
-    ended = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=300)
-    assert ended.returncode == 0, ended.stdout + ended.stderr
-    found: dict[str, Any] = json.loads(ended.stdout)
+    """The certificate; nothing is missing, doubled or different."""
+    found = stack.audit()
+    assert found["exit_code"] == 0, found
     return found

@@ -32,7 +32,7 @@ def events(stack: Stack, process: str) -> list[str]:
 def test_every_line_is_json_and_none_is_about_a_message_that_went_well(stack: Stack) -> None:
     stack.start_worker()
     ready = "Worker process is ready for action."
-    stack.until(lambda: events(stack, "worker0").count(ready) == stack.processes, "both processes have begun")
+    stack.until(lambda: events(stack, "worker0").count(ready) == stack.workers_each, "both processes have begun")
     before = len(lines(stack, "worker0")), len(lines(stack, "api"))
     stack.submit_many(100)
     stack.until_quiet()

@@ -5,54 +5,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import redis
 
+from ops.drill.stand import Movable
 from ops.ports import free_port
-from ops.redis_server import RedisServer
-from tests.proxy import CuttingProxy
 from tests.system.stack import Stack
 
 pytestmark = pytest.mark.timeout(180)
 RECOVERY_S = 10.0  # two on a machine that does nothing else
 
 
-class MovingStack(Stack):
-    """The stack, with its Redis behind a name. `second` is a replica of the first one, until `fail_over`."""
-
-    def __init__(self, folder: Path, replica_read_only: str = "yes") -> None:
-        super().__init__(folder)
-        self.redis_server = RedisServer(
-            self.redis_server.port, folder / "redis", replica_read_only=replica_read_only, repl_diskless_sync_delay="0"
-        )
-        self.second = RedisServer(free_port(), folder / "second")
-        self.name = CuttingProxy(self.redis_server.port)
-        self.worker_redis_port = self.name.port
-
-    def __exit__(self, *exc_info: object) -> None:
-        super().__exit__(*exc_info)
-        self.name.__exit__()
-        self.second.kill()
-
-    def _environment(self, redis_port: int) -> dict[str, str]:
-        return super()._environment(self.name.port)
-
-    def fail_over(self) -> None:
-        """To a replica that has everything: what is tested is the move, not the loss."""
-        self.second.start()
-        promoted = redis.Redis(port=self.second.port)
-        promoted.replicaof("127.0.0.1", str(self.redis_server.port))
-        self.until(lambda: promoted.info("replication")["master_link_status"] == "up", "the replica is in step")
-        self.client.client_pause(5_000, all=False)
-        self.until(lambda: self._behind(promoted) == 0, "the replica has everything")
-        promoted.execute_command("REPLICAOF", "NO", "ONE")
-        self.name.lead_to(self.second.port)
-        self.client.execute_command("REPLICAOF", "127.0.0.1", str(self.second.port))
-        self.client.client_unpause()
-        self.client, self.demoted = promoted, self.client
-
-    def _behind(self, replica: redis.Redis) -> int:
-        ahead, behind = self.client.info("replication"), replica.info("replication")
-        return int(ahead["master_repl_offset"] - behind["slave_repl_offset"])
+class MovingStack(Movable, Stack):
+    """The stack, with its Redis behind a name."""
 
     def said(self, process: str) -> list[dict[str, Any]]:
         texts = (self.folder / f"{process}.log").read_text().splitlines()
@@ -61,14 +24,14 @@ class MovingStack(Stack):
 
 @pytest.fixture
 def stack(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[MovingStack]:
-    with MovingStack(tmp_path, getattr(request, "param", "yes")) as found:
+    with MovingStack(tmp_path, replica_read_only=getattr(request, "param", "yes")) as found:
         yield found
 
 
 def beats(stack: MovingStack) -> Callable[[], bool]:
     """Whether every worker process has sent the promoted server a heartbeat since now."""
     since_ms = time.time() * 1000
-    return lambda: stack.client.zcount("txn:dramatiq:__heartbeats__", since_ms, "inf") == stack.processes
+    return lambda: stack.client.zcount("txn:dramatiq:__heartbeats__", since_ms, "inf") == stack.workers_each
 
 
 def test_when_redis_moves_submits_and_deliveries_go_on_within_two_seconds(stack: MovingStack) -> None:
@@ -89,7 +52,7 @@ def test_an_idle_worker_follows_and_says_what_it_has_met(stack: MovingStack) -> 
     stack.fail_over()
     assert stack.until(beats(stack), "every process is at the new server") < RECOVERY_S
     met = [line for line in stack.said("worker0") if line["event"].startswith("Redis takes no writes")]
-    assert len(met) == stack.processes
+    assert len(met) == stack.workers_each
     assert all("replica" in line["detail"] for line in met)
 
 

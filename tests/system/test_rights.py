@@ -1,16 +1,10 @@
-import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-import redis
 import requests
 
-from tests.system.stack import ROOT, Stack
+from tests.system.stack import Stack
 
 #: What is taken away, of commands and of keys.
 TAKEN = ["-zadd", "-set", "-hset", "-rpush", "-hincrby", "-expire", "due", "p:*", "dramatiq:*"]
@@ -20,12 +14,12 @@ KEYS = ("t:*", "p:*", "due", "count", "minute:*", "posting", "timings", "dramati
 class Limited(Stack):
     """The API logs in to Redis as a user of its own."""
 
-    def _environment(self, redis_port: int) -> dict[str, str]:
-        return super()._environment(redis_port) | {"TXN_REDIS_URL": f"redis://app:s3cret@127.0.0.1:{redis_port}/0"}
+    def environment(self) -> dict[str, str]:
+        return super().environment() | {"TXN_REDIS_URL": f"redis://app:s3cret@127.0.0.1:{self.redis_port}/0"}
 
-    def start(self) -> None:
-        with redis.Redis(port=self.redis_server.port) as client:
-            client.execute_command("ACL", "SETUSER", "app", "on", ">s3cret", "~txn:*", "+@all")
+    def _begin(self) -> None:
+        self.allow("on", ">s3cret", "~txn:*", "+@all")
+        super()._begin()
 
     def allow(self, *rules: str) -> None:
         self.client.execute_command("ACL", "SETUSER", "app", *rules)
@@ -34,24 +28,10 @@ class Limited(Stack):
         answer = requests.get(f"{self.url}{path}", timeout=5)
         return answer.status_code, answer.text
 
-    def audit(self) -> tuple[int, dict[str, Any]]:
-        done = subprocess.run(
-            [sys.executable, "-m", "txn", "audit", "--json"],
-            env=os.environ | self._environment(self.redis_server.port),
-            cwd=ROOT,
-            capture_output=True,
-            check=False,
-        )
-        return done.returncode, json.loads(done.stdout)
-
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Limited]:
-    stack = Limited(tmp_path_factory.mktemp("rights"), processes=1)
-    stack.redis_server.start()
-    stack.start()
-    stack.redis_server.start = lambda: stack.redis_server  # type: ignore[method-assign]  # it runs already
-    with stack:
+    with Limited(tmp_path_factory.mktemp("rights"), processes=1) as stack:
         stack.start_worker()
         yield stack
 
@@ -82,8 +62,8 @@ def test_what_the_user_may_not_do_is_named_and_nothing_is_acknowledged_and_lost(
     stack.until(lambda: stack.ask("/readyz")[0] == 200, "it is ready again")
     stack.until_quiet()
     stack.check_ledger(told)
-    code, certificate = stack.audit()
-    assert (code, certificate["flaws"]) == (0, [])
+    certificate = stack.audit()
+    assert (certificate["exit_code"], certificate["flaws"]) == (0, [])
     counts = {key: int(value) for key, value in stack.client.hgetall("txn:count").items()}
     assert counts[b"accepted"] == counts[b"completed"] == len(stack.client.keys("txn:t:*"))
 
@@ -100,8 +80,8 @@ def test_what_an_older_version_left_half_stored_is_found_named_and_put_back(stac
     name = stack.submit("half-stored")
     stack.until_quiet()
     stack.client.hset(f"txn:t:{name}", "status", "pending")
-    code, certificate = stack.audit()
+    certificate = stack.audit()
     mended = int(stack.client.hget("txn:count", "mended") or 0)
-    assert (code == 1 and {"what": "not_due", "name": name} in certificate["flaws"]) or mended
+    assert (certificate["exit_code"] == 1 and {"what": "not_due", "name": name} in certificate["flaws"]) or mended
     stack.until(lambda: stack.status(name)["status"] == "completed", "it is delivered")
     stack.check_ledger([name])

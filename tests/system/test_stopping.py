@@ -29,7 +29,7 @@ def stopping(stack: Stack, waiting: int) -> tuple[Process, Process, bytes, list[
     """A worker whose threads all hang, which has taken `waiting` more and is told to end; another one; all ids."""
     stack.mock.faults(hang_until_released=1.0)
     first = stack.start_worker()
-    [name] = stack._heartbeats()
+    [name] = stack.heartbeats()
     hanging = stack.submit_many(THREADS, "hanging")
     stack.until(lambda: stack.mock.stats()["in_flight"] == THREADS, "every thread hangs")
     stack.mock.faults()

@@ -117,7 +117,7 @@ def test_deleting_every_key_of_the_broker_and_the_script_cache_loses_nothing(sta
 
 def test_a_fetch_whose_reply_is_lost_while_the_worker_lives_on_loses_nothing(stack: Stack) -> None:
     with CuttingProxy(stack.redis_server.port) as proxy:
-        stack.worker_redis_port = proxy.port
+        stack.redis_port = proxy.port
         stack.start_worker(processes=1)
         proxy.cut_answers(b"deliver.msgs")
         accepted = [stack.submit(f"key-{number}") for number in range(5)]

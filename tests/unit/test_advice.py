@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ops import run
+from ops import stand
 from txn import advice
 from txn.doctor import clocks, redis, workers
 from txn.operate import bulk_runner as bulk
@@ -29,7 +29,7 @@ def read(path: str) -> str:
 
 def test_readme_and_make_run_start_as_many_threads_as_txn_advises() -> None:
     assert advice.START_WORKERS in read("README.md")
-    assert (run.WORKERS, run.THREADS) == (advice.PROCESSES, advice.THREADS)
+    assert (stand.WORKERS, stand.THREADS) == (advice.PROCESSES, advice.THREADS)
     assert f"Two worker processes with {advice.THREADS} threads" in read("docs/performance.md")
 
 

@@ -34,7 +34,7 @@ def configure(level: str, style: Literal["auto", "json", "text"]) -> None:
 
 
 def config(level: str, style: Literal["auto", "json", "text"]) -> dict[str, Any]:
-    """For `logging.config.dictConfig`; gunicorn's master process uses it too (ops/gunicorn.conf.py)."""
+    """For `logging.config.dictConfig`; gunicorn's master process uses it too (txn/gunicorn_conf.py)."""
     return {
         "version": 1,
         "disable_existing_loggers": False,

@@ -1,19 +1,23 @@
 import asyncio
 import contextlib
 import json
+import re
 import socket
 import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 
 import pytest
 
-from bench.load import Load
-from bench.stand import ROOT
+from ops.load import CONNECTIONS, Load
+from ops.stand import ROOT
 
 ANSWER = b"HTTP/1.1 202 Accepted\r\ncontent-length: 2\r\n\r\n{}"
+REFUSAL = b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 2\r\n\r\n{}"
+KEY = re.compile(rb"Idempotency-Key: (\S+)")
 
 
 class Server:
@@ -26,6 +30,8 @@ class Server:
         self._stalled_until = 0.0
         self._lock = threading.Lock()
         self.answered = 0
+        self.closes_first = 0
+        self.sent = Counter[bytes]()
         threading.Thread(target=self._accept, daemon=True).start()
 
     def close(self) -> None:
@@ -37,6 +43,10 @@ class Server:
                 client, _ = self._listener.accept()
             except OSError:
                 return
+            if self.closes_first:
+                self.closes_first -= 1
+                client.close()
+                continue
             threading.Thread(target=self._serve, args=(client,), daemon=True).start()
 
     def _serve(self, client: socket.socket) -> None:
@@ -74,8 +84,60 @@ def test_a_stall_is_charged_to_all_that_were_due_meanwhile() -> None:
     assert sum(1 for latency in load.latencies_ms if latency > 100) > 400
 
 
+class Closing(Server):
+    """Takes every submit and gives no answer."""
+
+    def _serve(self, client: socket.socket) -> None:
+        client.recv(65536)
+        client.close()
+
+
+class Unkind(Server):
+    """Refuses the first submit of each key, gives the second no answer, and acknowledges the third with its key."""
+
+    def _serve(self, client: socket.socket) -> None:
+        with client:
+            while request := client.recv(65536):
+                key = KEY.findall(request)[0]
+                with self._lock:
+                    self.sent[key] += 1
+                if self.sent[key] == 1:
+                    client.sendall(REFUSAL)
+                elif self.sent[key] == 2:
+                    return
+                else:
+                    body = json.dumps({"transactionId": key.decode()}).encode()
+                    client.sendall(b"HTTP/1.1 202 Accepted\r\ncontent-length: %d\r\n\r\n%s" % (len(body), body))
+
+
+def test_with_a_name_each_submit_is_repeated_with_its_key_until_it_is_acknowledged() -> None:
+    server = Unkind()
+    load = Load(server.url, 200, 1, name="n")
+    load.start()
+    load.join()
+    server.close()
+    assert sorted(load.accepted) == sorted(f"n-{number}" for number in range(200))
+    assert load.statuses == {"503": 200, "lost": 200, "202": 200}
+    assert (len(load.latencies_ms), load.errors) == (200, [])
+
+
+def test_without_a_name_what_has_no_answer_is_counted_and_not_repeated() -> None:
+    server = Closing()
+    load = Load(server.url, 200, 1)
+    asyncio.run(load.run())
+    server.close()
+    assert load.statuses == {"lost": 200}
+
+
+def test_connections_that_the_server_closes_are_opened_again(server: Server) -> None:
+    load = Load(server.url, 500, 1)
+    server.closes_first = CONNECTIONS
+    asyncio.run(load.run())
+    assert load.statuses == {"202": 500}
+
+
 def test_the_command_prints_one_json_object(server: Server) -> None:
-    command = [sys.executable, "-m", "bench.load", server.url, "100", "0.5"]
+    command = [sys.executable, "-m", "ops.load", server.url, "100", "0.5"]
     figures = json.loads(subprocess.run(command, cwd=ROOT, capture_output=True, check=True).stdout)
     assert figures["statuses"] == {"202": 50}
     assert 0 < figures["p50_ms"] <= figures["p99_ms"] <= figures["p99_9_ms"] <= figures["max_ms"]
