@@ -16,7 +16,7 @@ FORMAT = 1
 #: Findings listed per class; all are counted.
 LISTED = 1000
 
-#: What bounds the promise: see docs/delivery.md.
+#: What bounds the promise: see docs/how/delivery.md.
 _BOUNDS = ("posting_timeout_ms", "margin_ms", "lease_ms", "doubt_window_ms", "answer_is_final", "verify")
 
 

@@ -1,4 +1,4 @@
-"""One delivery: claim, GET, last check, POST, settle. Design and reasons: docs/delivery.md.
+"""One delivery: claim, GET, last check, POST, settle. Design and reasons: docs/how/delivery.md.
 
 Knows neither Falcon nor Dramatiq. Whatever happens here, at any line, the due index will look at the transaction again.
 """

@@ -96,7 +96,9 @@ def _room(about: Mapping[str, Any]) -> Iterator[Finding]:
 
 def _copies(about: Mapping[str, Any]) -> Iterator[Finding]:
     if replicas := int(about.get("connected_slaves", 0)):
-        do = "a failover to one of them can lose what was acknowledged: read docs/guarantees.md before you automate it"
+        do = (
+            "a failover to one of them can lose what was acknowledged: read docs/how/guarantees.md before automating it"
+        )
         yield Finding("redis replicas", Level.NOTE, f"{replicas} asynchronous", do)
 
 
