@@ -43,7 +43,7 @@ test-pythons: ## `make test` on every Python from 3.11 on that is installed; PYT
 drill: $(VENV)/test.stamp $(VENV)/dashboard.stamp ## the real processes under load, struck by everything that can happen, then audited
 	$(PY) -m ops.drill $(ARGS)
 
-swarm: $(VENV)/local.stamp .venv-swarm/swarm.stamp ## users on locust, 300 requests/s for 60 s, then a verdict; README: "Load it yourself"
+swarm: $(VENV)/local.stamp .venv-swarm/swarm.stamp ## users on locust, 300 requests/s for 60 s, then a verdict; docs/use/run.md
 	@$(PY) -m ops.swarm $(ARGS)
 
 bench: $(VENV)/local.stamp ## how fast all of it is on this machine, in 25 minutes; ARGS=--quick for a look, ARGS="whole idle" for a part

@@ -28,8 +28,8 @@ def read(path: str) -> str:
     return " ".join((ROOT / path).read_text().split())
 
 
-def test_readme_and_make_run_start_as_many_threads_as_txn_advises() -> None:
-    assert advice.START_WORKERS in read("README.md")
+def test_the_docs_and_make_run_start_as_many_threads_as_txn_advises() -> None:
+    assert advice.START_WORKERS in read("docs/use/run.md")
     assert (run.WORKERS, run.THREADS) == (advice.PROCESSES, advice.THREADS)
     assert f"Two worker processes with {advice.THREADS} threads" in read("docs/how/performance.md")
 

@@ -61,7 +61,7 @@ def strangers(environment: Mapping[str, str]) -> Iterator[Finding]:
     """Variables that look like settings and are none. What they are set to is not shown."""
     known = {f"TXN_{name.upper()}" for name in Settings.model_fields} | {"TXN_PORT"}  # where `txn submit` looks
     if names := sorted(name for name in environment if name.startswith("TXN_") and name not in known):
-        do = "nothing reads them here: README.md lists the settings"
+        do = "nothing reads them here: docs/use/settings.md lists the settings"
         yield Finding("settings", Level.NOTE, f"no settings: {', '.join(names)}", do)
     for sentence in not_read(environment):
         yield Finding("settings", Level.WARN, sentence, "set it, if it is meant; leave it, if it is for other software")
