@@ -29,6 +29,25 @@ def test_every_link_leads_somewhere(page: Path) -> None:
     assert list(broken_links(page)) == []
 
 
+def strangers(text: str) -> Iterator[str]:
+    """Files that are named and not there, and names that are not in the file beside which they stand."""
+    for path, name in re.findall(r"`((?:txn|tests|ops|bench)/[\w/.-]+)`(?:, `(?!\w+\.py)([\w.]+)`)?", text):
+        found = ROOT / path if (ROOT / path).exists() else (ROOT / path).with_suffix(".py")
+        if not found.exists():
+            yield path
+        elif name and found.is_file() and (missing := missing_parts(name, found.read_text())):
+            yield f"{path}: {missing}"
+
+
+def missing_parts(name: str, source: str) -> list[str]:
+    return [part for part in name.split(".") if not re.search(rf"\b(class|def|function) {part}\b", source)]
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page.name != "CHANGELOG.md"], ids=lambda page: page.name)
+def test_every_file_and_name_that_is_mentioned_is_there(page: Path) -> None:
+    assert list(strangers(page.read_text())) == []
+
+
 def test_every_page_is_linked_from_another() -> None:
     linked = {
         (page.parent / link.partition("#")[0]).resolve()
@@ -36,6 +55,11 @@ def test_every_page_is_linked_from_another() -> None:
         for link in re.findall(r"\]\(([^)\s]+\.md[^)\s]*)\)", page.read_text())
     }
     assert [page for page in PAGES if page not in linked and page.name != "README.md"] == []
+
+
+def test_a_name_that_is_not_there_is_found() -> None:
+    text = "`txn/clock.py`, `boot_ms` `txn/clock.py`, `Clock.tick` `txn/nowhere.py` `txn/clock`"
+    assert list(strangers(text)) == ["txn/clock.py: ['Clock', 'tick']", "txn/nowhere.py"]
 
 
 def test_a_broken_link_is_found(tmp_path: Path) -> None:
