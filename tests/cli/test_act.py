@@ -213,7 +213,7 @@ def test_a_process_that_is_killed_while_it_looks_on_changes_nothing_for_the_run(
         (("replay", "a", "--all"), "not both"),
         (("replay", "a", "--code", "rejected"), "go with --all"),
         (("replay", "not an id"), "id"),
-        (("discard", "a", "--why", "  "), "say why"),
+        (("discard", "a", "--why", "  "), "give a reason"),
         (("discard", "a"), "--why"),
         (("replay", "a", "--as", "x" * 65), "a name has 1 to 64"),
     ],

@@ -57,7 +57,7 @@ class Operations:
     def _operate(self, what: Action, ids: Sequence[str], who: str, why: str) -> Done:
         why, ids = checked_why(what, why), list(dict.fromkeys(ids))
         if not 0 < len(ids) <= MAX_IDS:
-            raise Invalid("ids", f"select 1 to {MAX_IDS} transactions, not {len(ids)}: for more, take all that match")
+            raise Invalid("ids", f"select 1 to {MAX_IDS} transactions, not {len(ids)}: for more, use “all that match”")
         verdicts = self._store.operate(what, ids, history_line(what, who, why), who, why)
         by_verdict = [
             [name for name, found in zip(ids, verdicts, strict=True) if found == verdict]
@@ -73,7 +73,7 @@ def checked_why(what: Action, why: str) -> str:
     """The reason, in one line. Raises: Invalid."""
     why = " ".join(why.split())
     if what is Action.DISCARD and not why:
-        raise Invalid("why", "say why: whoever asks later for a discarded transaction will find only this")
+        raise Invalid("why", "give a reason: it is kept with the discarded transaction, for whoever asks later")
     if len(why) > MAX_WHY:
         raise Invalid("why", f"the reason is too long: at most {MAX_WHY} characters")
     return why

@@ -66,7 +66,7 @@ def at_risk(durability: DurabilityMonitor) -> Iterator[Finding]:
     if latest.level == "lossy":
         yield Finding("bad", "Transactions are accepted that Redis can lose", latest.problem)
     else:
-        yield Finding("bad", "Transactions are accepted, and whether Redis can lose them is not known", latest.problem)
+        yield Finding("bad", "Transactions are accepted; whether Redis can lose them is not known", latest.problem)
 
 
 def _durability(look: Look) -> Iterator[Finding]:
@@ -80,7 +80,7 @@ def _durability(look: Look) -> Iterator[Finding]:
 
 def _workers(statistics: Statistics, beat_ms: int | None) -> Iterator[Finding]:
     if not statistics.workers:
-        hint = f"start one: {START_WORKERS}. Nothing is lost meanwhile, nothing is delivered either"
+        hint = f"start one: {START_WORKERS}. Until then nothing is delivered, and nothing is lost"
         yield Finding("bad", "No worker is alive", hint, beat_ms, "/admin/queues", "Workers")
 
 
@@ -91,14 +91,14 @@ def _posting(statistics: Statistics) -> Iterator[Finding]:
     elif statistics.posting_refuses:
         yield Finding("bad", "The posting service takes no POSTs", statistics.outage_reason, statistics.refused_ms)
     elif away := statistics.counts.get("sent_away", 0):
-        what = f"{away:,} transaction{'s are' if away > 1 else ' is'} not let in by the posting service, and others are"
-        yield Finding("warn", what, f"{statistics.outage_reason}; attempts are used up, then it is rejected")
+        what = f"{away:,} transaction{'s are' if away > 1 else ' is'} not let in by the posting service; others are"
+        yield Finding("warn", what, f"{statistics.outage_reason}; they fail when their attempts are used up")
 
 
 def _waiting(statistics: Statistics) -> Iterator[Finding]:
     waiting_ms = statistics.oldest_waiting_ms
     if waiting_ms > MAX_WAITING_MS:
-        hint = f"the oldest for {waiting_ms // 1000} s; the workers do not keep up"
+        hint = f"the oldest has waited for {waiting_ms // 1000} s; the workers do not keep up"
         since_ms = statistics.now_ms - waiting_ms
         yield Finding("bad", "Transactions wait too long", hint, since_ms, "/admin/queues")
 
@@ -112,12 +112,12 @@ def _errors(look: Look) -> Iterator[Finding]:
         if minute.attempts and minute.error_rate < HIGH_ERROR_RATE:
             break
         since_ms = minute.start_ms if minute.attempts else since_ms
-    hint = "they are repeated by themselves until they succeed or their attempts are used up"
+    hint = "they are repeated automatically until they succeed or their attempts are used up"
     yield Finding("warn", f"{recent.error_rate:.0%} of the attempts fail", hint, since_ms)
 
 
 def _failed(look: Look) -> Iterator[Finding]:
     if dead := look.statistics.counts.get("dead", 0):
         what = f"{dead:,} failed transaction{'s wait' if dead > 1 else ' waits'} for a decision"
-        hint = "replay what may go on its way again, discard what must not"
+        hint = "replay those that can be sent again; discard those that must not be"
         yield Finding("warn", what, hint, look.marks.first_failed_ms, "/admin/failed", "Show them")

@@ -95,7 +95,7 @@ _MEANINGS = {
     "undecided": "the posting service does not answer for this id. A person must decide.",
     "crashed_worker": "three workers did not come back from delivering it. A person must decide.",
     "posted": "the POST was answered with 200 or 201, and the id",
-    "verified": "the POST's answer proved nothing, the GET after it found the transaction",
+    "verified": "the POST's answer did not prove it; the GET after it found the transaction",
     "found": "the GET before a POST found it",
 }
 
