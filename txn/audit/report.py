@@ -79,11 +79,11 @@ def conclusion(report: Report) -> str:
     if report.broken:
         return f"{report.broken:,} of {report.accepted:,} are not as promised."
     if report.strayed:
-        return f"{len(report.strayed):,} times the records and what is said of them differed: see above."
+        return f"{len(report.strayed):,} index entries or counters did not agree with the records: see above."
     if report.left_out:
         return _incomplete(report)
     if unanswered := report.counts[Verdict.UNANSWERED]:
-        return f"About {unanswered:,} of {report.accepted:,} nothing can be said: audit again."
+        return f"Nothing can be said about {unanswered:,} of {report.accepted:,}: audit again."
     if report.listed is None:
         return "Nothing is missing or different. Doubles could not be seen."
     if report.only_by_get:

@@ -22,15 +22,16 @@ from txn.readers.dead_letters import Letter
 Code = Annotated[
     str,
     typer.Option(
-        "--code", metavar="CODE", help="Why they failed: rejected, exhausted, conflict, undecided, crashed_worker."
+        "--code", metavar="CODE", help="Only this error code: rejected, exhausted, conflict, undecided, crashed_worker."
     ),
 ]
 Since = Annotated[
-    str, typer.Option("--since", metavar="TIME", help="Failed since then: 2026-11-23T18:15 (UTC), or 30m, 2h, 7d ago.")
+    str,
+    typer.Option("--since", metavar="TIME", help="Failed since this time: 2026-11-23T18:15 (UTC), or 30m, 2h, 7d ago."),
 ]
 Until = Annotated[str, typer.Option("--until", metavar="TIME", help="Failed until then.")]
-Currency = Annotated[str, typer.Option("--currency", metavar="CUR", help="USD, say.")]
-Text_ = Annotated[str, typer.Option("--text", metavar="TEXT", help="A part of the error, in any case.")]
+Currency = Annotated[str, typer.Option("--currency", metavar="CUR", help="For example USD.")]
+Text_ = Annotated[str, typer.Option("--text", metavar="TEXT", help="A part of the error text, in upper or lower case.")]
 
 _AGO = re.compile(r"(\d{1,6})([mhd])")
 _UNITS_MS = {"m": 60_000, "h": 3_600_000, "d": 86_400_000}
