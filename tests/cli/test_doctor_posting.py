@@ -43,7 +43,7 @@ def echoed(path: str) -> bytes:
         (lambda *_: (302, {"Location": "/login"}, b""), "answered 302"),
         (lambda *_: (301, {"Location": "https://b/"}, b"{}"), "answered 301"),
         (lambda *_: (401, {}, b"{}"), "answered 401"),
-        (lambda *_: (200, {}, b'{"id": "any"}'), "another id's row"),
+        (lambda *_: (200, {}, b'{"id": "any"}'), "the row of another id"),
         (lambda _, path, __: (200, {}, echoed(path)), "an id that nobody has posted is found"),
     ],
 )

@@ -55,7 +55,7 @@ def audit(
 ) -> None:
     """Compare every accepted transaction with the posting service's list.
 
-    Exit code [bold]0[/bold]: nothing is missing, doubled or different, nor there although it failed.
+    Exit code [bold]0[/bold]: nothing is missing, doubled or different, and nothing is there that failed.
 
     Exit code [bold]1[/bold]: something is.
 

@@ -31,13 +31,13 @@ def doctor(
         bool,
         typer.Option("--post", metavar="", help="Also post one marked row, and check that it comes back unchanged."),
     ] = False,
-    currency: Annotated[str, typer.Option(metavar="CUR", help="Of that row.")] = "USD",
+    currency: Annotated[str, typer.Option(metavar="CUR", help="Currency of that row.")] = "USD",
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
     """Check settings, Redis, clocks, the posting service's contract and the workers, and say what to do.
 
-    Nothing is posted without --post. Run it before going live, and when something is odd.
+    Nothing is posted without --post. Run it before going live, and when something seems wrong.
 
     Exit code [bold]0[/]: nothing is wrong, there may be warnings. [bold]1[/]: something is wrong.
 

@@ -29,9 +29,9 @@ Since = Annotated[
     str,
     typer.Option("--since", metavar="TIME", help="Failed since this time: 2026-11-23T18:15 (UTC), or 30m, 2h, 7d ago."),
 ]
-Until = Annotated[str, typer.Option("--until", metavar="TIME", help="Failed until then.")]
+Until = Annotated[str, typer.Option("--until", metavar="TIME", help="Failed until this time.")]
 Currency = Annotated[str, typer.Option("--currency", metavar="CUR", help="For example USD.")]
-Text_ = Annotated[str, typer.Option("--text", metavar="TEXT", help="A part of the error text, in upper or lower case.")]
+Text_ = Annotated[str, typer.Option("--text", metavar="TEXT", help="Part of the error text, in any case.")]
 
 _AGO = re.compile(r"(\d{1,6})([mhd])")
 _UNITS_MS = {"m": 60_000, "h": 3_600_000, "d": 86_400_000}

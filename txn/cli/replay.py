@@ -25,7 +25,7 @@ def replay(
 ) -> None:
     """Deliver failed transactions again.
 
-    Each is looked for first, and posted only if it is not there and nothing is in doubt: as carefully as any retry.
+    The posting service is asked for each one first. It is posted only if it is not there and no POST is in doubt.
 
     [bold]txn replay 084b7c9d-70bc-5d9c-9ef6-08788f8b0ad4[/]
 

@@ -47,7 +47,7 @@ def submit(
 ) -> None:
     """Submit a transaction to the API, and print its id. Submitting it again with the same key does no harm.
 
-    Exit code [bold]1[/]: it was waited for, and has failed.
+    Exit code [bold]1[/]: with --wait, the transaction has failed.
 
     [bold]txn submit 100.50 USD 'Payment' --key order-12345 --wait[/]
     """
