@@ -9,7 +9,7 @@ from txn import advice
 from txn.admin.render import _environment
 from txn.doctor import clocks, redis, workers
 from txn.operate import bulk_runner as bulk
-from txn.readers import details, statistics
+from txn.readers import dead_letters, details, statistics
 from txn.settings import Settings
 from txn.store import integrity
 
@@ -69,6 +69,7 @@ def test_what_pages_say_of_the_scripts_is_what_the_scripts_do() -> None:
             "docs/use/doctor.md",
             f"over {statistics.MAX_WAITING_MS // 1000} s, `!` over {workers._LATE_MS // 1000} s late",
         ),
+        ("docs/use/admin.md", f"within the newest {dead_letters.MAX_LOOKED_AT:,} dead letters"),
         ("docs/use/doctor.md", f"more than {redis.FULL:.0%}".replace("%", " %")),
         ("docs/use/doctor.md", f"a write over {redis.SLOW_WRITE_MS:.0f} ms"),
         ("docs/use/doctor.md", f"more than {clocks.MAX_SKEW_MS / 1000:.0f} s apart"),
