@@ -79,7 +79,8 @@ def conclusion(report: Report) -> str:
     if report.broken:
         return f"{report.broken:,} of {report.accepted:,} are not as promised."
     if report.strayed:
-        return f"{len(report.strayed):,} index entries or counters did not agree with the records: see above."
+        flaws = "is 1 flaw" if len(report.strayed) == 1 else f"are {len(report.strayed):,} flaws"
+        return f"There {flaws} in records, indexes or counters: see above."
     if report.left_out:
         return _incomplete(report)
     if unanswered := report.counts[Verdict.UNANSWERED]:
