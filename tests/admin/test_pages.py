@@ -241,7 +241,7 @@ def test_without_redis_every_page_says_so_in_time(
         result = browser.get(path)
         assert result.status_code == 503
         assert "Redis cannot be reached" in result.text
-        assert "It was last there" in result.text
+        assert "It last answered" in result.text
         assert "ada" in result.text
     assert Browser(browser.parts).log_in("vic").status_code == 303
     proxy.mend()

@@ -236,7 +236,7 @@ def test_somebody_elses_row_of_equal_content_is_not_ours(rig: Build, service: Od
         assert one.deliver(ours).status is Status.PENDING
         one.until_due(ours)
     assert (one.outcomes(ours), service.posted) == (["unanswered"] * 2, 1)
-    assert "another id's row" in record(one, ours)["error"]
+    assert "the row of another id" in record(one, ours)["error"]
     assert one.deliver(ours).status is Status.COMPLETED
     assert [row["id"] for row in service.rows] == [theirs, ours]
 

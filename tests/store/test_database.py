@@ -26,7 +26,7 @@ def test_every_way_to_redis_says_in_our_words_that_it_is_away(away: Database) ->
         lambda: away.pipeline(lambda pipeline: pipeline.get("a"), other_types=True),
         away.now_ms,
     ):
-        with pytest.raises(StoreUnavailable, match="nobody listens there"):
+        with pytest.raises(StoreUnavailable, match="nothing listens there"):
             ask()
 
 

@@ -8,7 +8,7 @@ from ops import stand
 from txn import advice
 from txn.doctor import clocks, redis, workers
 from txn.operate import bulk_runner as bulk
-from txn.readers import details, health, statistics
+from txn.readers import dead_letters, details, health, statistics
 from txn.settings import Settings
 from txn.store import integrity
 
@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 LUA = ROOT / "txn/store/lua"
 TEXTS = [
     ROOT / "README.md",
-    *(ROOT / "docs").glob("*.md"),
+    *(ROOT / "docs").rglob("*.md"),
     *(path for kind in ("py", "html") for path in (ROOT / "txn").rglob(f"*.{kind}")),
     *(ROOT / "ops").rglob("*.y*ml"),
 ]
@@ -27,10 +27,10 @@ def read(path: str) -> str:
     return " ".join((ROOT / path).read_text().split())
 
 
-def test_readme_and_make_run_start_as_many_threads_as_txn_advises() -> None:
-    assert advice.START_WORKERS in read("README.md")
+def test_the_docs_and_make_run_start_as_many_threads_as_txn_advises() -> None:
+    assert advice.START_WORKERS in read("docs/use/run.md")
     assert (stand.WORKERS, stand.THREADS) == (advice.PROCESSES, advice.THREADS)
-    assert f"Two worker processes with {advice.THREADS} threads" in read("docs/performance.md")
+    assert f"Two worker processes with {advice.THREADS} threads" in read("docs/how/performance.md")
 
 
 def test_no_text_advises_another_number_of_threads() -> None:
@@ -52,25 +52,29 @@ def constant(file: str, name: str) -> int:
 
 def test_what_pages_say_of_the_scripts_is_what_the_scripts_do() -> None:
     assert constant("settle.lua", "HISTORY_LINES") == details.HISTORY_LINES
-    assert f"The timeline holds the last {details.HISTORY_LINES} lines" in read("docs/admin.md")
-    assert constant("prelude.lua", "JOURNAL_ENTRIES") == 10_000
-    assert "about ten thousand entries" in read("docs/admin.md")
-    assert "ten thousand or so" in read("txn/admin/templates/journal.html")
+    assert f"The timeline holds the last {details.HISTORY_LINES} lines" in read("docs/use/admin.md")
+    actions = f"bout the last {constant('prelude.lua', 'JOURNAL_ENTRIES'):,} actions"
+    assert actions in read("docs/use/admin.md")
+    assert actions in read("txn/admin/templates/journal.html")
 
 
 @pytest.mark.parametrize(
     ("file", "said"),
     [
-        ("docs/admin.md", f"{bulk.CHUNK} letters a call, at most {bulk.PER_SECOND:,} a second"),
-        ("docs/admin.md", f"While {bulk.MAX_QUEUED} messages or more wait"),
-        ("docs/admin.md", f"{bulk.TRICKLE} letters a tick in all, {bulk.TRICKLE / bulk.BUSY_S:.0f} a second"),
-        ("docs/doctor.md", f"over {statistics.MAX_WAITING_MS // 1000} s, `!` over {workers._LATE_MS // 1000} s late"),
-        ("docs/doctor.md", f"more than {redis.FULL:.0%}".replace("%", " %")),
-        ("docs/doctor.md", f"a write over {redis.SLOW_WRITE_MS:.0f} ms"),
-        ("docs/doctor.md", f"more than {clocks.MAX_SKEW_MS / 1000:.0f} s apart"),
-        ("docs/queue.md", f"{integrity.STEP_KEYS * 1000 // integrity.PACE_MS} keys a second"),
-        ("docs/delivery.md", f"≥ doubt window ({Settings().doubt_window_ms // 1000} s)"),
-        ("docs/delivery.md", f"the margin ({Settings().margin_ms // 1000} s)"),
+        ("docs/use/admin.md", f"{bulk.CHUNK} letters a call, at most {bulk.PER_SECOND:,} a second"),
+        ("docs/use/admin.md", f"While {bulk.MAX_QUEUED} messages or more wait"),
+        ("docs/use/admin.md", f"{bulk.TRICKLE} letters a tick in all, {bulk.TRICKLE / bulk.BUSY_S:.0f} a second"),
+        (
+            "docs/use/doctor.md",
+            f"over {statistics.MAX_WAITING_MS // 1000} s, `!` over {workers._LATE_MS // 1000} s late",
+        ),
+        ("docs/use/admin.md", f"within the newest {dead_letters.MAX_LOOKED_AT:,} dead letters"),
+        ("docs/use/doctor.md", f"more than {redis.FULL:.0%}".replace("%", " %")),
+        ("docs/use/doctor.md", f"a write over {redis.SLOW_WRITE_MS:.0f} ms"),
+        ("docs/use/doctor.md", f"more than {clocks.MAX_SKEW_MS / 1000:.0f} s apart"),
+        ("docs/how/queue.md", f"{integrity.STEP_KEYS * 1000 // integrity.PACE_MS} keys a second"),
+        ("docs/how/delivery.md", f"≥ doubt window ({Settings().doubt_window_ms // 1000} s)"),
+        ("docs/how/delivery.md", f"the margin ({Settings().margin_ms // 1000} s)"),
         ("README.md", f"doubt window` ({Settings().doubt_window_ms // 1000} s by default)"),
     ],
 )

@@ -19,6 +19,6 @@ class Cleanup:
         Raises: CleanupForbidden, StoreUnavailable.
         """
         if not self._allowed:
-            raise CleanupForbidden("cleanup deletes every transaction: set TXN_ALLOW_CLEANUP=1 where that is wanted")
+            raise CleanupForbidden("cleanup deletes every transaction: to allow it, set TXN_ALLOW_CLEANUP=1")
         response.content_type = falcon.MEDIA_JSON
         response.data = dumps({"deleted": self._store.cleanup()})

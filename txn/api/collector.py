@@ -63,7 +63,7 @@ def _labelled(name: str, meaning: str, label: str, numbers: Mapping[str, int]) -
 def _gauges(statistics: Statistics) -> Iterator[Metric]:
     refused_ms = 0 if statistics.refused_ms is None else statistics.now_ms - statistics.refused_ms
     yield _gauge(
-        "oldest_waiting_seconds", "How long the oldest waiting one is due", statistics.oldest_waiting_ms / 1000
+        "oldest_waiting_seconds", "How long the oldest waiting one has been due", statistics.oldest_waiting_ms / 1000
     )
     yield _gauge("due_lag_seconds", "How late the loop over the due index is", statistics.due_lag_ms / 1000)
     yield _gauge(
@@ -72,7 +72,9 @@ def _gauges(statistics: Statistics) -> Iterator[Metric]:
     yield _gauge("workers", "Worker processes with a heartbeat in the last five seconds", statistics.workers)
     yield _gauge("posting_away", "Whether the posting service does not answer", int(statistics.posting_away))
     yield _gauge(
-        "posting_refuses_seconds", "Since when it answers GETs and takes no POST; 0 if it does", refused_ms / 1000
+        "posting_refuses_seconds",
+        "How long GETs have been answered and POSTs refused; 0 if POSTs are let through",
+        refused_ms / 1000,
     )
 
 

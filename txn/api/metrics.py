@@ -37,7 +37,7 @@ class Metrics:
                 )
         elif not _is_local(request):
             raise falcon.HTTPForbidden(
-                description="set TXN_METRICS_TOKEN, and send it, to read metrics from elsewhere than this machine"
+                description="to read metrics from another machine, set TXN_METRICS_TOKEN and send it"
             )
 
 

@@ -50,16 +50,17 @@ def audit(
         str | None, typer.Option(metavar="URL", help="Default: TXN_POSTING_URL.", show_default=False)
     ] = None,
     only: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Judge the ids in it, one a line.", show_default=False)
+        Path | None,
+        typer.Option(metavar="FILE", help="Audit only the ids in this file, one per line.", show_default=False),
     ] = None,
 ) -> None:
     """Compare every accepted transaction with the posting service's list.
 
-    Exit code [bold]0[/bold]: nothing is missing, doubled or different, nor there although it failed.
+    Exit code [bold]0[/bold]: nothing is missing, doubled or different, and nothing is there that failed.
 
     Exit code [bold]1[/bold]: something is.
 
-    Exit code [bold]2[/bold]: Redis or the posting service could not be read to its end, or its list is incomplete.
+    Exit code [bold]2[/bold]: Redis or the posting service could not be read to the end, or its list is incomplete.
 
     [bold]txn audit[/]
 
@@ -88,9 +89,11 @@ def _ids(path: Path) -> list[str]:
         try:
             checked_id(name)
         except Invalid:
-            raise Invalid("--only", f"--only {path} holds {name[:70]!r}, which is no id: give one id a line") from None
+            raise Invalid(
+                "--only", f"--only {path} holds {name[:70]!r}, which is not an id: give one id per line"
+            ) from None
     if not ids:
-        raise Invalid("--only", f"--only {path} holds no id: nothing would be judged")
+        raise Invalid("--only", f"--only {path} holds no ids: there is nothing to audit")
     return ids
 
 

@@ -23,7 +23,7 @@ _MEANINGS = {
     Verdict.UNANSWERED: "the posting service gives no answer",
     Verdict.IN_FLIGHT: "pending or processing",
     Verdict.FAILED: "failed, and not there",
-    Verdict.TO_DECIDE: "not known whether posted: for a person",
+    Verdict.TO_DECIDE: "not known whether posted: a person must decide",
     Verdict.DISCARDED: "taken off the list by an operator",
     Verdict.UNREADABLE: "a status that this version does not know",
 }

@@ -23,15 +23,16 @@ from txn.store.timings import Timings
 
 def doctor(
     post: Annotated[
-        bool, typer.Option("--post", metavar="", help="Also post one marked row, and see that it comes back equal.")
+        bool,
+        typer.Option("--post", metavar="", help="Also post one marked row, and check that it comes back unchanged."),
     ] = False,
-    currency: Annotated[str, typer.Option(metavar="CUR", help="Of that row.")] = "USD",
+    currency: Annotated[str, typer.Option(metavar="CUR", help="Currency of that row.")] = "USD",
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
     """Check settings, Redis, clocks, the posting service's contract and the workers, and say what to do.
 
-    Nothing is posted without --post. Run it before going live, and when something is odd.
+    Nothing is posted without --post. Run it before going live, and when something seems wrong.
 
     Exit code [bold]0[/]: nothing is wrong, there may be warnings. [bold]1[/]: something is wrong.
 
@@ -42,9 +43,9 @@ def doctor(
     if post:
         payload = probe_row.payload_in(currency)
         where = without_secrets(tools.settings.posting_url)
-        ask(f"Post one row, the smallest amount of {currency}, to {where}, for somebody to delete?", yes=yes)
-    with Console(stderr=True).status("Looking") as spinner:
-        found = list(_look(tools, payload, lambda what: spinner.update(f"Looking at {what}")))
+        ask(f"Post one row with the smallest amount of {currency} to {where}? You must delete it afterwards.", yes=yes)
+    with Console(stderr=True).status("Checking") as spinner:
+        found = list(_look(tools, payload, lambda what: spinner.update(f"Checking {what}")))
     if as_json:
         print_json(document(found))
     else:

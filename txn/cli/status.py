@@ -24,7 +24,7 @@ def status(
     watch: Annotated[bool, typer.Option("--watch", "-w", metavar="", help="Look again every second.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Say what is wrong, what waits, how fast it goes, and who works.
+    """Show what is wrong, what waits, how fast it goes, and which workers are alive.
 
     Exit code [bold]0[/]: all is well. [bold]1[/]: something is wrong. [bold]2[/]: Redis is away.
 

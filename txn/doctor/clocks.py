@@ -10,7 +10,7 @@ from txn.store.database import Database
 #: More than this is a clock that nobody keeps.
 MAX_SKEW_MS = 1_000.0
 _TIMES = 5
-_DO = "let NTP keep both: a clock that is set by hand can jump, and a jump of Redis's cuts into the doubt window"
+_DO = "keep both with NTP: a clock that is set by hand can jump, and a jump of Redis's shortens the doubt window"
 
 
 def check(database: Database, workers: Sequence[Worker]) -> Iterator[Finding]:
@@ -20,7 +20,7 @@ def check(database: Database, workers: Sequence[Worker]) -> Iterator[Finding]:
     yield Finding("clocks", *((Level.WARN, found, _DO) if abs(skew_ms) > MAX_SKEW_MS else (Level.OK, found)))
     if not hasattr(time, "CLOCK_BOOTTIME"):
         do = "do not let this host sleep while it delivers: a worker would not notice, and may post too late"
-        yield Finding("clocks", Level.WARN, "this host's does not go on while it sleeps", do)
+        yield Finding("clocks", Level.WARN, "this host's stops while it sleeps", do)
     yield from _workers(workers)
 
 

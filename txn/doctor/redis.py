@@ -44,13 +44,13 @@ def rights(database: Database) -> Iterator[Finding]:
     """Raises: StoreUnavailable."""
     refused = Rights(database).look()
     for key, kind in refused.wrong:
-        do = "see who else writes there, and rename it: it stands where txn keeps something of another type"
+        do = "find out who else writes there, and rename it: txn keeps another type there"
         yield Finding("redis keys", Level.BAD, f"{key} is a {kind}", do)
     if missing := (*refused.commands, *refused.keys):
         do = f"allow them to its user (ACL SETUSER) on keys that begin with {database.keys.prefix}"
         yield Finding("redis rights", Level.BAD, f"refused: {' '.join(missing)}", do)
     else:
-        yield Finding("redis rights", Level.OK, "everything that txn runs may be run")
+        yield Finding("redis rights", Level.OK, "every command that txn needs is allowed")
 
 
 def _version(about: Mapping[str, Any]) -> Finding:
@@ -65,7 +65,7 @@ def _version(about: Mapping[str, Any]) -> Finding:
 def _kept(durability: DurabilityMonitor) -> Iterator[Finding]:
     latest = durability.latest
     if latest is None:
-        yield Finding("redis durability", Level.BAD, "not known", "see why it does not answer CONFIG GET and INFO")
+        yield Finding("redis durability", Level.BAD, "not known", "find out why it does not answer CONFIG GET and INFO")
     elif latest.level == "durable":
         yield Finding("redis durability", Level.OK, "every write is on disk before it is acknowledged")
     else:
@@ -78,7 +78,7 @@ def _kept(durability: DurabilityMonitor) -> Iterator[Finding]:
 def _room(about: Mapping[str, Any]) -> Iterator[Finding]:
     used, most = int(about.get("used_memory", 0)), int(about.get("maxmemory", 0))
     if not most:
-        do = "set maxmemory below what the machine has: a full Redis refuses submits, one that the system kills is away"
+        do = "set maxmemory below the machine's memory: a full Redis refuses submits, but a killed one is down"
         yield Finding("redis memory", Level.NOTE, f"{_mebibytes(used)} used, without a limit", do)
     elif used >= most:
         do = "give it more memory (CONFIG SET maxmemory): submits are refused until then"
@@ -95,7 +95,9 @@ def _room(about: Mapping[str, Any]) -> Iterator[Finding]:
 
 def _copies(about: Mapping[str, Any]) -> Iterator[Finding]:
     if replicas := int(about.get("connected_slaves", 0)):
-        do = "a failover to one of them can lose what was acknowledged: read docs/guarantees.md before you automate it"
+        do = (
+            "a failover to one of them can lose what was acknowledged: read docs/how/guarantees.md before automating it"
+        )
         yield Finding("redis replicas", Level.NOTE, f"{replicas} asynchronous", do)
 
 

@@ -27,7 +27,7 @@ class Load:
 
     @property
     def needed(self) -> float:
-        """Deliveries that are on their way at a time: as many threads are taken."""
+        """Deliveries that deliveries are in flight at a time: as many threads are taken."""
         return self.rate * (2 * self.call_ms + self.hangs * self.deadline_ms) / 1000
 
     def __str__(self) -> str:
@@ -56,7 +56,7 @@ def _enough(alive: Sequence[Worker], load: Load | None) -> Finding:
     threads = sum(int(worker.threads or 0) for worker in alive)
     found = f"{len(alive)} alive, {threads:,} threads"
     if load is not None and threads < load.needed:
-        do = f"start more: with {load}, {load.needed:,.0f} are on their way at a time"
+        do = f"start more: with {load}, {load.needed:,.0f} deliveries are in flight at a time"
         return Finding("workers", Level.WARN, found, do)
     return Finding("workers", Level.OK, found)
 
@@ -64,10 +64,10 @@ def _enough(alive: Sequence[Worker], load: Load | None) -> Finding:
 def _lag(statistics: Statistics) -> Finding:
     if statistics.waits_too_long:
         waits = f"the oldest has been waiting for {statistics.oldest_waiting_ms // 1000:,} s"
-        return Finding("queue", Level.BAD, waits, "start more workers, or see why the posting service is slow")
+        return Finding("queue", Level.BAD, waits, "start more workers, or find out why the posting service is slow")
     if statistics.workers and statistics.due_lag_ms > _LATE_MS:
-        late = f"what is due is looked at {statistics.due_lag_ms / 1000:,.0f} s late"
-        return Finding("queue", Level.WARN, late, "see whether Redis is slow, or the workers have no CPU left")
+        late = f"due transactions are looked at {statistics.due_lag_ms / 1000:,.0f} s late"
+        return Finding("queue", Level.WARN, late, "find out whether Redis is slow or the workers have no CPU left")
     return Finding("queue", Level.OK, f"{statistics.unfinished:,} unfinished, none of them late")
 
 

@@ -229,7 +229,7 @@ def _metadata(value: Any) -> dict[str, Any]:
     try:
         written = dumps(value)
     except (ValueError, TypeError):
-        raise PydanticCustomError("metadata", "holds a number or text that JSON cannot carry") from None
+        raise PydanticCustomError("metadata", "contains a number or text that JSON cannot represent") from None
     if len(written) > MAX_METADATA_BYTES:
         raise PydanticCustomError("metadata", "must be at most 8192 bytes of JSON")
     if b"\\u0000" in written and _holds_nul(value):

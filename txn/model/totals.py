@@ -64,9 +64,9 @@ class Totals:
     rescued: int = _total("Transactions brought back after their wake-up was lost or their worker died", "rescued")
     reaped: int = _total("Messages taken back from workers that died", "reaped", "messages")
     mended: int = _total(
-        "Index entries and counters that did not say what the records say, and were set right", "mended", "entries"
+        "Index entries and counters that did not agree with the records and were corrected", "mended", "entries"
     )
-    replayed: int = _total("Dead letters sent on their way again by an operator", "replayed")
+    replayed: int = _total("Dead letters replayed by an operator", "replayed")
     discarded: int = _total("Dead letters taken off the list by an operator", "discarded")
     late_settles: int = _total(
         "Settles refused because the transaction was no longer the worker's", "fence_rejected", "settles"

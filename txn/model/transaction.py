@@ -37,7 +37,7 @@ class ErrorCode(StrEnum):
 #: What each of them says, for whoever reads it for the first time.
 MEANINGS: Mapping[str, str] = {
     Evidence.POSTED: "the POST was answered with 200 or 201, and the id",
-    Evidence.VERIFIED: "the POST's answer proved nothing, the GET after it found the transaction",
+    Evidence.VERIFIED: "the POST's answer did not prove it; the GET after it found the transaction",
     Evidence.FOUND: "the GET before a POST found it",
     ErrorCode.REJECTED: "the posting service refused it. It is not posted.",
     ErrorCode.EXHAUSTED: "every attempt failed. It is not posted.",

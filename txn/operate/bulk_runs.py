@@ -110,7 +110,7 @@ class BulkRuns:
         """Raises: NotFound."""
         [run] = self._read([run_id])
         if run is None:
-            raise NotFound("there is no bulk run with this id; only the latest are remembered")
+            raise NotFound("there is no bulk run with this id; only the latest are kept")
         return run
 
     def recent(self, limit: int = 20) -> list[Run]:

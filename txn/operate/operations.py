@@ -58,7 +58,7 @@ class Operations:
     def _operate(self, what: Action, ids: Sequence[str], who: str, why: str) -> Done:
         why, ids = checked_why(what, why), list(dict.fromkeys(ids))
         if not 0 < len(ids) <= MAX_IDS:
-            raise Invalid("ids", f"select 1 to {MAX_IDS} transactions, not {len(ids)}: for more, take all that match")
+            raise Invalid("ids", f"select 1 to {MAX_IDS} transactions, not {len(ids)}: for more, use “all that match”")
         became = list(zip(ids, self._run(what, ids, who, why), strict=True))
         done = Done(*([name for name, end in became if end == one] for one in ("done", "not_failed", "unknown")))
         if done.done:
@@ -76,7 +76,7 @@ def checked_why(what: Action, why: str) -> str:
     """The reason, in one line. Raises: Invalid."""
     why = " ".join(why.split())
     if what is Action.DISCARD and not why:
-        raise Invalid("why", "say why: whoever asks later for a discarded transaction will find only this")
+        raise Invalid("why", "give a reason: it is kept with the discarded transaction, for whoever asks later")
     if len(why) > MAX_WHY:
         raise Invalid("why", f"the reason is too long: at most {MAX_WHY} characters")
     return why

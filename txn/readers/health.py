@@ -70,7 +70,7 @@ def at_risk(durability: DurabilityMonitor) -> Iterator[Problem]:
     if latest.level == "lossy":
         yield Problem("bad", "Transactions are accepted that Redis can lose", latest.problem)
     else:
-        yield Problem("bad", "Transactions are accepted, and whether Redis can lose them is not known", latest.problem)
+        yield Problem("bad", "Transactions are accepted; whether Redis can lose them is not known", latest.problem)
 
 
 def _durability(seen: Snapshot) -> Iterator[Problem]:
@@ -84,7 +84,7 @@ def _durability(seen: Snapshot) -> Iterator[Problem]:
 
 def _workers(statistics: Statistics, beat_ms: int | None) -> Iterator[Problem]:
     if not statistics.workers:
-        hint = f"start one: {START_WORKERS}. Nothing is lost meanwhile, nothing is delivered either"
+        hint = f"start one: {START_WORKERS}. Until then nothing is delivered, and nothing is lost"
         yield Problem("bad", "No worker is alive", hint, beat_ms, "workers")
 
 
@@ -95,14 +95,14 @@ def _posting(statistics: Statistics) -> Iterator[Problem]:
     elif statistics.posting_refuses:
         yield Problem("bad", "The posting service takes no POSTs", statistics.outage_reason, statistics.refused_ms)
     elif away := statistics.totals.sent_away:
-        what = f"{away:,} transaction{'s are' if away > 1 else ' is'} not let in by the posting service, and others are"
-        yield Problem("warn", what, f"{statistics.outage_reason}; attempts are used up, then it is rejected")
+        what = f"{away:,} transaction{'s are' if away > 1 else ' is'} not let in by the posting service; others are"
+        yield Problem("warn", what, f"{statistics.outage_reason}; they fail when their attempts are used up")
 
 
 def _waiting(statistics: Statistics) -> Iterator[Problem]:
     waiting_ms = statistics.oldest_waiting_ms
     if statistics.waits_too_long:
-        hint = f"the oldest for {waiting_ms // 1000} s; the workers do not keep up"
+        hint = f"the oldest has waited for {waiting_ms // 1000} s; the workers do not keep up"
         since_ms = statistics.now_ms - waiting_ms
         yield Problem("bad", "Transactions wait too long", hint, since_ms, "queue")
 
@@ -116,12 +116,12 @@ def _errors(seen: Snapshot) -> Iterator[Problem]:
         if minute.attempts and minute.error_rate < HIGH_ERROR_RATE:
             break
         since_ms = minute.start_ms if minute.attempts else since_ms
-    hint = "they are repeated by themselves until they succeed or their attempts are used up"
+    hint = "they are repeated automatically until they succeed or their attempts are used up"
     yield Problem("warn", f"{recent.error_rate:.0%} of the attempts fail", hint, since_ms)
 
 
 def _failed(seen: Snapshot) -> Iterator[Problem]:
     if dead := seen.statistics.totals.dead:
         what = f"{dead:,} failed transaction{'s wait' if dead > 1 else ' waits'} for a decision"
-        hint = "replay what may go on its way again, discard what must not"
+        hint = "replay those that can be sent again; discard those that must not be"
         yield Problem("warn", what, hint, seen.marks.first_failed_ms, "dead letters")

@@ -68,7 +68,7 @@ def inspect(ask: Ask, before: Durability | None = None, prefix: str = "txn:") ->
         )
     for name in _REQUIRED:
         if name not in settings:
-            return Durability("unknown", f"the server does not tell its setting {name}: use one that does")
+            return Durability("unknown", f"the server does not report its setting {name}: use one that does")
     if wrong := list(_lossy(settings)):
         return Durability("lossy", wrong[0], more=tuple(wrong[1:]))
     if persistence.get("aof_last_write_status") != "ok":
@@ -155,7 +155,7 @@ class DurabilityMonitor:
         except Exception as error:  # noqa: BLE001 - whatever it is, an older verdict must not stand for ever
             why = f"{type(error).__name__}: {str(error)[:100]}"
             self.latest = latest = Durability(
-                "unknown", f"Redis cannot be looked at ({why}): check TXN_REDIS_URL and its user"
+                "unknown", f"Redis cannot be checked ({why}): check TXN_REDIS_URL and its user"
             )
         self._said.is_now("full" if latest.full else latest.level, latest.problem)
 

@@ -35,8 +35,8 @@ class Flaw:
 _SENTENCES: dict[str, str] = {
     "not_due": "{name} is unfinished and was not in the due index: put back, it is delivered now",
     "not_listed": "{name} has failed and was not among the dead letters: put back",
-    "not_a_letter": "{name} was among the dead letters and is none: taken off",
-    "counter": "the counter {name} was not what the records say: set right",
+    "not_a_letter": "{name} was listed as a dead letter and is not one: taken off",
+    "counter": "the counter {name} did not agree with the records: corrected",
     "no_content": "{name} is unfinished and its content is gone: submit it again with the same key or id",
     "unreadable": "{name} is in a state that this version does not know, or no record: left alone",
 }

@@ -59,7 +59,9 @@ class Refused:
                 f"the user of TXN_REDIS_URL may not use {' '.join(self.keys)}: allow them (ACL SETUSER ... ~<key>)"
             )
         for key, kind in self.wrong:
-            found.append(f"{key} is a {kind}, which txn never makes of it: see who else writes there, and rename it")
+            found.append(
+                f"{key} is a {kind}, a type that txn never gives it: find out who else writes there, and rename it"
+            )
         return found
 
 

@@ -74,7 +74,7 @@ class Runs:
         try:
             self._tools.operations.start_run(run_id, what, wanted, user(request).name, fields.one("why"))
         except StoreUnavailable as error:
-            flash(request, response, f"{error}: the run may have begun or not. Look before you repeat it", "bad")
+            flash(request, response, f"{error}: the run may have begun or not. Check before you repeat it", "bad")
             raise falcon.HTTPSeeOther(f"{ROOT}/bulk") from None
         raise falcon.HTTPSeeOther(f"{ROOT}/bulk/{run_id}")
 
@@ -114,7 +114,11 @@ class Stop:
 
         Raises: NotFound.
         """
-        told = {"stopped": "Stopped. What is done stays done", "over": "It was over already", "unknown": "No such run"}
+        told = {
+            "stopped": "Stopped. What is done is not undone",
+            "over": "It had already ended",
+            "unknown": "No such run",
+        }
         try:
             verdict = self._tools.operations.stop_run(_known(run_id), user(request).name)
             flash(request, response, told[verdict], "good" if verdict == "stopped" else "bad")
