@@ -45,16 +45,16 @@ test-pythons: ## `make test` on every Python from 3.11 on that is installed; PYT
 	  else echo "$$python is not installed: left out"; fi; \
 	done; test -n "$$found"
 
-drill: $(VENV)/test.stamp $(VENV)/dashboard.stamp ## the real processes under load, struck by everything that can happen, then audited
+drill: $(VENV)/test.stamp $(VENV)/dashboard.stamp ## the real processes under load, killed and stopped one by one, then audited
 	$(PY) -m ops.drill $(ARGS)
 
-swarm: $(VENV)/local.stamp .venv-swarm/swarm.stamp ## users on locust, 300 requests/s for 60 s, then a verdict; README: "Load it yourself"
+swarm: $(VENV)/local.stamp .venv-swarm/swarm.stamp ## users on locust, 300 requests/s for 60 s, then a judgement; docs/use/run.md
 	@$(PY) -m ops.swarm $(ARGS)
 
 fuzz: $(VENV)/test.stamp $(VENV)/dashboard.stamp ## 50,000 seeded odd requests to the real processes; ARGS="--count 1000 --seed 7" for others
 	@$(PY) -m tests.hostile.fuzz $(ARGS)
 
-bench: $(VENV)/local.stamp ## how fast all of it is on this machine, in 25 minutes; ARGS=--quick for a look, ARGS="whole idle" for a part
+bench: $(VENV)/local.stamp ## measure everything on this machine, in 25 minutes; ARGS=--quick for less, ARGS="whole idle" for a part
 	@$(PY) -m bench $(ARGS)
 
 lock: $(VENV)/tools.stamp ## write requirements/lock/ from requirements/*.txt, with hashes; ARGS=--upgrade takes newer ones of what is not named there
@@ -64,13 +64,13 @@ lock: $(VENV)/tools.stamp ## write requirements/lock/ from requirements/*.txt, w
 	    --custom-compile-command "make lock" $$deps $(ARGS) $$file -o requirements/lock/$${file##*/} || exit 1; \
 	done
 
-check: $(VENV)/test.stamp $(VENV)/dashboard.stamp ## lint, format, types, and who may import whom
+check: $(VENV)/test.stamp $(VENV)/dashboard.stamp ## lint, format, types, and which module may import which
 	$(PY) -m ruff check
 	$(PY) -m ruff format --check
 	$(PY) -m mypy
 	$(VENV)/bin/lint-imports
 
-format: $(VENV)/test.stamp $(VENV)/dashboard.stamp ## put the code into its format, and fix what can be fixed
+format: $(VENV)/test.stamp $(VENV)/dashboard.stamp ## format the code, and fix what can be fixed automatically
 	$(PY) -m ruff check --fix-only
 	$(PY) -m ruff format
 

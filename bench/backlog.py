@@ -10,6 +10,7 @@ import redis
 from txn.model.submission import parse_submission
 from txn.queue.message import NAME, message_template
 from txn.settings import Settings
+from txn.store.database import Database
 from txn.store.keys import Keys
 from txn.store.transactions import Store
 
@@ -22,11 +23,11 @@ def fill(client: redis.Redis, count: int, first: int = 0) -> None:
     Meanwhile the server does not wait for the disk at each write.
     """
     client.config_set("appendfsync", "no")
-    store = Store(client, Keys("txn:", NAME), message_template(), Settings())
-    script: Any = store._scripts._scripts["accept"]
+    store = Store(Database(client, Keys("txn:", NAME)), message_template(), Settings())
+    script: Any = store._database.scripts._scripts["accept"]
     sha = client.script_load(script.script)
     calls: list[tuple[list[str], list[Any]]] = []
-    store._scripts.run = lambda _name, keys, arguments, **_: calls.append((keys, arguments)) or [b"accepted", 0]  # type: ignore[method-assign,func-returns-value]
+    store._database.run = lambda _name, keys, arguments, **_: calls.append((keys, arguments)) or [b"accepted", 0]  # type: ignore[method-assign,func-returns-value]
     for number in range(first, first + count):
         body = {"id": f"bench-{number:030d}"[-36:], "amount": "100.50", "currency": "USD", "description": "Payment"}
         store.accept(parse_submission(json.dumps(body | {"metadata": {"order_id": "12345"}}).encode()))

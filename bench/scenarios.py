@@ -162,7 +162,7 @@ def backlog(sizes: tuple[int, ...], seconds: int) -> Figures:
 
 
 def _drain(stand: Stand, waiting: int, done: Callable[[], int]) -> Figures:
-    """From the first hundred to the last but two per cent: what hangs at the end is no matter of speed."""
+    """Without the first hundred, and without the last two per cent, which may wait for their deadline."""
     stand.until(lambda: done() >= 100, "the first are delivered")
     first, began, before = done(), time.monotonic(), stand.cpu_s()
     stand.until(lambda: done() >= waiting * 0.98, "the backlog is delivered", 600)

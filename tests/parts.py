@@ -9,12 +9,13 @@ from txn.model.submission import Submission, parse_submission
 from txn.model.transaction import ErrorCode
 from txn.operate.bulk_runs import BulkRuns
 from txn.operate.journal import Journal
-from txn.operate.operations import Operations
+from txn.operate.operations import Done, Operations
 from txn.queue.message import NAME, message_template
 from txn.readers.dead_letters import DeadLetters
 from txn.readers.statistics import Statistics, StatisticsReader
 from txn.settings import Settings
 from txn.store.connection import connect
+from txn.store.database import Database
 from txn.store.keys import Keys
 from txn.store.messages import Messages
 from txn.store.timings import Timings
@@ -43,6 +44,11 @@ def submission(transaction_id: str | None = None, body: bytes = BODY) -> Submiss
     return parse_submission(body[:1] + f'"id": "{transaction_id}", '.encode() + body[1:])
 
 
+def became(done: Done) -> str:
+    [name] = (name for name in ("done", "not_failed", "unknown") if getattr(done, name))
+    return name
+
+
 class Parts:
     """Store, messages and statistics under one prefix."""
 
@@ -50,13 +56,14 @@ class Parts:
         self.settings, self.clock = settings, clock
         self.client = connect(url, timeout_ms=5_000)
         self.keys = Keys(settings.prefix, NAME)
+        self.database = self.new_database()
         self.store = self.new_store()
-        self.statistics = StatisticsReader(self.client, self.keys, clock)
-        self.letters = DeadLetters(self.client, self.keys)
-        self.runs = BulkRuns(self.client, self.keys, clock)
-        self.timings = Timings(self.client, self.keys, clock)
-        self.journal = Journal(self.client, self.keys)
-        self.operations = Operations(self.store, self.runs)
+        self.statistics = StatisticsReader(self.database)
+        self.letters = DeadLetters(self.database)
+        self.runs = BulkRuns(self.database)
+        self.timings = Timings(self.database)
+        self.journal = Journal(self.database)
+        self.operations = Operations(self.database)
 
     def __enter__(self) -> Self:
         return self
@@ -66,10 +73,13 @@ class Parts:
 
     def new_store(self) -> Store:
         """Another process's store: it remembers nothing of what this one has seen."""
-        return Store(self.client, self.keys, message_template(), self.settings, self.clock)
+        return Store(self.new_database(), message_template(), self.settings)
+
+    def new_database(self) -> Database:
+        return Database(self.client, self.keys, self.clock)
 
     def messages(self, consumer: str = "consumer") -> Messages:
-        return Messages(self.client, self.keys, consumer, self.clock)
+        return Messages(self.database, consumer)
 
     def accept(self, transaction_id: str | None = None) -> str:
         transaction, _ = self.store.accept(submission(transaction_id))
@@ -98,6 +108,12 @@ class Parts:
         transaction, _ = self.store.accept(submission(transaction_id, body))
         self.settle(self.claimed(transaction.id), Failed(code, detail, Clear()), answered=True, **learnt)
         return transaction.id
+
+    def replay(self, transaction_id: str, who: str = "ann", why: str = "") -> str:
+        return became(self.operations.replay([transaction_id], who, why))
+
+    def discard(self, transaction_id: str, who: str = "ann", why: str = "a test") -> str:
+        return became(self.operations.discard([transaction_id], who, why))
 
     def status(self, transaction_id: str) -> str:
         return self.record(transaction_id)["status"]

@@ -35,7 +35,7 @@ class Loop:
                 log.debug("%s waits", self.name, extra={"detail": str(error)})
                 pause_s = UNAVAILABLE_S
             except Exception:
-                log.exception("%s goes on after an error that it does not know", self.name)
+                log.exception("%s goes on after an unexpected error", self.name)
                 pause_s = UNKNOWN_S
 
     def start(self) -> threading.Thread:

@@ -7,8 +7,8 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from txn.url import AUTHORITY
 
-_ENCODE = "what is special in a user or password is written as %40 (@), %2F (/), %3F (?), %23 (#)"
-_MUST = f"TXN_REDIS_URL must be redis:// or rediss:// or unix://, a host, and a valid port if any; {_ENCODE}"
+_ENCODE = "write special characters in a user or password as %40 (@), %2F (/), %3F (?), %23 (#)"
+_MUST = f"TXN_REDIS_URL must be redis://, rediss:// or unix:// and a host, with a valid port if there is one; {_ENCODE}"
 _BOOLEANS = frozenset({"0", "1", "f", "t", "false", "true", "n", "y", "no", "yes"})
 _MAX_SECONDS = 86_400
 
@@ -86,7 +86,7 @@ def check_redis_url(url: str) -> None:
     """Raises: ValueError, naming what is wrong. It shows nothing of the URL but an option's name: it may be secret."""
     scheme = url.partition("://")[0]
     if scheme not in ("redis", "rediss", "unix") and scheme.lower() in ("redis", "rediss", "unix"):
-        raise ValueError(f"TXN_REDIS_URL must begin with {scheme.lower()}://, in small letters")
+        raise ValueError(f"TXN_REDIS_URL must begin with {scheme.lower()}://, in lower case")
     try:
         parts = urlsplit(url)
         valid = parts.scheme == scheme and not any(letter.isspace() for letter in url) and parts.port != 0
@@ -95,7 +95,7 @@ def check_redis_url(url: str) -> None:
     if not valid or scheme not in ("redis", "rediss", "unix"):
         raise ValueError(_MUST)
     if "#" in url:
-        raise ValueError(f"TXN_REDIS_URL must have nothing behind a #; {_ENCODE}")
+        raise ValueError(f"TXN_REDIS_URL must not contain a #; {_ENCODE}")
     _check_place(scheme, parts.netloc, parts.path)
     _check_options(scheme, parts.path, parts.query)
 
@@ -109,9 +109,7 @@ def _check_place(scheme: str, netloc: str, path: str) -> None:
     elif not AUTHORITY.fullmatch(netloc):
         raise ValueError(_MUST)
     elif not re.fullmatch(r"/?|/[0-9]{1,9}/?", unquote(path)):
-        raise ValueError(
-            f"TXN_REDIS_URL must have nothing behind host and port but a / and the number of a database; {_ENCODE}"
-        )
+        raise ValueError(f"TXN_REDIS_URL may have only a / and a database number after host and port; {_ENCODE}")
 
 
 def _check_options(scheme: str, path: str, query: str) -> None:
@@ -139,6 +137,4 @@ def _unknown(scheme: str, name: str, known: Mapping[str, object], *, secret: boo
         return f"TXN_REDIS_URL: the option {name} is not for {scheme}://"
     # An & in a password makes an option of what is behind it.
     shown = f" {name}" if re.fullmatch(r"[a-z_]{1,40}", name) and not secret else ""
-    return (
-        f"TXN_REDIS_URL: the option{shown} is not one that txn knows: take it out; it knows {', '.join(sorted(known))}"
-    )
+    return f"TXN_REDIS_URL: the option{shown} is unknown: remove it; known are {', '.join(sorted(known))}"

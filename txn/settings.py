@@ -91,7 +91,7 @@ class Settings(BaseModel):
         Raises: BadSettings.
         """
         names = [name.upper() for name in cls.model_fields]
-        if wrong := [f"{name} is no setting: {meant} is" for name, meant in misspelt(environment, names)]:
+        if wrong := [f"unknown setting {name}; did you mean {meant}?" for name, meant in misspelt(environment, names)]:
             raise BadSettings("; ".join(wrong))
         values: dict[str, Any] = {}
         for name in cls.model_fields:
@@ -148,7 +148,7 @@ class Settings(BaseModel):
 def not_read(environment: Mapping[str, str]) -> list[str]:
     """Sentences about variables without TXN_ that may be meant for a setting that is not set."""
     found = without_prefix(environment)
-    return [f"{name} is set, and not read: {meant} is read, and not set" for name, meant in found]
+    return [f"{name} is set but not read: the setting is {meant}, which is not set" for name, meant in found]
 
 
 def _follow(timeout: str) -> dict[str, Any]:
@@ -162,7 +162,7 @@ def _follow(timeout: str) -> dict[str, Any]:
 def _sentence(details: Any) -> str:
     message = str(details["msg"]).removeprefix("Value error, ")
     if details["type"] == "string_pattern_mismatch":
-        message = "give letters, digits and _ . : - { }, with a : or } at the end, so that nobody else's keys are meant"
+        message = "use letters, digits and _ . : - { }, and end with : or }, so that no other keys begin with it"
     if not details["loc"]:
         return message
     return f"TXN_{str(details['loc'][0]).upper()}={details['input']!r}: {message}"

@@ -22,7 +22,7 @@ def split_origins(text: str) -> list[str]:
     for origin in origins if origins != ["*"] else []:
         if not _ORIGIN.fullmatch(origin) or _UNSAID.fullmatch(origin):
             raise ValueError(
-                f"TXN_CORS_ORIGINS: {origin[:100]!r} is no origin as browsers send it: give https://shop.example or "
+                f"TXN_CORS_ORIGINS: {origin[:100]!r} is not an origin as browsers send it: use https://shop.example or "
                 "http://localhost:3000, in lower case, without a path and without :80 or :443; or * alone for everybody"
             )
     return origins
@@ -41,7 +41,7 @@ def split_posting_url(url: str) -> SplitResult:
         valid = False
     if not valid:
         raise ValueError(
-            "TXN_POSTING_URL must be http:// or https://, a host, and nothing behind it but a port and a path; "
-            "what is special in a password is written as %40 (@), %2F (/), %3F (?), %23 (#)"
+            "TXN_POSTING_URL must be http:// or https:// and a host, and after it at most a port and a path; "
+            "write special characters in a password as %40 (@), %2F (/), %3F (?), %23 (#)"
         )
     return parts

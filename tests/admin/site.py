@@ -11,24 +11,13 @@ from txn.admin.door.sessions import Sessions
 from txn.admin.door.users import read_users
 from txn.admin.route import Route
 from txn.admin.site import application, create_site, routes
-from txn.operate.bulk_runs import BulkRuns
-from txn.operate.ended_sessions import EndedSessions
-from txn.operate.journal import Journal
-from txn.operate.operations import Operations
 from txn.operate.tools import Tools
 from txn.password_hash import hash_password
-from txn.queue.message import message_template
-from txn.readers.charts import Charts
-from txn.readers.dead_letters import DeadLetters
-from txn.readers.details import DetailReader
-from txn.readers.queued import MessageReader
-from txn.readers.statistics import StatisticsReader
-from txn.readers.workers import WorkerReader
 from txn.settings import Settings
 from txn.store.connection import connect
+from txn.store.database import Database
 from txn.store.durability import DurabilityMonitor
 from txn.store.keys import Keys
-from txn.store.transactions import Store
 
 PASSWORD = "right horse"  # hashed once: it takes 50 ms
 HASH = hash_password(PASSWORD)
@@ -37,25 +26,11 @@ LINES = f"ada:operate:{HASH}\nvic:view:{HASH}"
 
 def tools_on(url: str, store: Parts, settings: Settings, timeout_ms: int = 300) -> Tools:
     """As composition makes them, on the test's prefix and clock."""
-    keys, client = Keys(settings.prefix), connect(url, timeout_ms=timeout_ms)
+    client = connect(url, timeout_ms=timeout_ms)
+    database = Database(client, Keys(settings.prefix), store.clock)
     durability = DurabilityMonitor(allow_lossy=False)
     durability.check(client)
-    return Tools(
-        settings=settings,
-        durability=durability,
-        statistics=StatisticsReader(client, keys, store.clock),
-        charts=Charts(client, keys),
-        workers=WorkerReader(client, keys, store.clock),
-        details=DetailReader(client, keys, store.clock),
-        letters=DeadLetters(client, keys),
-        runs=BulkRuns(client, keys, store.clock),
-        journal=Journal(client, keys),
-        messages=MessageReader(client, keys),
-        operations=Operations(
-            Store(client, keys, message_template(), settings, store.clock), BulkRuns(client, keys, store.clock)
-        ),
-        ended_sessions=EndedSessions(client, keys),
-    )
+    return Tools.on(database, database, settings, durability)
 
 
 class Browser:

@@ -41,7 +41,7 @@ def test_all_that_match_are_previewed_confirmed_and_replayed_by_a_worker(ada: Br
     BulkRunner(parts.runs, parts.letters, "node-7:42").tick()
     page = ada.get(run).text
     assert "3 of 3 looked at; took" in text(page)
-    assert "Replayed 3 Did not match 0 Dealt with before 0 Left 0" in text(page)
+    assert "Replayed 3 Did not match 0 No longer failed 0 Left 0" in text(page)
     assert "it is back" in page
     assert rows(ada.get("/admin/failed").text) == [other]
     journal = text(ada.get("/admin/journal").text)
@@ -61,11 +61,11 @@ def test_a_run_is_stopped_and_the_rest_is_offered(ada: Browser, parts: Parts) ->
     assert "Stop</button>" in ada.get(run).text
     assert ada.post(f"{run}/stop").headers["Location"] == run
     page = ada.get(run).text
-    assert "What is done stays done" in page
+    assert "What is done is not undone" in page
     assert "Stop</button>" not in page
     assert "/admin/failed/preview?what=replay&amp;code=rejected" in page
     ada.post(f"{run}/stop")
-    assert "It was over already" in ada.get(run).text
+    assert "It had already ended" in ada.get(run).text
     assert BulkRunner(parts.runs, parts.letters, "w").tick() == 1
 
 
@@ -84,7 +84,7 @@ def test_a_run_that_goes_slowly_says_so(ada: Browser, parts: Parts) -> None:
     parts.client.delete(parts.keys.messages)
     parts.client.rpush(parts.keys.messages, *[f"n{number}" for number in range(MAX_QUEUED)])
     BulkRunner(parts.runs, parts.letters, "w").tick()
-    assert f"slowly, until the workers have caught up with the {MAX_QUEUED} that are queued" in text(ada.get(run).text)
+    assert f"slowly, while {MAX_QUEUED} queued messages wait for a worker" in text(ada.get(run).text)
 
 
 def test_a_discard_of_all_needs_a_reason(ada: Browser, parts: Parts) -> None:

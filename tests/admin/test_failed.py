@@ -124,7 +124,7 @@ def test_selected_ones_are_asked_about_and_then_replayed(ada: Browser, parts: Pa
     left = parts.fail()
     asked = ada.post("/admin/failed/confirm", what="replay", id=names)
     assert "Replay these 2 transactions?" in text(asked.text)
-    assert "looked for at the posting service first" in text(asked.text)
+    assert "The posting service is asked for each transaction first" in text(asked.text)
     assert {parts.status(name) for name in names} == {"failed"}
     acted = ada.post("/admin/failed/act", what="replay", id=names, why="it is back")
     assert (acted.status_code, acted.headers["Location"]) == (303, "/admin/failed")
@@ -147,7 +147,7 @@ def test_one_is_replayed_from_its_own_page_and_one_is_back_on_it(ada: Browser, p
 def test_a_discard_needs_a_reason(ada: Browser, parts: Parts) -> None:
     parts.fail("a")
     refused = ada.post("/admin/failed/act", what="discard", id="a", why=" ")
-    assert (refused.status_code, "Say why" in refused.text) == (400, True)
+    assert (refused.status_code, "Give a reason" in refused.text) == (400, True)
     assert "discarded" not in parts.record("a")
     ada.post("/admin/failed/act", what="discard", id="a", why="a test")
     assert "discarded" in parts.record("a")
@@ -158,7 +158,7 @@ def test_who_comes_too_late_is_told_so(ada: Browser, parts: Parts) -> None:
     parts.fail("a")
     ada.post("/admin/failed/act", what="replay", id="a")
     ada.post("/admin/failed/act", what="replay", id=["a", "nobody"])
-    assert "0 replayed, 1 left alone: no dead letter any more, 1 unknown" in ada.get("/admin/failed").text
+    assert "0 replayed, 1 skipped: no longer failed, 1 unknown" in ada.get("/admin/failed").text
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@ import html
 import json
 import re
 import time
+from typing import get_args, get_type_hints
 from urllib.parse import quote
 
 import pytest
@@ -11,9 +12,11 @@ from tests.admin.site import Browser, tools_on
 from tests.api.test_outage import hanging
 from tests.parts import Parts, submission
 from tests.proxy import CuttingProxy
+from txn.admin.pages.overview import _MORE
 from txn.model.outcome import Cause, Clear, Completed, Failed, Keep, Maybe, Retry
 from txn.model.submission import id_for_key
 from txn.model.transaction import ErrorCode, Evidence
+from txn.readers.health import Problem
 from txn.settings import Settings
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>"
@@ -30,6 +33,12 @@ SECRET = (
 
 def text(page: str) -> str:
     return re.sub(r"\s+", " ", html.unescape(re.sub(r"<[^>]*>", " ", page)))
+
+
+def test_whatever_a_problem_is_about_has_its_page(ada: Browser) -> None:
+    topics = set(get_args(get_type_hints(Problem)["about"])) - {""}
+    assert topics == set(_MORE)
+    assert {ada.get(path).status_code for path, _ in _MORE.values()} == {200}
 
 
 def hostile(parts: Parts) -> None:
@@ -169,7 +178,7 @@ def test_a_timeline_tells_every_attempt_and_what_operators_did(ada: Browser, par
     parts.clock.forward(60_000)
     line = json.dumps({"outcome": "exhausted"})
     parts.settle(parts.claimed("a"), Failed(ErrorCode.EXHAUSTED, "not posted", Keep()), history=line)
-    parts.store.replay("a", json.dumps({"by": "ada", "why": "it is back", "what": "replay"}))
+    parts.replay("a", "ada", "it is back")
     page = text(ada.get("/admin/transactions/a").text)
     answer = "HTTP 502 · 85 ms · node-7:42"
     told = ["Timeline", "Submitted", "Uncertain attempt 1", answer, "Exhausted", "Replay by ada", "Waiting"]
@@ -188,7 +197,7 @@ def test_an_uneventful_success_says_so(ada: Browser, parts: Parts) -> None:
 def test_a_discarded_one_names_who_and_why(ada: Browser, parts: Parts) -> None:
     parts.accept("a")
     parts.settle(parts.claimed("a"), Failed(ErrorCode.CONFLICT, "other", Clear()))
-    parts.store.discard("a", json.dumps({"by": "vic", "why": "a test"}))
+    parts.discard("a", "vic")
     page = text(ada.get("/admin/transactions/a").text)
     assert "by vic" in page
     assert "a test" in page
@@ -232,7 +241,7 @@ def test_without_redis_every_page_says_so_in_time(
         result = browser.get(path)
         assert result.status_code == 503
         assert "Redis cannot be reached" in result.text
-        assert "It was last there" in result.text
+        assert "It last answered" in result.text
         assert "ada" in result.text
     assert Browser(browser.parts).log_in("vic").status_code == 303
     proxy.mend()

@@ -10,6 +10,7 @@ from txn.queue.message import NAME, message_template
 from txn.readers.statistics import StatisticsReader
 from txn.settings import Settings
 from txn.store.connection import connect
+from txn.store.database import Database
 from txn.store.durability import DurabilityMonitor
 from txn.store.keys import Keys
 from txn.store.timings import Timings
@@ -30,9 +31,10 @@ class Connected:
         self.monitor = DurabilityMonitor(allow_lossy=allow_lossy)
         self.client = connect(url, timeout_ms=ACCEPT_TIMEOUT_MS, on_connect=self.monitor.on_connect)
         self.probe = connect(url, timeout_ms=HEALTH_TIMEOUT_MS)
-        store = Store(self.client, keys, message_template(), settings, clock)
-        self.timings = Timings(self.probe, keys)
-        statistics = StatisticsReader(self.probe, keys, clock)
+        store = Store(Database(self.client, keys, clock), message_template(), settings)
+        probed = Database(self.probe, keys, clock)
+        self.timings = Timings(probed)
+        statistics = StatisticsReader(probed)
         self.api = TestClient(create_app(store, statistics, self.monitor, self.timings, allow_cleanup=True))
 
     def __enter__(self) -> "Connected":

@@ -183,7 +183,9 @@ def test_when_the_oldest_has_waited_for_over_a_minute_it_is_degraded(
     parts.messages(worker).heartbeat()
     found = health(api)
     assert (found.status_code, found.json["status"], found.json["oldestPendingSeconds"]) == (200, "degraded", 61)
-    assert found.json["problems"] == ["Transactions wait too long: the oldest for 61 s; the workers do not keep up"]
+    assert found.json["problems"] == [
+        "Transactions wait too long: the oldest has waited for 61 s; the workers do not keep up"
+    ]
 
 
 def test_a_transaction_whose_next_attempt_is_ahead_is_not_waiting(api: TestClient, parts: Parts, worker: str) -> None:

@@ -13,7 +13,7 @@ from tests.parts import Clock
 from tests.proxy import CuttingProxy
 from txn.settings import Settings
 from txn.store.connection import connect
-from txn.store.group_commit import group_of
+from txn.store.group_commit import GroupCommit
 
 #: The second that the monitor's look may be away, and another for everything else.
 RECOVERY_S = 10.0  # two on a machine that does nothing else
@@ -119,7 +119,7 @@ def run_id(client: redis.Redis) -> str:
 
 def test_calls_that_a_demoted_server_answers_leave_it_too(writable: Pair) -> None:
     with connect(writable.url, timeout_ms=1_000) as client:
-        group = group_of(client)
+        group = GroupCommit(client)
         assert group.call("SET", "a", 1) == b"OK"
         writable.fail_over()
 

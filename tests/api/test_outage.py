@@ -103,7 +103,7 @@ def test_an_accept_whose_answer_is_lost_is_there_once_when_it_is_repeated(
     problem(submit(remote.api, OTHER_BODY, key="k"), 422, "content_conflict", "Idempotency-Key")
     assert records(parts) == 2
     assert parts.queued() == ["first", id_for_key("k")]
-    assert parts.read_statistics().counts["accepted"] == 2
+    assert parts.read_statistics().totals.accepted == 2
 
 
 @pytest.mark.parametrize("key", [None, "k"])

@@ -57,7 +57,7 @@ def test_a_failed_transaction_says_when_and_why(api: TestClient, parts: Parts, c
 def test_a_replayed_transaction_is_pending_without_an_error(api: TestClient, parts: Parts) -> None:
     accepted = submit(api, with_id("a"))
     parts.settle(parts.claimed("a"), Failed(ErrorCode.REJECTED, "no", Clear()))
-    parts.store.replay("a", "{}")
+    parts.replay("a")
     assert status(api, "a").json == accepted.json
 
 

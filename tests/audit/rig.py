@@ -50,8 +50,8 @@ class Rig:
         url = url or self.mock.url
         transport = CurlTransport(url)
         lookups = Lookups(PostingService(transport, 2_000).find, transport.close, self.pauses.append)
-        reader = RecordReader(self.parts.client, self.parts.keys)
-        integrity = Integrity(self.parts.client, self.parts.keys, "@ID@", self.parts.clock).look_at_all
+        reader = RecordReader(self.parts.database)
+        integrity = Integrity(self.parts.database, "@ID@").look_at_all
         return Audit(reader, PostingList(url).rows, lookups, integrity, self.gate, sleep=self.lags.append).run()
 
     def accept(self, body: bytes = BODY) -> str:

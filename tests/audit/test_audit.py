@@ -143,7 +143,7 @@ def test_a_replay_that_succeeds_meanwhile_is_not_reported(rig: Rig) -> None:
     name = rig.failed(ErrorCode.REJECTED)
 
     def replay() -> None:
-        rig.parts.store.replay(name, "{}")
+        rig.parts.replay(name)
         rig.post(name)
 
     rig.gate.before("list", replay)
@@ -161,7 +161,7 @@ def test_records_cleaned_up_meanwhile_are_not_reported(rig: Rig) -> None:
 def test_failed_and_discarded_ones_that_are_not_there_are_as_promised(rig: Rig) -> None:
     rig.failed(ErrorCode.REJECTED)
     rig.failed(ErrorCode.EXHAUSTED)
-    rig.parts.store.discard(rig.failed(ErrorCode.REJECTED), "{}")
+    rig.parts.discard(rig.failed(ErrorCode.REJECTED))
     report = rig.audit()
     assert (counted(report), report.findings, report.exit_code) == ({"failed": 2, "discarded": 1}, {}, 0)
 
@@ -172,7 +172,7 @@ def test_one_that_failed_as_never_posted_and_is_there_is_a_finding(rig: Rig, cod
     name = rig.failed(code)
     rig.write(name)
     if discarded:
-        rig.parts.store.discard(name, "{}")
+        rig.parts.discard(name)
     report = rig.audit()
     assert (ids(report, "posted_though_failed"), report.exit_code) == ({name}, 1)
 
@@ -182,7 +182,7 @@ def test_one_that_a_person_must_decide_about_is_listed_apart(rig: Rig, code: Err
     there, absent, decided = rig.failed(code), rig.failed(code), rig.failed(code)
     rig.write(there, amount=1)
     rig.write(decided, amount=1)
-    rig.parts.store.discard(decided, "{}")
+    rig.parts.discard(decided)
     report = rig.audit()
     assert (counted(report), report.exit_code) == ({"to_decide": 2, "discarded": 1}, 0)
     assert {(found.id, found.rows, found.differing) for found in report.findings["to_decide"]} == {

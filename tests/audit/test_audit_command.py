@@ -109,7 +109,7 @@ def test_a_posting_service_that_is_away_is_one_sentence_and_2(command: Command, 
 def test_a_redis_that_is_away_is_one_sentence_and_2(command: Command) -> None:
     done = command("--json", TXN_REDIS_URL=f"redis://127.0.0.1:{free_port()}")
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
-    assert done.stderr.startswith("txn audit: Redis cannot be reached: nobody listens there")
+    assert done.stderr.startswith("txn audit: Redis cannot be reached: nothing listens there")
 
 
 def test_the_other_transport_asks_as_well(rig: Rig, command: Command) -> None:
@@ -230,7 +230,12 @@ def test_only_the_ids_in_the_file_are_judged(rig: Rig, command: Command, mock: M
 
 @pytest.mark.parametrize(
     ("content", "says"),
-    [(b"", "holds no id"), (b"\n\n", "holds no id"), (b"a b\n", "'a b', which is no id"), (b"\xff", "cannot be read")],
+    [
+        (b"", "holds no ids"),
+        (b"\n\n", "holds no ids"),
+        (b"a b\n", "'a b', which is not an id"),
+        (b"\xff", "cannot be read"),
+    ],
 )
 def test_a_file_without_ids_is_refused(command: Command, tmp_path: Path, content: bytes, says: str) -> None:
     chosen = tmp_path / "ids"

@@ -8,7 +8,7 @@ from pathlib import Path
 from tests.browser.chromium import DESKTOP, MISSING, PHONE, Chromium
 from tests.browser.world import BODY, PASSWORD, World
 
-FOLDER = Path(__file__).parents[2] / "docs" / "admin"
+FOLDER = Path(__file__).parents[2] / "docs" / "use" / "admin"
 #: Something hangs long enough to be seen in flight; what fails is tried again at once.
 SETTINGS = {
     "TXN_POSTING_TIMEOUT_MS": "15000",

@@ -6,8 +6,8 @@ import time
 from pathlib import Path
 
 from tests.system.stack import Stack
+from txn.model.totals import END_TO_END_MS
 from txn.password_hash import hash_password
-from txn.readers.charts import BUCKETS_MS
 
 PASSWORD = "wrong horse"
 HOSTILE = "<script>console.error('injected')</script><img src=x onerror=console.error(1)>"
@@ -42,10 +42,12 @@ def _minute(draw: random.Random, minute: int, age: int) -> dict[str, int]:
     down, after = 290 < age < 320, 280 < age <= 290
     completed = 0 if down else accepted * 3 if after else accepted - draw.randint(0, 3)
     attempts = accepted + draw.randint(0, 12)
-    buckets = {str(limit): 0 for limit in BUCKETS_MS}
+    buckets = {str(limit): 0 for limit in END_TO_END_MS}
     for _ in range(min(completed, 200)):
         spent = draw.lognormvariate(11 if after else 3.2, 0.7)
-        buckets[str(next((limit for limit in BUCKETS_MS if spent <= limit), BUCKETS_MS[-1]))] += completed // 200 or 1
+        buckets[str(next((limit for limit in END_TO_END_MS if spent <= limit), END_TO_END_MS[-1]))] += (
+            completed // 200 or 1
+        )
     counts = {"accepted": accepted, "completed": completed, "attempts": attempts}
     counts["failed_attempts"] = int(attempts * (0.9 if down else 0.02))
     counts["failed"] = int(draw.random() < 0.05)

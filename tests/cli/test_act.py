@@ -57,7 +57,7 @@ def test_a_machine_that_has_no_name_for_the_user_wants_one(
     nobody = dict.fromkeys(("LOGNAME", "USER", "LNAME", "USERNAME"), "")
     done = txn("replay", "a", "--yes", **nobody)
     assert (done.code, done.out) == (2, "")
-    assert done.err == "txn replay: this machine has no name for you: say who you are with --as\n"
+    assert done.err == "txn replay: your user name is not known: give a name with --as\n"
     assert txn("replay", "a", "--yes", "--as", "ann", **nobody).code == 0
 
 
@@ -68,7 +68,7 @@ def test_what_was_left_alone_is_named_and_the_exit_code_is_1(txn: Commands, part
     assert done.code == 1
     assert done.out.splitlines() == [
         "1 transaction replayed.",
-        "fine: no dead letter, left alone",
+        "fine: not failed, skipped",
         "nobody: no transaction has this id",
     ]
     found = txn("replay", "fine", "nobody", "--yes", "--json")
@@ -210,9 +210,9 @@ def test_a_process_that_is_killed_while_it_looks_on_changes_nothing_for_the_run(
     [
         (("replay",), "say which"),
         (("replay", "a", "--all"), "not both"),
-        (("replay", "a", "--code", "rejected"), "go with --all"),
+        (("replay", "a", "--code", "rejected"), "need --all"),
         (("replay", "not an id"), "id"),
-        (("discard", "a", "--why", "  "), "say why"),
+        (("discard", "a", "--why", "  "), "give a reason"),
         (("discard", "a"), "--why"),
         (("replay", "a", "--as", "x" * 65), "a name has 1 to 64"),
     ],

@@ -43,7 +43,7 @@ def test_a_replay_whose_answer_was_lost_may_have_been_done(txn: Commands, parts:
     done = txn("replay", "a", "--yes", "--as", "cut-me")
     assert (done.code, done.out, proxy.cuts) == (2, "", 1)
     assert done.err.startswith("txn replay: Redis cannot be reached: it closed the connection")
-    assert done.err.endswith(". It may have been done or not: look with txn show before you repeat it\n")
+    assert done.err.endswith(". It may have been done or not: check with txn show before you repeat it\n")
     assert parts.status("a") == "pending"
 
 
@@ -53,7 +53,7 @@ def test_a_run_whose_beginning_was_not_answered_is_named(txn: Commands, parts: P
     done = txn("discard", "--all", "--why", "cut-me", "--yes")
     run = new_run(parts)
     assert (done.code, done.out) == (2, "")
-    assert f"It may have been done or not: look at /admin/bulk/{run.id} " in done.err
+    assert f"It may have been done or not: check /admin/bulk/{run.id} " in done.err
 
 
 def test_a_run_that_cannot_be_watched_any_more_goes_on(txn: Commands, parts: Parts, proxy: CuttingProxy) -> None:

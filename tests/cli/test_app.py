@@ -20,7 +20,7 @@ CHANGING = [
 def test_without_redis_a_command_says_so_in_one_sentence(txn: Commands, arguments: tuple[str, ...]) -> None:
     done = txn(*arguments, TXN_REDIS_URL="redis://127.0.0.1:1/0")
     assert (done.code, done.out) == (2, "")
-    assert done.err.startswith(f"txn {arguments[0]}: Redis cannot be reached: nobody listens there")
+    assert done.err.startswith(f"txn {arguments[0]}: Redis cannot be reached: nothing listens there")
     assert done.err.count("\n") == 1
 
 
@@ -35,7 +35,7 @@ def test_a_setting_that_is_wrong_is_named(txn: Commands, arguments: tuple[str, .
 def test_as_a_process_it_ends_the_same_way(txn: Commands) -> None:
     done = txn.run("status", TXN_REDIS_URL="redis://user:s3cret@127.0.0.1:1/0")
     assert (done.code, done.out) == (2, "")
-    assert done.err.startswith("txn status: Redis cannot be reached: nobody listens there")
+    assert done.err.startswith("txn status: Redis cannot be reached: nothing listens there")
 
 
 @pytest.mark.parametrize("name", [*COMMANDS])

@@ -49,7 +49,7 @@ def test_without_redis_the_rest_is_still_looked_at(txn: Commands) -> None:
     done = txn("doctor", "--json", TXN_REDIS_URL="redis://ann:s3cret@127.0.0.1:1/0")
     assert done.code == 1
     [one] = [one for one in done.json["findings"] if one["check"] == "redis"]
-    assert one["found"].startswith("Redis cannot be reached: nobody listens there")
+    assert one["found"].startswith("Redis cannot be reached: nothing listens there")
     assert found(done, "posting GET")["level"] == "ok"
     assert "s3cret" not in done.out
 
@@ -159,7 +159,7 @@ def test_ctrl_c_ends_it_without_a_traceback(txn: Commands) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
         with txn.at_terminal("doctor", TXN_POSTING_URL=url, TXN_POSTING_TIMEOUT_MS="2000", COLUMNS="80") as terminal:
-            terminal.until("Looking at the posting service")
+            terminal.until("Checking the posting service")
             terminal.interrupt()
             assert terminal.ends() == 130
     assert "Traceback" not in terminal.seen

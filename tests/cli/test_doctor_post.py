@@ -134,7 +134,7 @@ def test_what_has_changed_is_named(doctor: Doctor) -> None:
 def test_what_does_not_count_may_change(doctor: Doctor, change: Change) -> None:
     done = doctor(Table(change))
     assert done.code == 0, done.out
-    assert found(done, "posting content")["found"] == "comes back as it went"
+    assert found(done, "posting content")["found"] == "comes back unchanged"
 
 
 @pytest.mark.parametrize("change", [str.lower, lambda text: text[:32], lambda text: f" {text}"])
@@ -151,7 +151,7 @@ NO_PROOF = [(200, b"<html>Request Rejected</html>"), (201, b""), (200, b'{"succe
 @pytest.mark.parametrize("answers", NO_PROOF)
 @pytest.mark.parametrize(
     ("kept", "level", "said"),
-    [(lambda _: {}, "bad", "the row is not there after 0 s"), (lambda row: row, "ok", "comes back as it went")],
+    [(lambda _: {}, "bad", "the row is not there after 0 s"), (lambda row: row, "ok", "comes back unchanged")],
 )
 def test_an_answer_that_proves_no_write_is_wrong_and_whether_the_row_is_there_is_said(
     doctor: Doctor, answers: tuple[int, bytes], kept: Change, level: str, said: str

@@ -43,7 +43,7 @@ def echoed(path: str) -> bytes:
         (lambda *_: (302, {"Location": "/login"}, b""), "answered 302"),
         (lambda *_: (301, {"Location": "https://b/"}, b"{}"), "answered 301"),
         (lambda *_: (401, {}, b"{}"), "answered 401"),
-        (lambda *_: (200, {}, b'{"id": "any"}'), "another id's row"),
+        (lambda *_: (200, {}, b'{"id": "any"}'), "the row of another id"),
         (lambda _, path, __: (200, {}, echoed(path)), "an id that nobody has posted is found"),
     ],
 )
@@ -159,9 +159,9 @@ def test_without_a_list_the_audit_is_blind_to_doubles(txn: Commands, parts: Part
         (
             b'{"data": [{}], "next": "/t?page=2"}',
             "warn",
-            '"next": "/t?page=2" beside its rows (1) says that there is more',
+            '"next": "/t?page=2" beside its rows (1) says that there are more',
         ),
-        (b'{"data": [{}], "page": 1}', "warn", "may not be whole"),
+        (b'{"data": [{}], "page": 1}', "warn", "may be incomplete"),
     ],
 )
 def test_the_shape_of_the_list_is_said(txn: Commands, parts: Parts, body: bytes, level: str, said: str) -> None:

@@ -63,9 +63,9 @@ def test_json_has_all_of_a_letter(txn: Commands, parts: Parts) -> None:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (("--code", "nonsense"), "it is one of rejected"),
-        (("--since", "yesterday"), "--since: a time looks like"),
-        (("--until", "tomorrow"), "--until: a time looks like"),
+        (("--code", "nonsense"), "give one of rejected"),
+        (("--since", "yesterday"), "--since: give a time like"),
+        (("--until", "tomorrow"), "--until: give a time like"),
         (("--currency", "EURO"), "--currency: a currency has three letters"),
     ],
 )

@@ -81,7 +81,7 @@ def test_with_nothing_said_the_command_says_where_it_has_looked(tmp_path: Path) 
     (tmp_path / ".txn").mkdir()
     (tmp_path / ".txn" / "env").write_text("TXN_REDIS_URL=redis://127.0.0.1:1/0\n")
     done = run(tmp_path)
-    assert "nobody listens there" in done.stderr
+    assert "nothing listens there" in done.stderr
     assert "6379" not in done.stderr
 
 

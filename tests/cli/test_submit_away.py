@@ -38,7 +38,7 @@ def test_ctrl_c_while_it_is_waited_for_names_it_too(txn: Commands) -> None:
         terminal.until("a is pending")
         terminal.interrupt()
         assert terminal.ends() == 130
-    assert "a was accepted and goes on without you: txn show a" in terminal.seen
+    assert "a was accepted and goes on: txn show a" in terminal.seen
     assert "Traceback" not in terminal.seen
 
 

@@ -5,7 +5,7 @@ import pytest
 from ops.mock_posting.client import MockPosting
 from ops.ports import free_port
 from ops.redis_server import RedisServer
-from txn.store.scripts import _repeating
+from txn.store.database import _repeating
 
 
 @pytest.fixture(scope="package")
@@ -28,7 +28,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     _repeating.cache_clear()
     monkeypatch.setattr("txn.queue.consumer.POLL_S", 0)
     monkeypatch.setattr("txn.queue.consumer.UNAVAILABLE_S", 0)
-    monkeypatch.setattr("txn.store.scripts.FIRST_PAUSE_S", 0.001)
-    monkeypatch.setattr("txn.store.scripts.MAX_PAUSE_S", 0.01)
+    monkeypatch.setattr("txn.store.database.FIRST_PAUSE_S", 0.001)
+    monkeypatch.setattr("txn.store.database.MAX_PAUSE_S", 0.01)
     yield
     _repeating.cache_clear()

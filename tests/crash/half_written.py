@@ -192,7 +192,8 @@ class Rig:
         self._check_indexes(records)
 
     def _check_counters(self, records: dict[str, dict[str, str]]) -> None:
-        counts = Counter(dict(self.parts.read_statistics().counts))
+        found_now: Any = self.parts.client.hgetall(self.parts.keys.count)
+        counts = Counter({name.decode(): int(value) for name, value in found_now.items()})
         completed = [record for record in records.values() if record["status"] == "completed"]
         failed = [record for record in records.values() if record["status"] == "failed"]
         letters = [record for record in failed if "discarded" not in record]

@@ -135,7 +135,7 @@ def step_on(rig: Rig) -> None:
 
 
 def operate(what: str) -> Step:
-    return lambda rig: rig.parts.store.operate(what, IDS, '{"by":"ann"}', "ann", "why")
+    return lambda rig: getattr(rig.parts.operations, what)(IDS, "ann", "why")
 
 
 def not_in_the_index(rig: Rig) -> None:
@@ -153,7 +153,7 @@ def settle_by_hand(rig: Rig) -> None:
 
 
 def sweep(rig: Rig) -> None:
-    Integrity(rig.parts.client, rig.parts.keys, "@ID@", rig.clock).look_at_all()
+    Integrity(rig.parts.database, "@ID@").look_at_all()
 
 
 def look_for_due(rig: Rig) -> None:
@@ -200,14 +200,14 @@ SCENES = [
     Scene("discard", "operate", letters, operate("discard"), swept=True),
     Scene(
         "bulk run begins",
-        "bulk_start",
+        "bulk",
         letters,
         lambda rig: rig.parts.runs.start("run", Action.REPLAY, Filter(), "ann", "why"),
     ),
-    Scene("bulk run is taken", "bulk_take", run_begun(Action.REPLAY), lambda rig: rig.parts.runs.take("run", "me")),
-    Scene("bulk replay", "bulk_step", run_taken(Action.REPLAY), step_on),
-    Scene("bulk discard", "bulk_step", run_taken(Action.DISCARD), step_on, swept=True),
-    Scene("bulk run is stopped", "bulk_stop", run_begun(Action.REPLAY), lambda rig: rig.parts.runs.stop("run", "ann")),
+    Scene("bulk run is taken", "bulk", run_begun(Action.REPLAY), lambda rig: rig.parts.runs.take("run", "me")),
+    Scene("bulk replay", "bulk", run_taken(Action.REPLAY), step_on),
+    Scene("bulk discard", "bulk", run_taken(Action.DISCARD), step_on, swept=True),
+    Scene("bulk run is stopped", "bulk", run_begun(Action.REPLAY), lambda rig: rig.parts.runs.stop("run", "ann")),
     Scene("sweep", "sweep", not_in_the_index, sweep, swept=True),
 ]
 
@@ -265,18 +265,18 @@ def _acted(rig: Rig, scene: Scene) -> bool:
 
 def check_deeds(rig: Rig, scene: Scene) -> None:
     """The journal and the runs say what was done."""
-    counts = rig.parts.read_statistics().counts
+    totals = rig.parts.read_statistics().totals
     said = dict.fromkeys(("replay", "discard"), 0)
     entries = rig.parts.journal.read()
     for entry in entries:
         if entry.what in said:
             said[entry.what] += entry.count
     if scene.script == "operate":
-        done = {"replay": counts.get("replayed", 0), "discard": counts.get("discarded", 0)}
+        done = {"replay": totals.replayed, "discard": totals.discarded}
         if said != done:
             raise BrokenPromise(f"the journal says {said}, done is {done}")
     for run in rig.parts.runs.recent():
-        done_by_run = counts.get("replayed", 0) + counts.get("discarded", 0)
+        done_by_run = totals.replayed + totals.discarded
         if (run.done, run.looked, run.gone) != (done_by_run, done_by_run, 0):
             raise BrokenPromise(f"{done_by_run} done, and the run says {run}")
         begun = sum(entry.what.endswith(" all") for entry in entries)

@@ -25,6 +25,7 @@ from txn.delivery.steps import Steps
 from txn.errors import SettleLost, StoreUnavailable
 from txn.model.submission import parse_submission
 from txn.model.transaction import Transaction
+from txn.operate.operations import Operations
 from txn.posting.curl import CurlTransport
 from txn.posting.service import PostingService
 from txn.queue.consumer import RecordConsumer
@@ -32,6 +33,7 @@ from txn.queue.message import NAME, message_template
 from txn.readers.statistics import StatisticsReader
 from txn.settings import Settings
 from txn.store.connection import connect
+from txn.store.database import Database
 from txn.store.keys import Keys
 from txn.store.messages import Messages
 from txn.store.scripts import Scripts
@@ -188,7 +190,7 @@ class World:
             self.mock.up()
 
     def transaction(self) -> Transaction:
-        return Store(self.client, self.keys, message_template(), self.settings).read(self.id)
+        return Store(Database(self.client, self.keys), message_template(), self.settings).read(self.id)
 
     def rows(self) -> int:
         return Counter(row["id"] for row in self.mock.rows())[self.id]
@@ -201,7 +203,7 @@ class World:
         found: Any = self.client.zscore(self.keys.due, self.id)
         if found is None:
             return None
-        return round(found) - StatisticsReader(self.client, self.keys, self.clock).read().now_ms
+        return round(found) - StatisticsReader(Database(self.client, self.keys, self.clock)).read().now_ms
 
 
 class Worker:
@@ -211,10 +213,11 @@ class Worker:
         self.world, clock = world, world.clock
         self.client = connect(world.server.url, timeout_ms=2_000)
         self.scripts = CutScripts(self.client, cut, world.mutations)
-        self.store = Store(self.client, world.keys, message_template(), world.settings, clock)
-        self.store._scripts = self.scripts
-        self.messages = Messages(self.client, world.keys, name, clock)
-        self.messages._scripts = self.scripts
+        database = Database(self.client, world.keys, clock)
+        database.scripts = self.scripts
+        self.store = Store(database, message_template(), world.settings)
+        self.operations = Operations(database)
+        self.messages = Messages(database, name)
         self.transport = CurlTransport(world.mock.url)
         posting = PostingService(self.transport, world.settings.posting_timeout_ms)
         self.cuts = CutSteps(BlockingSteps(self.store, posting), cut, world.asked, world.posted)
@@ -232,7 +235,7 @@ class Worker:
     def replay(self) -> None:
         self.scripts.called = "replay"  # one script replays and discards
         try:
-            self.store.replay(self.world.id, '{"who":"ann"}')
+            self.operations.replay([self.world.id], "ann")
         finally:
             self.scripts.called = ""
 

@@ -120,7 +120,7 @@ def test_a_replay_of_a_rejected_one_waits_for_the_doubt_unless_the_answer_is_fin
     name = one.accept()
     service.posts = [(False, (400, {}, b"no"))]
     one.deliver(name)
-    one.parts.store.replay(name, '{"who":"ann"}')
+    one.parts.replay(name)
     assert one.deliver(name).status is (Status.COMPLETED if final else Status.PENDING)
     assert one.until_finished(name).status is Status.COMPLETED
     assert len(service.rows) == 1
@@ -176,7 +176,7 @@ def test_a_rejected_row_that_shows_late_is_found_by_a_replay_and_not_doubled(rig
     service.gets = [None, NOT_FOUND, NOT_FOUND]
     one.deliver(name)
     assert one.error(name) == "rejected"
-    one.parts.store.replay(name, '{"who":"ann"}')
+    one.parts.replay(name)
     assert one.deliver(name).status is Status.PENDING
     assert one.until_finished(name).status is Status.COMPLETED
     assert (record(one, name)["evidence"], len(service.rows)) == ("found", 1)
@@ -236,7 +236,7 @@ def test_somebody_elses_row_of_equal_content_is_not_ours(rig: Build, service: Od
         assert one.deliver(ours).status is Status.PENDING
         one.until_due(ours)
     assert (one.outcomes(ours), service.posted) == (["unanswered"] * 2, 1)
-    assert "another id's row" in record(one, ours)["error"]
+    assert "the row of another id" in record(one, ours)["error"]
     assert one.deliver(ours).status is Status.COMPLETED
     assert [row["id"] for row in service.rows] == [theirs, ours]
 

@@ -336,7 +336,7 @@ def test_a_worker_that_comes_back_late_has_its_settle_refused_and_says_so(
     [record] = caplog.records
     assert (record.msg, vars(record)["transaction"], vars(record)["reply"]) == ("late settle refused", name, "taken")
     assert one.rows(name) == 1
-    assert one.parts.read_statistics().counts["late_posted"] == 1
+    assert one.parts.read_statistics().totals.late_posted == 1
 
 
 def test_what_escapes_is_settled_as_in_doubt(rig: Build, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -377,7 +377,7 @@ def test_a_replayed_transaction_is_delivered_as_carefully_as_any_other(rig: Buil
     one.mock.script(name, post=["reject"])
     one.deliver(name)
     write_row(one, name)
-    one.parts.store.replay(name, '{"who":"ann"}')
+    one.parts.replay(name)
     assert one.until_finished(name).status is Status.COMPLETED
     assert evidence(one, name) == "found"
     assert one.rows(name) == 1
@@ -438,11 +438,11 @@ def test_while_others_get_in_health_counts_who_is_sent_away(rig: Build) -> None:
     one.mock.script(name, post=["throttle"] * 3)
     counts = []
     while one.deliver(name).completed_ms is None:
-        counts.append(one.parts.read_statistics().counts.get("sent_away", 0))
+        counts.append(one.parts.read_statistics().totals.sent_away)
         one.deliver(one.accept())
         one.until_due(name)
     assert counts == [0, 1, 1]
-    assert one.parts.read_statistics().counts["sent_away"] == 0
+    assert one.parts.read_statistics().totals.sent_away == 0
     assert one.rows(name) == 1
 
 
@@ -471,6 +471,6 @@ def test_a_transaction_that_kills_its_workers_is_left_to_a_person_without_anothe
     assert transaction.failure.code == "crashed_worker"
     assert one.mock.stats()["posts"] == before["posts"]
     assert one.mock.stats()["gets"] == before["gets"]
-    one.parts.store.replay(name, "{}")
+    one.parts.replay(name)
     one.clock.forward(one.settings.patience_ms + 1)
     assert one.deliver(name).status is Status.COMPLETED

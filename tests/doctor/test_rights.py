@@ -7,6 +7,7 @@ import txn.store
 from tests.parts import Parts
 from txn.errors import StoreUnavailable
 from txn.store.connection import connect
+from txn.store.database import Database
 from txn.store.rights import NEEDED, Refused, Rights, RightsMonitor, Role
 
 LUA = Path(txn.store.__file__).with_name("lua")
@@ -17,7 +18,7 @@ SCRIPTS = {
     "api": ("accept", "statistics"),
     "worker": (
         *("claim", "settle", "due", "fetch", "requeue", "heartbeat", "push", "statistics", "sweep"),
-        *("bulk_take", "bulk_step"),
+        "bulk",
     ),
 }
 
@@ -66,7 +67,8 @@ def user(parts: Parts) -> str:
 @pytest.fixture
 def rights(parts: Parts, user: str) -> Rights:
     port = parts.client.connection_pool.connection_kwargs["port"]
-    return Rights(connect(f"redis://{user}:s3cret@127.0.0.1:{port}/0", timeout_ms=2_000), parts.keys)
+    client = connect(f"redis://{user}:s3cret@127.0.0.1:{port}/0", timeout_ms=2_000)
+    return Rights(Database(client, parts.keys))
 
 
 def change(parts: Parts, *rules: str) -> None:
@@ -104,7 +106,7 @@ def test_keys_that_are_not_allowed_are_as_bad(rights: Rights, parts: Parts) -> N
 
 def test_a_redis_that_goes_away_is_no_right_that_is_missing(parts: Parts) -> None:
     with connect("redis://127.0.0.1:1/0", timeout_ms=500) as client, pytest.raises(StoreUnavailable):
-        Rights(client, parts.keys).look()
+        Rights(Database(client, parts.keys)).look()
 
 
 def test_a_full_redis_is_no_right_that_is_missing(rights: Rights, parts: Parts) -> None:
@@ -157,7 +159,7 @@ def test_a_redis_that_is_away_does_not_change_what_is_known(rights: Rights, part
     monitor = RightsMonitor(rights, "worker")
     change(parts, "-zadd")
     monitor.beat()
-    monitor._rights = Rights(connect("redis://127.0.0.1:1/0", timeout_ms=200), parts.keys)
+    monitor._rights = Rights(Database(connect("redis://127.0.0.1:1/0", timeout_ms=200), parts.keys))
     with pytest.raises(StoreUnavailable):
         monitor.beat()
     assert "ZADD" in monitor.problem

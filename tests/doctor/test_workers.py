@@ -2,6 +2,7 @@ import pytest
 
 from txn.doctor.finding import Level
 from txn.doctor.workers import Load, check, hangs
+from txn.model.totals import Totals
 from txn.readers.statistics import Statistics
 from txn.readers.workers import Worker
 from txn.store.timings import BUCKETS_MS, Histogram
@@ -14,7 +15,7 @@ def worker(threads: int, alive: bool = True) -> Worker:
 def statistics(**changes: int) -> Statistics:
     numbers = {"unfinished": 3, "oldest_waiting_ms": 0, "due_lag_ms": 0, "workers": 1} | changes
     return Statistics(
-        counts={},
+        totals=Totals(),
         attempts=0,
         failed_attempts=0,
         answered_ms=None,

@@ -156,7 +156,7 @@ def test_a_second_terminal_finds_what_runs_until_it_ends(tmp_path: Path) -> None
         done = txn(tmp_path, "status")
         assert (done.returncode, f":{ports['TXN_REDIS_PORT']}/0  other:" in done.stdout) == (0, True), done
         assert txn(tmp_path, "doctor").returncode == 0
-        assert "nobody listens" in txn(tmp_path, "status", TXN_REDIS_URL="redis://127.0.0.1:1/0").stderr
+        assert "nothing listens" in txn(tmp_path, "status", TXN_REDIS_URL="redis://127.0.0.1:1/0").stderr
         running.signal(signal.SIGINT)
         assert running.exit_code() == 0
     assert not env.exists()

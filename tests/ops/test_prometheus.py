@@ -19,7 +19,7 @@ from txn.settings import Settings
 from txn.store.durability import DurabilityMonitor
 
 ROOT = Path(__file__).parents[2]
-RULES, DASHBOARD, DOCS = ROOT / "ops/prometheus", ROOT / "ops/grafana/txn.json", ROOT / "docs/metrics.md"
+RULES, DASHBOARD, DOCS = ROOT / "ops/prometheus", ROOT / "ops/grafana/txn.json", ROOT / "docs/use/metrics.md"
 
 promtool = pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed")
 

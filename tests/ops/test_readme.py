@@ -1,4 +1,7 @@
-"""README's blocks, typed as printed, in order, at a system that has just begun. Only the ports are others."""
+"""README's blocks and those of the first session after it, typed as printed, at a system that has just begun.
+
+Only the ports are others.
+"""
 
 import os
 import re
@@ -12,14 +15,12 @@ import pytest
 
 from tests.ops.foreground import ROOT, make_run, own_ports
 
-README = (ROOT / "README.md").read_text()
+TEXT = "\n\n".join((ROOT / page).read_text() for page in ("README.md", "docs/use/cli.md"))
 #: First lines of blocks that are not typed here, and why.
 LEFT_OUT = {
     "client ──POST──▶": "a picture",
     "make run ": "it runs meanwhile",
     "docker compose up": "tests/containers",
-    "pip install": "has addresses to fill in: tests/system/stack.py starts the same",
-    "make swarm": "tests/ops/test_swarm_runs.py",
 }
 #: What may differ from run to run: times, durations, counts, names of processes.
 _VARIES = (
@@ -36,7 +37,7 @@ PATIENCE_S = 20.0
 
 
 def blocks() -> list[str]:
-    found = re.findall(r"(?:^    .*\n|^(?=\n    )\n)+", README, re.M)
+    found = re.findall(r"(?:^    .*\n|^(?=\n    )\n)+", TEXT, re.M)
     return [re.sub("^    ", "", block, flags=re.M).strip("\n") for block in found if block.strip()]
 
 
@@ -98,7 +99,7 @@ def ported(text: str, ports: dict[str, str]) -> str:
 
 
 @pytest.mark.parametrize("number", range(len(COMMANDS)), ids=lambda n: COMMANDS[n][0].split("\n")[0][:40])
-def test_what_readme_prints_is_what_happens(folder: tuple[Path, dict[str, str]], number: int) -> None:
+def test_what_the_page_prints_is_what_happens(folder: tuple[Path, dict[str, str]], number: int) -> None:
     where, ports = folder
     command, printed = (COMMANDS[number][0], [ported(line, ports) for line in COMMANDS[number][1]])
     set_by_us = ("TXN_", "PYTHON", "VIRTUAL_ENV")
@@ -120,7 +121,7 @@ def test_what_readme_prints_is_what_happens(folder: tuple[Path, dict[str, str]],
         if missing is None or time.monotonic() > deadline:
             break
         time.sleep(0.2)
-    assert missing is None, f"README prints {missing!r}:\n{done.stdout}{done.stderr}"
+    assert missing is None, f"the page prints {missing!r}:\n{done.stdout}{done.stderr}"
     assert done.returncode == 0 or "failed" in done.stdout, done.stderr
 
 

@@ -43,7 +43,7 @@ def why(members: dict[str, Any], rows: int = 3) -> str | None:
 def test_a_list_that_says_that_there_is_more_is_not_whole(members: dict[str, Any]) -> None:
     said = why(members)
     assert said is not None
-    assert "is not whole" in said
+    assert "is incomplete" in said
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_a_list_that_says_that_there_is_more_is_not_whole(members: dict[str, Any
 def test_a_list_that_speaks_of_pages_in_words_that_nobody_understands_may_not_be_whole(members: dict[str, Any]) -> None:
     said = why(members)
     assert said is not None
-    assert "may not be whole" in said
+    assert "may be incomplete" in said
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_nothing_speaks_against_a_list_that_says_that_it_is_all_or_nothing_about
 def test_what_it_says_is_shown_and_cut() -> None:
     said = why({"next": "x" * 1_000})
     assert said is not None
-    assert said.startswith('is not whole: "next": "xxx')
+    assert said.startswith('is incomplete: "next": "xxx')
     assert len(said) < 200
 
 

@@ -69,20 +69,20 @@ def test_an_empty_list_has_no_rows(text: bytes, size: int) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        *((text, "something else than a list") for text in (b"null", b"1", b"<html>", b"\xff\xfe[\0]\0")),
+        *((text, "is not a list") for text in (b"null", b"1", b"<html>", b"\xff\xfe[\0]\0")),
         *(
-            (text, "else than transactions")
+            (text, "other than transactions")
             for text in (b"[1]", b"[{},]", b"[,{}]", b"[{}{}]", b'["a"]', b"[[{}]]", b"[{};{}]")
         ),
         *(
-            (text, "to its end")
+            (text, "to the end")
             for text in (b"", b"  ", b"[", b"[{}", b"[{},", b'[{"a":"', b'[{"a":"\\', b'[{"a":[}', b"\xef\xbb")
         ),
         *(
-            (text, "no JSON")
+            (text, "not JSON")
             for text in (b'{"a":[{}]', b'{"a":[{}]}x', b'{"a":[{}],}', b'{"a":[{}],"a":1}', b"{a:[{}]}", b'{"a":[]]}')
         ),
-        *((text, "behind its end") for text in (b"[]]", b"[{}] []", b"[{}]x", b"[],")),
+        *((text, "after its end") for text in (b"[]]", b"[{}] []", b"[{}]x", b"[],")),
     ],
 )
 @pytest.mark.parametrize("size", [1, 100])

@@ -45,7 +45,7 @@ class Queue:
             SettleEscaped(self.rules),
             RunLoops(Loop("rescuer", Rescuer(parts.store).beat)),
         ]
-        self.broker = RecordBroker(parts.client, parts.keys, middleware, parts.clock)
+        self.broker = RecordBroker(parts.database, middleware)
         self.deliver: Actor[[str], None] = declare_actor(self.broker, self.rules)
         self.worker = Worker(self.broker, worker_threads=2, worker_timeout=50)
         dramatiq.set_broker(self.broker)
@@ -150,7 +150,7 @@ def test_dead_letters_show_in_dramatiqs_dashboard_and_leave_it_with_the_replay(q
     _, [job] = dashboard.get_jobs("deliver.XQ")
     assert (job.message_id, job.args) == (name, (name,))
     assert [(one.name, one.jobs_dead) for one in dashboard.queues] == [("deliver", 1)]
-    queue.parts.store.replay(name, "{}")
+    queue.parts.replay(name)
     assert dashboard.get_jobs("deliver.XQ")[1] == []
 
 

@@ -10,6 +10,7 @@ from tests.proxy import CuttingProxy
 from txn.errors import StoreUnavailable
 from txn.queue.consumer import HEARTBEAT_S, RecordConsumer
 from txn.store.connection import connect
+from txn.store.database import Database
 from txn.store.messages import DEAD_AFTER_MS, Messages
 
 
@@ -22,7 +23,7 @@ def proxy(server: RedisServer) -> Iterator[CuttingProxy]:
 @pytest.fixture
 def consumer(parts: Parts, proxy: CuttingProxy) -> Iterator[RecordConsumer]:
     client = connect(f"redis://127.0.0.1:{proxy.port}/0", timeout_ms=1_000)
-    yield RecordConsumer(Messages(client, parts.keys, "tested", parts.clock), prefetch=4)
+    yield RecordConsumer(Messages(Database(client, parts.keys, parts.clock), "tested"), prefetch=4)
     client.close()
 
 
@@ -179,7 +180,7 @@ class StoppedMeanwhile(Messages):
 
 def test_what_is_on_its_way_to_a_consumer_that_stops_goes_back(parts: Parts) -> None:
     ids = [parts.accept() for _ in range(3)]
-    messages = StoppedMeanwhile(parts.client, parts.keys, "tested", parts.clock)
+    messages = StoppedMeanwhile(parts.database, "tested")
     consumer = RecordConsumer(messages, prefetch=4)
     messages.fetching = consumer.stop_fetching
     assert take(consumer, 1, tries=5) == []
@@ -189,7 +190,7 @@ def test_what_is_on_its_way_to_a_consumer_that_stops_goes_back(parts: Parts) -> 
 
 def test_what_a_consumer_said_that_it_holds_when_it_was_told_to_stop_goes_back(parts: Parts) -> None:
     ids = [parts.accept() for _ in range(3)]
-    messages = StoppedMeanwhile(parts.client, parts.keys, "tested", parts.clock)
+    messages = StoppedMeanwhile(parts.database, "tested")
     consumer = RecordConsumer(messages, prefetch=4)
     take(consumer, 3)
 

@@ -92,7 +92,7 @@ def test_a_run_discards(parts: Parts, runner: BulkRunner) -> None:
     start(parts, Action.DISCARD)
     assert to_the_end(parts, runner).done == 3
     assert all("discarded" in parts.record(name) for name in names)
-    assert parts.read_statistics().counts["dead"] == 0
+    assert parts.read_statistics().totals.dead == 0
 
 
 def test_what_fails_again_is_not_replayed_twice_by_the_same_run(

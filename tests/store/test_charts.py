@@ -6,9 +6,10 @@ import pytest
 import txn.store
 from tests.parts import Parts
 from txn.model.outcome import Cause, Clear, Completed, Failed, Retry
+from txn.model.totals import END_TO_END_MS
 from txn.model.transaction import ErrorCode, Evidence
 from txn.readers import charts
-from txn.readers.charts import BUCKETS_MS, Charts, History, Span
+from txn.readers.charts import Charts, History, Span
 from txn.readers.workers import WorkerReader
 
 MINUTE = 60_000
@@ -17,7 +18,7 @@ MINUTE = 60_000
 @pytest.fixture
 def reader(parts: Parts) -> Charts:
     parts.begin_a_minute()
-    return Charts(parts.client, parts.keys)
+    return Charts(parts.database)
 
 
 def read(reader: Charts, parts: Parts) -> History:
@@ -32,14 +33,14 @@ def complete(parts: Parts, count: int, after_ms: int = 0) -> None:
 
 
 def span(histogram: dict[int | None, int]) -> Span:
-    counts = tuple(histogram.get(limit, 0) for limit in (*BUCKETS_MS, None))
+    counts = tuple(histogram.get(limit, 0) for limit in (*END_TO_END_MS, None))
     return Span(0, 0, sum(counts), 0, 0, 0, counts)
 
 
 def test_the_buckets_are_those_that_settle_raises(parts: Parts) -> None:
     lua = Path(txn.store.__file__).with_name("lua") / "settle.lua"
     [found] = re.findall(r"BUCKETS_MS = {([^}]*)}", lua.read_text())
-    assert tuple(map(int, found.split(","))) == BUCKETS_MS
+    assert tuple(map(int, found.split(","))) == END_TO_END_MS
 
 
 def test_the_hour_is_sixty_minutes_and_the_day_is_144_bars(reader: Charts, parts: Parts) -> None:
@@ -105,7 +106,7 @@ def test_percentiles_say_between_what_they_surely_are(reader: Charts, parts: Par
     half, most = recent.percentile(0.5), recent.percentile(0.95)
     assert half is not None
     assert most is not None
-    assert half.high_ms in BUCKETS_MS[:6]
+    assert half.high_ms in END_TO_END_MS[:6]
     assert (most.low_ms, most.high_ms) == (2_500, 5_000)
 
 
@@ -138,7 +139,7 @@ def test_a_look_at_many_workers_is_bounded(parts: Parts) -> None:
     for _ in range(500):
         parts.accept()
     parts.messages("w7").fetch(500)
-    floor = WorkerReader(parts.client, parts.keys, parts.clock).read()
+    floor = WorkerReader(parts.database).read()
     assert len(floor.workers) == 100
     assert not floor.complete
     assert floor.unfinished == 500

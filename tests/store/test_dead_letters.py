@@ -167,7 +167,7 @@ def test_a_discarded_one_can_still_be_replayed(parts: Parts) -> None:
     parts.operations.discard([name], "ada", "a mistake")
     assert parts.operations.replay([name], "ada").done == [name]
     assert parts.status(name) == "pending"
-    assert parts.read_statistics().counts["dead"] == 0
+    assert parts.read_statistics().totals.dead == 0
 
 
 @pytest.mark.parametrize("count", [0, MAX_IDS + 1])

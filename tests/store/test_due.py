@@ -48,7 +48,7 @@ def test_a_lost_message_is_queued_again_after_the_grace(parts: Parts) -> None:
     parts.clock.forward(parts.settings.grace_ms)
     assert parts.store.due(10) == (1, 1)
     assert parts.queued() == ["a"]
-    assert parts.read_statistics().counts["rescued"] == 1
+    assert parts.read_statistics().totals.rescued == 1
 
 
 def test_all_of_dramatiqs_keys_can_go(parts: Parts) -> None:
@@ -221,7 +221,7 @@ def server_cpu(parts: Parts) -> float:
 def accept_many(parts: Parts, count: int) -> None:
     """The script of `accept`, thousands in one round trip."""
     store = parts.new_store()
-    accept = store._scripts._scripts["accept"]
+    accept = store._database.scripts._scripts["accept"]
     pipeline = parts.client.pipeline(transaction=False)
     pipeline.script_load(accept.script)
 
@@ -229,7 +229,7 @@ def accept_many(parts: Parts, count: int) -> None:
         pipeline.evalsha(accept.sha, len(keys), *keys, *arguments)
         return [b"accepted", repeats]
 
-    store._scripts.run = queue  # type: ignore[method-assign, assignment]
+    store._database.run = queue  # type: ignore[method-assign, assignment]
     for number in range(count):
         store.accept(submission(f"t{number}"))
         if number % 5_000 == 4_999:

@@ -354,7 +354,7 @@ def test_a_server_that_does_not_tell_a_setting_is_unknown(start: Start, hidden: 
     with connect(start().url, timeout_ms=1_000) as client:
         found = inspect(asking(client, without))
     assert found.level == "unknown"
-    assert found.problem == f"the server does not tell its setting {hidden}: use one that does"
+    assert found.problem == f"the server does not report its setting {hidden}: use one that does"
 
 
 # --- a log that cannot be written

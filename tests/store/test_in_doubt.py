@@ -7,7 +7,7 @@ from txn.model.transaction import Evidence
 
 def in_doubt(parts: Parts) -> tuple[int, str]:
     """As counted, and as the record says."""
-    return parts.read_statistics().counts.get("in_doubt", 0), parts.record("a").get("uncertain", "0")
+    return parts.read_statistics().totals.in_doubt, parts.record("a").get("uncertain", "0")
 
 
 def die(parts: Parts, mode: Mode) -> None:

@@ -3,6 +3,7 @@ import pytest
 from tests.parts import Parts, submission
 from txn.errors import ContentConflict, NotFound
 from txn.model.outcome import Cause, Clear, Completed, Failed, Keep, Maybe, Mode, Released, Retry
+from txn.model.totals import Totals
 from txn.model.transaction import ErrorCode, Evidence, Status
 
 POSTED = Completed(Evidence.POSTED)
@@ -23,7 +24,7 @@ def test_accept_writes_record_index_counters_and_message_in_one_call(parts: Part
     [(name, body)] = parts.messages().fetch(10)
     assert name == "a"
     assert b'"args":["a"]' in body
-    assert parts.read_statistics().counts == {"accepted": 1, "pending": 1}
+    assert parts.read_statistics().totals == Totals.of({"accepted": 1, "pending": 1})
 
 
 def test_accepting_again_changes_nothing(parts: Parts) -> None:
@@ -32,7 +33,7 @@ def test_accepting_again_changes_nothing(parts: Parts) -> None:
     again, new = parts.store.accept(submission("a"))
     assert (again, new) == (first, False)
     assert parts.queued() == ["a"]
-    assert parts.read_statistics().counts["accepted"] == 1
+    assert parts.read_statistics().totals.accepted == 1
 
 
 def test_accepting_other_content_under_a_known_id_is_a_conflict(parts: Parts) -> None:
@@ -81,7 +82,7 @@ def test_repeating_a_claim_whose_answer_was_lost_gives_the_same_claim(parts: Par
     parts.accept("a")
     first = parts.store.claim("a", "nonce")
     assert parts.store.claim("a", "nonce") == first
-    assert parts.read_statistics().counts["attempts"] == 1
+    assert parts.read_statistics().totals.attempts == 1
 
 
 def test_taking_over_an_expired_lease_may_only_confirm_until_its_doubt_is_over(parts: Parts) -> None:
@@ -91,7 +92,7 @@ def test_taking_over_an_expired_lease_may_only_confirm_until_its_doubt_is_over(p
     heir = parts.claimed("a")
     assert heir.mode is Mode.CONFIRM
     assert heir.attempts == dead.attempts
-    assert parts.read_statistics().counts["in_doubt"] == 1
+    assert parts.read_statistics().totals.in_doubt == 1
     doubt_until = int(parts.record("a")["doubt"])
     parts.settle(heir, retry(Cause.IN_DOUBT, Keep(), 0))
     assert int(parts.record("a")["doubt"]) == doubt_until
@@ -108,8 +109,8 @@ def test_completing_takes_it_out_of_the_due_index_and_says_so(parts: Parts) -> N
     assert transaction.completed_ms is not None
     assert parts.due_score("a") is None
     assert parts.record("a")["evidence"] == "posted"
-    counts = parts.read_statistics().counts
-    assert (counts["pending"], counts["processing"], counts["completed"]) == (0, 0, 1)
+    totals = parts.read_statistics().totals
+    assert (totals.pending, totals.processing, totals.completed) == (0, 0, 1)
 
 
 def test_a_settle_sent_twice_is_refused_as_repeated_and_changes_nothing(parts: Parts) -> None:
@@ -128,15 +129,15 @@ def test_a_late_settle_after_a_takeover_is_refused_and_counted(parts: Parts) -> 
     parts.claimed("a")
     assert parts.settle(late, POSTED) == "taken"
     assert parts.store.read("a").status is Status.PROCESSING
-    counts = parts.read_statistics().counts
-    assert (counts["late_settles"], counts["late_posted"]) == (1, 1)
+    totals = parts.read_statistics().totals
+    assert (totals.late_settles, totals.late_posted) == (1, 1)
 
 
 def test_a_repeated_settle_does_not_undo_an_operators_replay(parts: Parts) -> None:
     parts.accept("a")
     claim = parts.claimed("a")
     parts.settle(claim, REJECTED)
-    parts.store.replay("a", '{"who":"ann"}')
+    parts.replay("a")
     assert parts.settle(claim, REJECTED) == "repeated"
     assert parts.store.read("a").status is Status.PENDING
 
@@ -167,7 +168,7 @@ def test_not_written_clears_the_doubt_and_maybe_sets_it(parts: Parts) -> None:
     parts.settle(parts.claimed("a"), retry(Cause.UNCERTAIN, Maybe(7_000), 10))
     record = parts.record("a")
     assert record["next"] == record["doubt"]
-    assert parts.read_statistics().counts["in_doubt"] == 1
+    assert parts.read_statistics().totals.in_doubt == 1
     parts.clock.forward(6_000)
     assert parts.claim("a") is None
     parts.clock.forward(1_001)
@@ -192,20 +193,20 @@ def test_a_failed_transaction_is_a_dead_letter_here_and_in_dramatiqs_own_queue(p
 def test_leaving_the_dead_letters_takes_it_off_every_list(parts: Parts, leave: str) -> None:
     parts.accept("a")
     parts.settle(parts.claimed("a"), REJECTED)
-    assert getattr(parts.store, leave)("a", '{"who":"ann"}') == f"{leave}ed"
+    assert getattr(parts, leave)("a") == "done"
     keys, client = parts.keys, parts.client
     for name in (keys.failed, f"{keys.failed}:rejected", keys.dead_messages, keys.dead_message_bodies):
         assert client.exists(name) == 0
-    assert parts.read_statistics().counts["dead"] == 0
+    assert parts.read_statistics().totals.dead == 0
 
 
 def test_a_discarded_transaction_stays_failed(parts: Parts) -> None:
     parts.accept("a")
     parts.settle(parts.claimed("a"), REJECTED)
-    parts.store.discard("a", '{"who":"ann"}')
+    parts.discard("a")
     assert parts.store.read("a").status is Status.FAILED
-    assert parts.record("a")["discarded"] == '{"who":"ann"}'
-    assert parts.store.discard("a", "{}") == "not_failed"
+    assert parts.record("a")["discarded"] == '{"by":"ann","what":"discard","why":"a test"}'
+    assert parts.discard("a") == "not_failed"
 
 
 def test_a_replay_keeps_doubt_owner_and_history(parts: Parts) -> None:
@@ -213,20 +214,23 @@ def test_a_replay_keeps_doubt_owner_and_history(parts: Parts) -> None:
     claim = parts.claimed("a")
     parts.settle(claim, Failed(ErrorCode.CONFLICT, "other", Keep()), history='{"attempt":1}')
     before = parts.record("a")
-    parts.store.replay("a", '{"who":"ann"}')
+    parts.replay("a")
     after = parts.record("a")
     assert (after["doubt"], after["owner"]) == (before["doubt"], claim.owner)
-    assert [line.split(" ", 1)[1] for line in after["history"].splitlines()] == ['{"attempt":1}', '{"who":"ann"}']
+    assert [line.split(" ", 1)[1] for line in after["history"].splitlines()] == [
+        '{"attempt":1}',
+        '{"by":"ann","what":"replay"}',
+    ]
     assert parts.claimed("a").mode is Mode.CONFIRM
 
 
 @pytest.mark.parametrize("verb", ["replay", "discard"])
 def test_only_a_failed_transaction_can_be_replayed_or_discarded(parts: Parts, verb: str) -> None:
     parts.accept("a")
-    assert getattr(parts.store, verb)("a", "{}") == "not_failed"
-    assert getattr(parts.store, verb)("nobody", "{}") == "unknown"
+    assert getattr(parts, verb)("a") == "not_failed"
+    assert getattr(parts, verb)("nobody") == "unknown"
     parts.settle(parts.claimed("a"), POSTED)
-    assert getattr(parts.store, verb)("a", "{}") == "not_failed"
+    assert getattr(parts, verb)("a") == "not_failed"
 
 
 def test_a_release_gives_back_the_attempt_and_the_doubt(parts: Parts) -> None:

@@ -16,7 +16,7 @@ from tests.posting.raw_server import CERTIFICATE, full_backlog
 from tests.proxy import CuttingProxy, TlsProxy
 from txn.errors import StoreRefuses
 from txn.store.connection import connect
-from txn.store.scripts import unavailable
+from txn.store.database import unavailable
 
 
 def met(url: str, call: Callable[[redis.Redis], object] = redis.Redis.ping) -> str:
@@ -57,7 +57,7 @@ def as_user(server: RedisServer, *rights: str) -> str:
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]"])
 def test_a_closed_port(host: str) -> None:
-    assert "nobody listens there: start it, or check host and port" in met(f"redis://u:hunter2@{host}:{free_port()}/0")
+    assert "nothing listens there: start it, or check host and port" in met(f"redis://u:hunter2@{host}:{free_port()}/0")
 
 
 def test_no_such_host() -> None:
@@ -90,9 +90,9 @@ def test_what_is_not_redis() -> None:
 
 
 def test_no_socket(tmp_path: Path) -> None:
-    assert "its socket is not there" in met(f"unix://{tmp_path}/redis.sock")
+    assert "its socket does not exist" in met(f"unix://{tmp_path}/redis.sock")
     (tmp_path / "stale.sock").touch()
-    assert "nobody listens there" in met(f"unix://{tmp_path}/stale.sock")
+    assert "nothing listens there" in met(f"unix://{tmp_path}/stale.sock")
 
 
 def test_a_server_with_as_many_clients_as_it_takes(tmp_path: Path) -> None:
@@ -124,9 +124,9 @@ def test_a_certificate_that_fits_is_taken(tls: TlsProxy) -> None:
 
 def test_a_ca_file_that_is_not_there(tls: TlsProxy, tmp_path: Path) -> None:
     said = met(f"rediss://127.0.0.1:{tls.port}/0?ssl_ca_certs={tmp_path}/ca.pem")
-    assert "a file that TXN_REDIS_URL names is not there, or not for this user: check ssl_ca_certs" in said
+    assert "a file in TXN_REDIS_URL does not exist, or this user may not read it: check ssl_ca_certs" in said
     said = met(f"rediss://127.0.0.1:{tls.port}/0?ssl_ca_certs={CERTIFICATE}&ssl_certfile={tmp_path}/c.pem")
-    assert "a file that TXN_REDIS_URL names is not there" in said
+    assert "a file in TXN_REDIS_URL does not exist" in said
 
 
 def test_a_ca_file_without_a_certificate(tls: TlsProxy, tmp_path: Path) -> None:
@@ -156,7 +156,7 @@ def test_a_certificate_that_does_not_hold(code: int, said: str) -> None:
 def test_no_way_to_the_host(number: int) -> None:
     error = redis.ConnectionError("Error connecting to 10.1.2.3:6379")
     error.__context__ = OSError(number, "unreachable")
-    assert "there is no way to its host" in str(unavailable(error))
+    assert "its host cannot be reached" in str(unavailable(error))
 
 
 def test_too_many_open_files() -> None:
@@ -187,7 +187,7 @@ def test_no_password_for_a_server_that_wants_one(tmp_path: Path) -> None:
 
 def test_a_user_who_may_not(server: RedisServer) -> None:
     said = met(as_user(server, "~*", "+@all", "-set"), lambda client: client.set("a", 1))
-    assert "does not allow it to the user of TXN_REDIS_URL: allow it (ACL SETUSER); txn doctor names" in said
+    assert "does not allow this to the user of TXN_REDIS_URL: allow it (ACL SETUSER); txn doctor names" in said
 
 
 def test_a_database_that_there_is_not(server: RedisServer) -> None:

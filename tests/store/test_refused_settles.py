@@ -4,8 +4,8 @@ from txn.model.transaction import Evidence
 
 
 def counts(parts: Parts) -> dict[str, int]:
-    found = parts.read_statistics().counts
-    return {name: found.get(name, 0) for name in ("late_settles", "late_posted")}
+    found = parts.read_statistics().totals
+    return {"late_settles": found.late_settles, "late_posted": found.late_posted}
 
 
 def test_a_post_whose_record_is_gone_may_be_a_double_too(parts: Parts) -> None:
@@ -31,7 +31,7 @@ def test_a_look_that_came_too_early_to_know_does_not_lengthen_the_backoff(parts:
     look = parts.claimed("a")
     assert look.mode is Mode.CONFIRM
     parts.settle(look, Retry(Cause.IN_DOUBT, "GET: not there, while in doubt", Keep(), 0))
-    assert parts.read_statistics().counts.get("retrying", 0) == 0
+    assert parts.read_statistics().totals.retrying == 0
     parts.clock.forward(parts.settings.doubt_window_ms)
     again = parts.claimed("a")
     assert again.tries == 0

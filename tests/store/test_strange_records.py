@@ -2,6 +2,7 @@ import pytest
 
 from tests.parts import Parts, submission
 from txn.errors import RecordUnreadable, StoreUnavailable
+from txn.model.dead_letter import Action
 from txn.model.outcome import Cause, Clear, Completed, Failed, Keep, Maybe, Mode, Retry
 from txn.model.transaction import ErrorCode, Evidence, Status
 from txn.store.integrity import Flaw, Integrity
@@ -10,7 +11,7 @@ HOUR_MS = 3_600_000
 
 
 def sweep(parts: Parts) -> list[Flaw]:
-    return Integrity(parts.client, parts.keys, "@ID@", parts.clock).look_at_all()
+    return Integrity(parts.database, "@ID@").look_at_all()
 
 
 def look_at_due(parts: Parts) -> int:
@@ -29,7 +30,7 @@ def test_a_status_of_a_newer_version_is_left_alone_and_named(parts: Parts, statu
     for ask in (lambda: parts.store.read("a"), lambda: parts.store.accept(submission("a"))):
         with pytest.raises(RecordUnreadable, match=r"state that txn .* cannot read"):
             ask()
-    assert parts.store.replay("a", "{}") == "not_failed"
+    assert parts.replay("a") == "not_failed"
     assert sweep(parts) == [Flaw("unreadable", "a")]
     assert parts.record("a") == before
 
@@ -54,7 +55,7 @@ def test_an_unfinished_record_that_is_in_no_index_is_found_named_and_put_back(pa
     assert sweep(parts) == [Flaw("not_due", "a")]
     assert look_at_due(parts) == 1
     assert sweep(parts) == []
-    assert parts.read_statistics().counts["mended"] == 1
+    assert parts.read_statistics().totals.mended == 1
 
 
 def test_a_record_without_its_content_is_never_claimed_and_is_named_until_it_is_submitted_again(parts: Parts) -> None:
@@ -78,8 +79,8 @@ def test_counters_are_counted_anew_when_all_that_is_unfinished_is_seen(parts: Pa
         parts.keys.count, mapping={"pending": 7, "processing": -1, "retrying": 3, "in_doubt": 2, "dead": 9}
     )
     assert {flaw.name for flaw in sweep(parts)} == {"pending", "processing", "retrying", "in_doubt", "dead"}
-    counts = parts.read_statistics().counts
-    assert [counts[name] for name in ("pending", "processing", "retrying", "in_doubt", "dead")] == [1, 1, 0, 0, 1]
+    totals = parts.read_statistics().totals
+    assert (totals.pending, totals.processing, totals.retrying, totals.in_doubt, totals.dead) == (1, 1, 0, 0, 1)
     assert sweep(parts) == []
 
 
@@ -96,7 +97,7 @@ def test_a_sound_store_is_left_as_it_is(parts: Parts) -> None:
     parts.accept("a")
     parts.claimed("a")
     parts.fail("b")
-    parts.store.discard(parts.fail("c"), "{}")
+    parts.discard(parts.fail("c"))
     parts.accept("d")
     parts.settle(parts.claimed("d"), Retry(Cause.UNCERTAIN, "500", Maybe(60_000), 0))
     before = {key: parts.client.dump(key) for key in parts.client.keys(f"{parts.keys.prefix}*")}
@@ -107,7 +108,7 @@ def test_a_sound_store_is_left_as_it_is(parts: Parts) -> None:
 def test_all_workers_share_one_round(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("txn.store.integrity.PACE_MS", 60_000)  # however slow this machine is
     monkeypatch.setattr("txn.store.integrity.STEP_KEYS", 1_000_000)  # whatever other tests have left on this server
-    one, other = (Integrity(parts.client, parts.keys, "@ID@", parts.clock) for _ in range(2))
+    one, other = (Integrity(parts.database, "@ID@") for _ in range(2))
     parts.accept("a")
     parts.client.delete(parts.keys.due)
     assert one.step() == [Flaw("not_due", "a")]
@@ -247,7 +248,7 @@ def test_a_replay_begins_the_count_of_crashes_anew(parts: Parts) -> None:
     parts.clock.forward(parts.settings.patience_ms + 1)
     parts.settle(parts.claimed("a"), Failed(ErrorCode.CRASHED_WORKER, "gone", Keep()))
     assert parts.store.read("a").status is Status.FAILED
-    parts.store.replay("a", "{}")
+    parts.replay("a")
     parts.clock.forward(parts.settings.patience_ms + 1)
     assert parts.claimed("a").mode is Mode.POST
 
@@ -273,7 +274,7 @@ def test_a_counter_that_is_no_number_stops_no_heartbeat_and_is_set_right(parts: 
         parts.accept("a")
     assert sweep(parts) == [Flaw("counter", "pending")]
     parts.accept("a")
-    assert parts.read_statistics().counts["pending"] == 1
+    assert parts.read_statistics().totals.pending == 1
 
 
 @pytest.mark.parametrize("finish", [False, True])
@@ -285,7 +286,7 @@ def test_a_repeated_submission_brings_its_content_back(parts: Parts, finish: boo
     _, new = parts.store.accept(submission("a"))
     assert not new
     if finish:
-        parts.store.replay("a", "{}")
+        parts.replay("a")
     assert parts.claimed("a").payload == submission("a").payload
 
 
@@ -336,23 +337,23 @@ def test_an_index_of_one_error_code_is_written_anew(parts: Parts) -> None:
     parts.client.delete(f"{parts.keys.failed}:rejected")
     assert sweep(parts) == [Flaw("not_listed", "a")]
     assert parts.client.zscore(f"{parts.keys.failed}:rejected", "a") == score
-    assert parts.read_statistics().counts["dead"] == 1
+    assert parts.read_statistics().totals.dead == 1
 
 
 def test_a_discarded_letter_that_is_still_listed_is_taken_off_and_leaves_the_counter_as_it_is(parts: Parts) -> None:
     for name in ("a", "b"):
         parts.fail(name)
-    parts.store.discard("a", "{}")
+    parts.discard("a")
     parts.client.zadd(parts.keys.failed, {"a": 1})
     assert sweep(parts) == [Flaw("not_a_letter", "a")]
-    assert parts.read_statistics().counts["dead"] == 1
+    assert parts.read_statistics().totals.dead == 1
 
 
 def test_an_id_that_is_given_twice_is_done_once(parts: Parts) -> None:
     parts.fail("a")
-    assert parts.store.operate("replay", ["a", "a"], "{}", "ann", "") == ["done", "not_failed"]
-    counts = parts.read_statistics().counts
-    assert (counts["replayed"], counts["pending"], counts["dead"]) == (1, 1, 0)
+    assert parts.operations._run(Action.REPLAY, ["a", "a"], "ann", "") == ["done", "not_failed"]
+    totals = parts.read_statistics().totals
+    assert (totals.replayed, totals.pending, totals.dead) == (1, 1, 0)
 
 
 @pytest.mark.parametrize("field", ["lease", "submitted"])
@@ -369,14 +370,14 @@ def test_what_took_less_than_no_time_is_counted_as_nothing(parts: Parts) -> None
     parts.accept("a")
     parts.clock.forward(-HOUR_MS)
     parts.settle(parts.claimed("a"), Completed(Evidence.POSTED))
-    assert parts.read_statistics().counts["end_to_end_ms"] == 0
+    assert parts.read_statistics().totals.end_to_end_ms == 0
 
 
 def test_thousands_of_messages_are_fetched_and_acknowledged_in_bounded_calls(parts: Parts) -> None:
     consumer = parts.messages()
-    for number in range(10_000):
-        parts.client.rpush(parts.keys.messages, str(number))
-        parts.client.hset(parts.keys.message_bodies, str(number), "body")
+    names = [str(number) for number in range(10_000)]
+    parts.client.rpush(parts.keys.messages, *names)
+    parts.client.hset(parts.keys.message_bodies, mapping=dict.fromkeys(names, "body"))
     held: list[str] = []
     while fetched := consumer.fetch(9_000):
         assert len(fetched) <= 1_000

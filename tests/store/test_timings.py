@@ -5,11 +5,12 @@ from tests.parts import Parts
 from tests.proxy import CuttingProxy
 from txn.errors import StoreUnavailable
 from txn.store.connection import connect
+from txn.store.database import Database
 from txn.store.timings import BUCKETS_MS, RECENT_MINUTES, Timings
 
 
 def test_what_several_processes_noted_is_added_up(parts: Parts) -> None:
-    one, other = Timings(parts.client, parts.keys), Timings(parts.client, parts.keys)
+    one, other = Timings(parts.database), Timings(parts.database)
     for process, seconds in ((one, 0.0005), (one, 0.001), (one, 0.0011), (other, 0.3), (other, 99)):
         process.note("submit", seconds)
     other.note("get:404", 0.02)
@@ -41,11 +42,11 @@ def test_nothing_noted_writes_nothing(parts: Parts) -> None:
 
 
 def test_without_redis_a_flush_says_so_and_loses_its_own_notes_only(parts: Parts) -> None:
-    away = Timings(connect("redis://127.0.0.1:1/0", timeout_ms=100), parts.keys)
+    away = Timings(Database(connect("redis://127.0.0.1:1/0", timeout_ms=100), parts.keys))
     away.note("submit", 0.01)
     with pytest.raises(StoreUnavailable, match="cannot be reached"):
         away.flush()
-    away._client = parts.client
+    away._database = parts.database
     away.note("submit", 0.02)
     away.flush()
     assert parts.timings.read()["submit"].sum_s == 0.02
@@ -53,7 +54,7 @@ def test_without_redis_a_flush_says_so_and_loses_its_own_notes_only(parts: Parts
 
 def test_a_flush_whose_answer_is_lost_is_not_repeated(parts: Parts, server: RedisServer) -> None:
     with CuttingProxy(server.port) as proxy:
-        timings = Timings(connect(f"redis://127.0.0.1:{proxy.port}/0", timeout_ms=1_000), parts.keys)
+        timings = Timings(Database(connect(f"redis://127.0.0.1:{proxy.port}/0", timeout_ms=1_000), parts.keys))
         timings.note("submit", 0.01)
         proxy.cut_answers(b"HINCRBY")
         with pytest.raises(StoreUnavailable):
@@ -83,7 +84,7 @@ def test_the_latest_minutes_are_told_apart_from_all_time(parts: Parts) -> None:
 def test_the_latest_minutes_of_several_processes_are_one(parts: Parts) -> None:
     parts.begin_a_minute()
     for _ in range(2):
-        process = Timings(parts.client, parts.keys, parts.clock)
+        process = Timings(parts.database)
         process.note("get:404", 0.02)
         process.flush()
     assert sum(parts.timings.recent()["get:404"].counts) == 2

@@ -1,8 +1,9 @@
 import pytest
 
 from txn.admin import chart, svg
+from txn.model.totals import END_TO_END_MS
 from txn.readers import words
-from txn.readers.charts import BUCKETS_MS, Span
+from txn.readers.charts import Span
 
 
 @pytest.mark.parametrize(
@@ -61,8 +62,8 @@ def test_the_middle_of_a_logarithmic_axis_is_a_power_of_ten(values: list[float],
 
 
 def test_the_minute_that_has_begun_is_a_bar_and_no_fall_of_the_line() -> None:
-    minutes = [Span(n * 60_000, 600, 600, 0, 600, 0, (0,) * (len(BUCKETS_MS) + 1)) for n in range(3)]
-    begun = Span(180_000, 2, 2, 0, 2, 0, (0,) * (len(BUCKETS_MS) + 1))
+    minutes = [Span(n * 60_000, 600, 600, 0, 600, 0, (0,) * (len(END_TO_END_MS) + 1)) for n in range(3)]
+    begun = Span(180_000, 2, 2, 0, 2, 0, (0,) * (len(END_TO_END_MS) + 1))
     found = chart.flow([*minutes, begun], 1, 181_000)
     assert found.lines[0].count("L") == 2
     assert found.bars[-1].heights[0] > 0

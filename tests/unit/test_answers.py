@@ -122,7 +122,7 @@ def test_somebody_elses_row_is_never_ours_whatever_it_holds() -> None:
     for other in ("ORDER-77", "order-77 ", "order-770"):
         found = find(b'{"id":"%s",%s}' % (other.encode(), CONTENT), "order-77")
         assert isinstance(found, Unknown)
-        assert "another id's row" in found.detail
+        assert "the row of another id" in found.detail
 
 
 @pytest.mark.parametrize("body", [b"{}", b'{"detail":"none"}', b'\xef\xbb\xbf{"at":NaN}', b'{"id":"77"}'])

@@ -11,7 +11,7 @@ import redis.exceptions
 from txn import errors
 from txn.api import errors as problems
 from txn.errors import StoreUnavailable, TxnError
-from txn.store.scripts import unavailable
+from txn.store.database import unavailable
 
 ERRORS = [
     (errors.TxnError("broken"), 500, "internal"),

@@ -598,20 +598,6 @@ def test_a_key_must_be_1_to_255_visible_ascii_characters(key: str) -> None:
     assert (error.field, error.code) == (KEY_HEADER, "invalid")
 
 
-def test_equal_keys_of_two_clients_are_two_transactions() -> None:
-    assert parse_submission(form(), "k", "alice").id != parse_submission(form(), "k", "bob").id
-    assert id_for_key("k", "alice") != id_for_key("k")
-
-
-@pytest.mark.parametrize(
-    ("one", "other"), [(("b", "a"), ("", "ab")), (("k", "a:"), (":k", "a")), (("a:k", ""), ("k", "a"))], ids=short
-)
-def test_no_client_can_reach_another_ones_transaction_by_its_choice_of_key(
-    one: tuple[str, str], other: tuple[str, str]
-) -> None:
-    assert id_for_key(*one) != id_for_key(*other)
-
-
 def test_without_id_and_key_the_id_is_random() -> None:
     first, second = parse_submission(form()), parse_submission(form())
     assert first.id != second.id
@@ -680,9 +666,9 @@ def test_whatever_is_accepted_is_handed_on_with_every_digit_and_character(
     assert _tagged(loads(submission.payload)) == _tagged(content)
 
 
-def _survives(body: bytes, key: str | None = None, client: str = "") -> None:
+def _survives(body: bytes, key: str | None = None) -> None:
     try:
-        submission = parse_submission(body, key, client)
+        submission = parse_submission(body, key)
     except Invalid as error:
         named, said = error.field, str(error)
     else:
@@ -722,18 +708,17 @@ def test_no_json_does_anything_but_be_refused(value: Any) -> None:
         },
     ),
     key=st.none() | st.text(),
-    client=st.text(),
 )
-@example(fields={"amount": Decimal("1e-999999999999999"), "currency": "USD", "description": "x"}, key=None, client="")
+@example(fields={"amount": Decimal("1e-999999999999999"), "currency": "USD", "description": "x"}, key=None)
 @examples(max_examples=500, deadline=None)
-def test_no_form_does_anything_but_be_accepted_or_refused(fields: dict[str, Any], key: str | None, client: str) -> None:
-    _survives(simplejson.dumps(fields, use_decimal=True, allow_nan=True).encode(), key, client)
+def test_no_form_does_anything_but_be_accepted_or_refused(fields: dict[str, Any], key: str | None) -> None:
+    _survives(simplejson.dumps(fields, use_decimal=True, allow_nan=True).encode(), key)
 
 
-@given(st.text(max_size=20), st.text(max_size=20), st.text(max_size=20), st.text(max_size=20))
+@given(st.text(max_size=20), st.text(max_size=20))
 @examples(max_examples=200, deadline=None)
-def test_two_pairs_of_key_and_client_never_share_an_id(key: str, client: str, key2: str, client2: str) -> None:
-    assert (id_for_key(key, client) == id_for_key(key2, client2)) == ((key, client) == (key2, client2))
+def test_two_keys_never_share_an_id(key: str, key2: str) -> None:
+    assert (id_for_key(key) == id_for_key(key2)) == (key == key2)
 
 
 @given(position=st.integers(0, 200), byte=st.integers(0, 255))

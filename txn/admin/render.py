@@ -9,11 +9,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from txn.admin.assets import asset_url
 from txn.admin.flash import take_flash
 from txn.advice import START_WORKERS
+from txn.model.totals import COUNTERS
 from txn.operate import bulk_runner as bulk
 from txn.readers import words
 from txn.readers.details import HISTORY_LINES
-from txn.readers.health import HIGH_ERROR_RATE
-from txn.readers.statistics import MAX_WAITING_MS
 
 HTML = "text/html; charset=utf-8"
 
@@ -48,10 +47,9 @@ def _environment() -> Environment:
     environment.globals["asset"] = asset_url
     environment.globals["advised"] = {
         "start_workers": START_WORKERS,
-        "max_waiting_ms": MAX_WAITING_MS,
-        "high_error_rate": HIGH_ERROR_RATE,
         "bulk_per_second": bulk.PER_SECOND,
         "history_lines": HISTORY_LINES,
     }
+    environment.globals["counters"] = COUNTERS
     environment.filters |= words.FILTERS
     return environment

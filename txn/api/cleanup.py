@@ -24,7 +24,7 @@ class Cleanup:
         Raises: CleanupForbidden, Invalid, StoreUnavailable.
         """
         if not self._allowed:
-            raise CleanupForbidden("cleanup deletes every transaction: set TXN_ALLOW_CLEANUP=1 where that is wanted")
+            raise CleanupForbidden("cleanup deletes every transaction: to allow it, set TXN_ALLOW_CLEANUP=1")
         _check_no_page_has_sent_it(request)
         response.content_type = falcon.MEDIA_JSON
         response.data = dumps({"deleted": self._store.cleanup()})

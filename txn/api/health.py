@@ -40,7 +40,7 @@ class Health:
             )
         else:
             found = [*at_risk(self._durability), *standing_still(statistics)]
-            problems = [finding.sentence for finding in found]
+            problems = [problem.sentence for problem in found]
             status = {"status": "degraded" if problems else "healthy", "problems": problems}
             response.data = dumps(status | self._process() | self._numbers(statistics))
 
@@ -52,15 +52,15 @@ class Health:
         durability = self._durability.latest
         return {
             "queueDepth": statistics.unfinished,
-            "pending": statistics.counts.get("pending", 0),
-            "processing": statistics.counts.get("processing", 0),
-            "completed": statistics.counts.get("completed", 0),
-            "failed": statistics.counts.get("dead", 0),
-            "retryCount": statistics.counts.get("retrying", 0),
-            "inDoubt": statistics.counts.get("in_doubt", 0),
-            "sentAway": statistics.counts.get("sent_away", 0),
+            "pending": statistics.totals.pending,
+            "processing": statistics.totals.processing,
+            "completed": statistics.totals.completed,
+            "failed": statistics.totals.dead,
+            "retryCount": statistics.totals.retrying,
+            "inDoubt": statistics.totals.in_doubt,
+            "sentAway": statistics.totals.sent_away,
             "leftAlone": statistics.left_alone,
-            "possibleDoubles": statistics.counts.get("late_posted", 0),
+            "possibleDoubles": statistics.totals.late_posted,
             "errorRate": round(statistics.error_rate, 4),
             "oldestPendingSeconds": statistics.oldest_waiting_ms // 1000,
             "workers": statistics.workers,
@@ -78,9 +78,8 @@ def _shown(statistics: Statistics, request: falcon.Request) -> Statistics:
 
 def _posting_service(statistics: Statistics) -> dict[str, Any]:
     answered = statistics.answered_ms
-    state = statistics.posting_state
     return {
-        "state": state,
+        "state": statistics.posting_state,
         "lastAnswered": None if answered is None else rfc3339(answered),
-        "reason": statistics.outage_reason if state in ("away", "refusing") else None,
+        "reason": statistics.posting_problem or None,
     }

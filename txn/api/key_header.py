@@ -30,7 +30,7 @@ def key_of(request: falcon.Request) -> str | None:
     """
     for name in request.env:
         if name.startswith("HTTP_") and name != "HTTP_IDEMPOTENCY_KEY" and is_meant_for_the_key(name[5:]):
-            raise Invalid(NAME, f"is the header's name: {_shown(name[5:])} is not read, and nothing was stored")
+            raise Invalid(NAME, f"is the name of the header: {_shown(name[5:])} is not read, and nothing was stored")
     if request.query_string:
         _check_query(request.query_string)
     if "HTTP_TRAILER" in request.env:
@@ -54,13 +54,13 @@ def _check_query(query: str) -> None:
     for part in query.split("&"):
         name = unquote_plus(part.partition("=")[0])
         if is_meant_for_the_key(name):
-            raise Invalid(NAME, "is a header: in the URL it is not read, and nothing was stored")
+            raise Invalid(NAME, "must be sent as a header, not in the URL: nothing was stored")
 
 
 def _check_trailers(names: str) -> None:
     for name in names.split(","):
         if name.strip().lower() == NAME.lower() or is_meant_for_the_key(name):
-            raise Invalid(NAME, "must stand before the body: behind it, it is not read, and nothing was stored")
+            raise Invalid(NAME, "must be sent before the body, not after it: nothing was stored")
 
 
 def _is_repeated(key: str) -> bool:

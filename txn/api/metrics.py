@@ -39,7 +39,7 @@ class Metrics:
                 )
         elif not is_local(request):
             raise falcon.HTTPForbidden(
-                description="set TXN_METRICS_TOKEN, and send it, to read metrics from elsewhere than this machine"
+                description="to read metrics from another machine, set TXN_METRICS_TOKEN and send it"
             )
 
 

@@ -100,7 +100,7 @@ def _check_media_type(request: falcon.Request) -> None:
     if media_type.lower() != falcon.MEDIA_JSON:
         raise _unsupported("Content-Type", "must be application/json")
     if parameters.get("charset", "utf-8").lower() not in _CHARSETS:
-        raise _unsupported("Content-Type", "must name no charset but UTF-8, which JSON is in")
+        raise _unsupported("Content-Type", "must not name a charset other than UTF-8")
     codings = {coding.strip().lower() for coding in request.get_header("Content-Encoding", default="").split(",")}
     if codings - {"", "identity"}:
         raise _unsupported("Content-Encoding", "must be left out: send the JSON as it is, not compressed")

@@ -54,7 +54,7 @@ LEFT_OUT = f"early = 1 AND {ONLY_BY_GET}"
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class Case:
     """One transaction, or one unknown id (then `status` is empty).
 
     `rows`: how many the posting service holds, None if it does not say; `differing`: those with other content.
@@ -164,18 +164,18 @@ class Join:
             counts[Verdict(verdict)] = number
         return counts
 
-    def findings(self, verdict: Verdict, limit: int) -> list[Finding]:
+    def findings(self, verdict: Verdict, limit: int) -> list[Case]:
         """The first records with a verdict, by id."""
         found = self._database.execute(
             "SELECT id, status, code, rows, differing FROM record WHERE verdict = ? ORDER BY id LIMIT ?",
             (verdict.value, limit),
         )
-        return [Finding(*values) for values in found]
+        return [Case(*values) for values in found]
 
-    def unknown(self, limit: int) -> list[Finding]:
+    def unknown(self, limit: int) -> list[Case]:
         """The first ids in the list that we do not know."""
         found = self._database.execute(f"SELECT id, count(*) {_UNKNOWN} GROUP BY id ORDER BY id LIMIT ?", (limit,))
-        return [Finding(name, "", "", rows, 0) for name, rows in found]
+        return [Case(name, "", "", rows, 0) for name, rows in found]
 
     def unknown_counts(self) -> tuple[int, int]:
         """(ids, rows) in the list that we do not know."""

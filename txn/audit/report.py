@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from txn import __version__
-from txn.audit.join import Finding
+from txn.audit.join import Case
 from txn.audit.verdict import BROKEN, Verdict
 from txn.model.transaction import rfc3339
 from txn.settings import Settings
@@ -16,7 +16,7 @@ FORMAT = 1
 #: Findings listed per class; all are counted.
 LISTED = 1000
 
-#: What bounds the promise: see docs/delivery.md.
+#: What bounds the promise: see docs/how/delivery.md.
 _BOUNDS = ("posting_timeout_ms", "margin_ms", "lease_ms", "doubt_window_ms", "answer_is_final", "verify")
 
 
@@ -44,7 +44,7 @@ class Report:
     unknown_rows: int
     digest: str
     flaws: Sequence[Flaw]
-    findings: Mapping[str, list[Finding]]
+    findings: Mapping[str, list[Case]]
 
     @property
     def accepted(self) -> int:
@@ -79,11 +79,12 @@ def conclusion(report: Report) -> str:
     if report.broken:
         return f"{report.broken:,} of {report.accepted:,} are not as promised."
     if report.strayed:
-        return f"{len(report.strayed):,} times the records and what is said of them differed: see above."
+        flaws = "is 1 flaw" if len(report.strayed) == 1 else f"are {len(report.strayed):,} flaws"
+        return f"There {flaws} in records, indexes or counters: see above."
     if report.left_out:
         return _incomplete(report)
     if unanswered := report.counts[Verdict.UNANSWERED]:
-        return f"About {unanswered:,} of {report.accepted:,} nothing can be said: audit again."
+        return f"Nothing can be said about {unanswered:,} of {report.accepted:,}: audit again."
     if report.listed is None:
         return "Nothing is missing or different. Doubles could not be seen."
     if report.only_by_get:

@@ -18,9 +18,7 @@ from txn.operate.operations import MAX_IDS, Done, checked_why
 from txn.operate.tools import Tools
 
 Ids = Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="Transactions.", show_default=False)]
-All = Annotated[bool, typer.Option("--all", metavar="", help="All that match the options, in place of ids.")]
-
-_DID = {Action.REPLAY: "replayed", Action.DISCARD: "discarded"}
+All = Annotated[bool, typer.Option("--all", metavar="", help="All that match the filter options, instead of ids.")]
 
 
 def act(
@@ -40,21 +38,21 @@ def _check(ids: Sequence[str], wanted: Filter, *, everything: bool) -> None:
     if everything and ids:
         raise Invalid("--all", "give ids, or --all, not both")
     if not everything and wanted.to_json():
-        raise Invalid("--all", "options that choose go with --all")
+        raise Invalid("--all", "filter options need --all")
     if not everything and not ids:
-        raise Invalid("ID", "say which: ids, or --all with options that choose")
+        raise Invalid("ID", "say which transactions: give ids, or --all with filter options")
     if len(set(ids)) > MAX_IDS:
-        raise Invalid("ID", f"at most {MAX_IDS} ids at once: give fewer, or --all with options that choose")
+        raise Invalid("ID", f"at most {MAX_IDS} ids at once: give fewer, or --all with filter options")
 
 
 def _some(tools: Tools, what: Action, ids: Sequence[str], *, who: str, why: str, yes: bool, as_json: bool) -> None:
     tools.statistics.read()  # a Redis that is away is said before anything is asked
     ask(f"{what.value.capitalize()} {_transactions(len(set(ids)))}?", yes=yes)
     operate = tools.operations.replay if what is Action.REPLAY else tools.operations.discard
-    with _unsure("look with txn show before you repeat it"):
+    with _unsure("check with txn show before you repeat it"):
         done = operate(ids, who, why)
     if as_json:
-        print_json({_DID[what]: done.done, "notFailed": done.not_failed, "unknown": done.unknown})
+        print_json({what.did: done.done, "notFailed": done.not_failed, "unknown": done.unknown})
     else:
         console().print(_told(what, done))
     if len(done.done) < len(set(ids)):
@@ -70,14 +68,14 @@ def _all(tools: Tools, what: Action, wanted: Filter, *, who: str, why: str, yes:
     number = _transactions(count.matching) if count.exact else f"{count.matching:,} or more transactions"
     ask(f"{what.value.capitalize()} {number}{chosen}?", yes=yes)
     run_id = secrets.token_hex(8)
-    with _unsure(f"look at /admin/bulk/{run_id} before you repeat it"):
+    with _unsure(f"check /admin/bulk/{run_id} before you repeat it"):
         tools.operations.start_run(run_id, what, wanted, who, why)
     run = follow(tools, run_id, who)
     if as_json:
         print_json({"run": run.id, "state": run.state, "done": run.done, "gone": run.gone, "other": run.other})
     else:
-        said = f"{_transactions(run.done)} {_DID[what]}"
-        said += f", {run.gone:,} were no dead letters any more" if run.gone else ""
+        said = f"{_transactions(run.done)} {what.did}"
+        said += f", {run.gone:,} were no longer failed" if run.gone else ""
         console().print(said + ("; stopped." if run.state == "stopped" else "."))
     if run.state != "done":
         raise typer.Exit(1)
@@ -93,8 +91,8 @@ def _unsure(then: str) -> Iterator[None]:
 
 
 def _told(what: Action, done: Done) -> str:
-    lines = [f"{_transactions(len(done.done))} {_DID[what]}."]
-    lines += [f"{plain(name)}: no dead letter, left alone" for name in done.not_failed]
+    lines = [f"{_transactions(len(done.done))} {what.did}."]
+    lines += [f"{plain(name)}: not failed, skipped" for name in done.not_failed]
     lines += [f"{plain(name)}: no transaction has this id" for name in done.unknown]
     return "\n".join(lines)
 

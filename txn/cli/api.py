@@ -71,14 +71,14 @@ class Api:
             found = loads(answer.content)
         except requests.RequestException as error:
             why = type(error).__name__
-            raise ApiAway(f"the API does not answer at {self._shown}: {why}. --url says where it is") from None
+            raise ApiAway(f"the API does not answer at {self._shown}: {why}. give its address with --url") from None
         except ValueError:
             found = None
         if _is_transaction(found):
             return dict(found)
         if not isinstance(found, dict) or "code" not in found:
             status = answer.status_code
-            raise ApiAway(f"what answers at {self._shown} is not txn's API ({status}): --url says where it is")
+            raise ApiAway(f"what answers at {self._shown} is not txn's API ({status}): give its address with --url")
         said = "; ".join(map(_sentence, _all_wrong(found)))
         if answer.status_code == 503:
             raise ApiAway(f"not accepted now: {said}")

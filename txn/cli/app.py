@@ -47,9 +47,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Exit codes: [bold]0[/] done, all well · [bold]1[/] it was looked at, and the answer is no: something is "
-    "wrong, not found, not done · [bold]2[/] it could not be done: Redis or the API is away, a setting or an option is "
-    "wrong · [bold]130[/] Ctrl-C",
+    epilog="Exit codes: [bold]0[/] done, or all is well · [bold]1[/] the answer is no: something is wrong, not found "
+    "or not done · [bold]2[/] it could not be done: Redis or the API is away, or a setting or an option is wrong · "
+    "[bold]130[/] Ctrl-C",
 )
 app.command("status")(status.status)
 app.command("show")(show.show)

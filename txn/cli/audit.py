@@ -26,6 +26,7 @@ from txn.queue.message import NAME, message_template
 from txn.readers.records import ChosenRecords, RecordReader
 from txn.settings import Settings
 from txn.store.connection import connect
+from txn.store.database import Database
 from txn.store.integrity import Integrity
 from txn.store.keys import Keys
 
@@ -49,16 +50,17 @@ def audit(
         str | None, typer.Option(metavar="URL", help="Default: TXN_POSTING_URL.", show_default=False)
     ] = None,
     only: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Judge the ids in it, one a line.", show_default=False)
+        Path | None,
+        typer.Option(metavar="FILE", help="Audit only the ids in this file, one per line.", show_default=False),
     ] = None,
 ) -> None:
     """Compare every accepted transaction with the posting service's list.
 
-    Exit code [bold]0[/bold]: nothing is missing, doubled or different, nor there although it failed.
+    Exit code [bold]0[/bold]: nothing is missing, doubled or different, and nothing is there that failed.
 
     Exit code [bold]1[/bold]: something is.
 
-    Exit code [bold]2[/bold]: Redis or the posting service could not be read to its end, or its list is incomplete.
+    Exit code [bold]2[/bold]: Redis or the posting service could not be read to the end, or its list is incomplete.
 
     [bold]txn audit[/]
 
@@ -87,9 +89,11 @@ def _ids(path: Path) -> list[str]:
         try:
             checked_id(name)
         except Invalid:
-            raise Invalid("--only", f"--only {path} holds {name[:70]!r}, which is no id: give one id a line") from None
+            raise Invalid(
+                "--only", f"--only {path} holds {name[:70]!r}, which is not an id: give one id per line"
+            ) from None
     if not ids:
-        raise Invalid("--only", f"--only {path} holds no id: nothing would be judged")
+        raise Invalid("--only", f"--only {path} holds no ids: there is nothing to audit")
     return ids
 
 
@@ -100,13 +104,13 @@ def _audit(settings: Settings, ids: Sequence[str] | None) -> Iterator[tuple[Audi
     lookups = Lookups(service.find, transport.close)
     bar = _Bar()
     with connect(settings.redis_url, timeout_ms=REDIS_TIMEOUT_MS) as client:
-        keys = Keys(settings.prefix, NAME)
+        database = Database(client, Keys(settings.prefix, NAME))
         rows = PostingList(settings.posting_url).rows
         if ids is None:
-            integrity = Integrity(client, keys, message_template())
-            yield Audit(RecordReader(client, keys), rows, lookups, integrity.look_at_all, bar), bar
+            integrity = Integrity(database, message_template())
+            yield Audit(RecordReader(database), rows, lookups, integrity.look_at_all, bar), bar
         else:  # indexes and counters are about all of them
-            yield Audit(ChosenRecords(client, keys, ids), rows, lookups, list, bar), bar
+            yield Audit(ChosenRecords(database, ids), rows, lookups, list, bar), bar
 
 
 def _print(report: Report, settings: Settings, *, as_json: bool) -> None:

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from txn.audit.join import Finding
+from txn.audit.join import Case
 from txn.audit.report import LISTED, Report, conclusion, notes
 from txn.audit.verdict import BROKEN, Verdict
 
@@ -23,7 +23,7 @@ _MEANINGS = {
     Verdict.UNANSWERED: "the posting service gives no answer",
     Verdict.IN_FLIGHT: "pending or processing",
     Verdict.FAILED: "failed, and not there",
-    Verdict.TO_DECIDE: "not known whether posted: for a person",
+    Verdict.TO_DECIDE: "not known whether posted: a person must decide",
     Verdict.DISCARDED: "taken off the list by an operator",
     Verdict.UNREADABLE: "a status that this version does not know",
 }
@@ -58,7 +58,7 @@ def _counts(report: Report) -> Table:
     return table
 
 
-def _findings(name: str, findings: Sequence[Finding], total: int) -> Table:
+def _findings(name: str, findings: Sequence[Case], total: int) -> Table:
     table = Table(title=f"{_title(name)} ({total:,})", box=box.SIMPLE_HEAD, title_justify="left", title_style="bold")
     table.add_column("id", overflow="fold")
     for column in ("status", "code"):

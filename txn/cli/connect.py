@@ -6,7 +6,6 @@ from urllib.parse import urlsplit
 from txn.composition import operators
 from txn.operate.tools import Tools
 from txn.settings import Settings
-from txn.store.connection import connect
 from txn.store.durability import DurabilityMonitor
 
 READ_TIMEOUT_MS = 2_000
@@ -21,8 +20,7 @@ def open_tools() -> Tools:
 
 def look_at_durability(tools: Tools) -> None:
     """So that `tools.durability` knows. What is wrong is in it; a Redis that is away changes nothing."""
-    with connect(tools.settings.redis_url, timeout_ms=READ_TIMEOUT_MS) as client:
-        tools.durability.check(client)
+    tools.durability.check(tools.database.client)
 
 
 def without_secrets(url: str) -> str:

@@ -88,7 +88,7 @@ def _ahead(details: Details) -> Iterator[tuple[str, str]]:
     if details.status == "processing" and (lease := details.ms("lease")):
         yield "lease ends", words.ago(lease, now_ms)
     if details.in_doubt and (doubt := details.ms("doubt")):
-        yield "in doubt until", f"{words.utc(doubt)}  nobody posts before that"
+        yield "in doubt until", f"{words.utc(doubt)}  nothing is posted before then"
 
 
 def _timeline(history: Sequence[Event]) -> Iterator[RenderableType]:

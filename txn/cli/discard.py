@@ -11,7 +11,7 @@ from txn.model.dead_letter import Action
 
 
 def discard(
-    why: Annotated[str, typer.Option("--why", metavar="TEXT", help="For whoever asks for it later.")],
+    why: Annotated[str, typer.Option("--why", metavar="TEXT", help="The reason; it is kept in the record.")],
     ids: Ids = None,
     everything: All = False,
     code: letters.Code = "",

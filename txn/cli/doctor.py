@@ -4,11 +4,10 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from typing import Annotated
 
-import redis
 import typer
 from rich.console import Console
 
-from txn.cli.connect import READ_TIMEOUT_MS, look_at_durability, open_tools, without_secrets
+from txn.cli.connect import look_at_durability, open_tools, without_secrets
 from txn.cli.doctor_table import document, page
 from txn.cli.output import AsJson, Yes, ask, console, print_json
 from txn.doctor import calls, clocks, posting, probe_row, settings, workers
@@ -19,24 +18,21 @@ from txn.operate.tools import Tools
 from txn.posting.listing import PostingList
 from txn.posting.service import PostingService
 from txn.posting.transports import open_transport
-from txn.queue.message import NAME
-from txn.store.connection import connect
-from txn.store.keys import Keys
-from txn.store.scripts import unavailable
 from txn.store.timings import Timings
 
 
 def doctor(
     post: Annotated[
-        bool, typer.Option("--post", metavar="", help="Also post one marked row, and see that it comes back equal.")
+        bool,
+        typer.Option("--post", metavar="", help="Also post one marked row, and check that it comes back unchanged."),
     ] = False,
-    currency: Annotated[str, typer.Option(metavar="CUR", help="Of that row.")] = "USD",
+    currency: Annotated[str, typer.Option(metavar="CUR", help="Currency of that row.")] = "USD",
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
     """Check settings, Redis, clocks, the posting service's contract and the workers, and say what to do.
 
-    Nothing is posted without --post. Run it before going live, and when something is odd.
+    Nothing is posted without --post. Run it before going live, and when something seems wrong.
 
     Exit code [bold]0[/]: nothing is wrong, there may be warnings. [bold]1[/]: something is wrong.
 
@@ -47,9 +43,9 @@ def doctor(
     if post:
         payload = probe_row.payload_in(currency)
         where = without_secrets(tools.settings.posting_url)
-        ask(f"Post one row, the smallest amount of {currency}, to {where}, for somebody to delete?", yes=yes)
-    with Console(stderr=True).status("Looking") as spinner:
-        found = list(_look(tools, payload, lambda what: spinner.update(f"Looking at {what}")))
+        ask(f"Post one row with the smallest amount of {currency} to {where}? You must delete it afterwards.", yes=yes)
+    with Console(stderr=True).status("Checking") as spinner:
+        found = list(_look(tools, payload, lambda what: spinner.update(f"Checking {what}")))
     if as_json:
         print_json(document(found))
     else:
@@ -62,9 +58,8 @@ def _look(tools: Tools, payload: bytes | None, say: Callable[[str], None]) -> It
     yield from settings.check(tools.settings)
     yield from settings.strangers(os.environ)
     say("Redis")
-    with connect(tools.settings.redis_url, timeout_ms=READ_TIMEOUT_MS) as client:
-        away = list(redis_checks.away(client))
-        yield from away or _redis(tools, client)
+    away = list(redis_checks.away(tools.database))
+    yield from away or _redis(tools)
     say("the posting service")
     transport = open_transport(tools.settings)
     service = PostingService(transport, tools.settings.posting_timeout_ms)
@@ -82,12 +77,12 @@ def _look(tools: Tools, payload: bytes | None, say: Callable[[str], None]) -> It
         yield from _unless_away(lambda: _workers(tools, answered.typical_ms))
 
 
-def _redis(tools: Tools, client: redis.Redis) -> Iterator[Finding]:
+def _redis(tools: Tools) -> Iterator[Finding]:
     look_at_durability(tools)
-    keys = Keys(tools.settings.prefix, NAME)
-    yield from _unless_away(lambda: redis_checks.check(client, keys, tools.durability))
-    yield from _unless_away(lambda: redis_checks.rights(client, keys))
-    yield from _unless_away(lambda: clocks.check(client, tools.workers.read().workers))
+    database = tools.database
+    yield from _unless_away(lambda: redis_checks.check(database, tools.durability))
+    yield from _unless_away(lambda: redis_checks.rights(database))
+    yield from _unless_away(lambda: clocks.check(database, tools.workers.read().workers))
 
 
 def _workers(tools: Tools, call_ms: float | None) -> Iterator[Finding]:
@@ -96,8 +91,7 @@ def _workers(tools: Tools, call_ms: float | None) -> Iterator[Finding]:
         recent = tools.charts.read(statistics.now_ms).recent
         rate = recent.accepted / recent.minutes(statistics.now_ms) / 60
         deadline_ms = tools.settings.posting_timeout_ms
-        with connect(tools.settings.redis_url, timeout_ms=READ_TIMEOUT_MS) as client:
-            timings = Timings(client, Keys(tools.settings.prefix, NAME)).recent()
+        timings = Timings(tools.database).recent()
         load = workers.Load(rate, call_ms, workers.hangs(timings, deadline_ms), deadline_ms)
     yield from workers.check(tools.workers.read().workers, statistics, load)
 
@@ -105,7 +99,6 @@ def _workers(tools: Tools, call_ms: float | None) -> Iterator[Finding]:
 def _unless_away(check: Callable[[], Iterable[Finding]]) -> Iterator[Finding]:
     try:
         yield from check()
-    except (redis.RedisError, StoreUnavailable) as error:
-        said = str(unavailable(error) if isinstance(error, redis.RedisError) else error)
+    except StoreUnavailable as error:
         do = "see its log, and what the user of TXN_REDIS_URL may do (ACL)"
-        yield Finding("redis", Level.BAD, said, do)
+        yield Finding("redis", Level.BAD, str(error), do)

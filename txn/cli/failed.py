@@ -17,7 +17,7 @@ def failed(
     until: letters.Until = "",
     currency: letters.Currency = "",
     text: letters.Text_ = "",
-    limit: Annotated[int, typer.Option(min=1, max=1000, metavar="N", help="Show so many, the newest.")] = 20,
+    limit: Annotated[int, typer.Option(min=1, max=1000, metavar="N", help="How many to show, the newest first.")] = 20,
     as_json: AsJson = False,
 ) -> None:
     """List failed transactions that nobody has replayed or discarded, the newest first.

@@ -27,10 +27,10 @@ def follow(tools: Tools, run_id: str, who: str) -> Run:
     except StoreUnavailable as error:
         raise StoreUnavailable(f"{error}. The run goes on when Redis is back: /admin/bulk/{run_id}") from None
     except KeyboardInterrupt:
-        if sys.stdin.isatty() and typer.confirm("\nStop the run? What it has done stays done.", err=True):
+        if sys.stdin.isatty() and typer.confirm("\nStop the run? What it has done is not undone.", err=True):
             tools.operations.stop_run(run_id, who)
             return tools.runs.read(run_id)
-        typer.echo(f"The run goes on without you: /admin/bulk/{run_id}", err=True)
+        typer.echo(f"The run goes on: /admin/bulk/{run_id}", err=True)
         raise
 
 
@@ -66,7 +66,7 @@ class _Patience:
         """Raises: Unavailable."""
         now_s = time.monotonic()
         if alone and self._alone_since_s == float("inf") and not sys.stderr.isatty():  # the bar says it there
-            typer.echo(f"No worker is alive: the run waits for one, for {PATIENCE_S:.0f} s here.", err=True)
+            typer.echo(f"No worker is alive. This command waits up to {PATIENCE_S:.0f} s for one.", err=True)
         self._alone_since_s = min(self._alone_since_s, now_s) if alone else float("inf")
         if now_s - self._alone_since_s >= PATIENCE_S:
             raise Unavailable(

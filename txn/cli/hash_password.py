@@ -14,7 +14,7 @@ def hash_command() -> None:
     """Ask for a password, twice, and print its hash.
 
     It goes into TXN_ADMIN_USERS as `name:role:hash`, one user a line; the role is view or operate.
-    Not at a terminal, the password is the one line on standard input.
+    Without a terminal, the password is read as one line from standard input.
 
     [bold]txn hash-password[/]
     """

@@ -14,23 +14,19 @@ from rich.text import Text
 from txn.cli.output import plain
 from txn.errors import Invalid
 from txn.model.dead_letter import Filter
-from txn.model.transaction import rfc3339
+from txn.model.transaction import ErrorCode, rfc3339
 from txn.operate import letter_query
 from txn.readers import words
 from txn.readers.dead_letters import Letter
 
-Code = Annotated[
-    str,
-    typer.Option(
-        "--code", metavar="CODE", help="Why they failed: rejected, exhausted, conflict, undecided, crashed_worker."
-    ),
-]
+Code = Annotated[str, typer.Option("--code", metavar="CODE", help=f"Only this error code: {', '.join(ErrorCode)}.")]
 Since = Annotated[
-    str, typer.Option("--since", metavar="TIME", help="Failed since then: 2026-11-23T18:15 (UTC), or 30m, 2h, 7d ago.")
+    str,
+    typer.Option("--since", metavar="TIME", help="Failed since this time: 2026-11-23T18:15 (UTC), or 30m, 2h, 7d ago."),
 ]
-Until = Annotated[str, typer.Option("--until", metavar="TIME", help="Failed until then.")]
-Currency = Annotated[str, typer.Option("--currency", metavar="CUR", help="USD, say.")]
-Text_ = Annotated[str, typer.Option("--text", metavar="TEXT", help="A part of the error, in any case.")]
+Until = Annotated[str, typer.Option("--until", metavar="TIME", help="Failed until this time.")]
+Currency = Annotated[str, typer.Option("--currency", metavar="CUR", help="For example USD.")]
+Text_ = Annotated[str, typer.Option("--text", metavar="TEXT", help="Part of the error text, in any case.")]
 
 _AGO = re.compile(r"(\d{1,6})([mhd])")
 _UNITS_MS = {"m": 60_000, "h": 3_600_000, "d": 86_400_000}

@@ -62,7 +62,7 @@ def ask(question: str, *, yes: bool) -> None:
     if yes:
         return
     if not sys.stdin.isatty():
-        raise Invalid("--yes", "there is no terminal to ask at: give --yes to do it without a question")
+        raise Invalid("--yes", "there is no terminal to ask on: give --yes to do it without asking")
     if not typer.confirm(question, err=True):
         typer.echo("Nothing was done.", err=True)
         raise typer.Exit(1)
@@ -80,4 +80,4 @@ def _user() -> str:
     try:
         return getpass.getuser()
     except (KeyError, OSError):  # a container whose user id has no name
-        raise Invalid("--as", "this machine has no name for you: say who you are with --as") from None
+        raise Invalid("--as", "your user name is not known: give a name with --as") from None

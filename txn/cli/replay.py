@@ -18,14 +18,14 @@ def replay(
     until: letters.Until = "",
     currency: letters.Currency = "",
     text: letters.Text_ = "",
-    why: Annotated[str, typer.Option("--why", metavar="TEXT", help="For whoever reads the journal.")] = "",
+    why: Annotated[str, typer.Option("--why", metavar="TEXT", help="The reason, for the journal.")] = "",
     who: Who = "",
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
-    """Send failed transactions on their way again.
+    """Deliver failed transactions again.
 
-    Each is looked for first, and posted only if it is not there and nothing is in doubt: as carefully as any retry.
+    The posting service is asked for each one first. It is posted only if it is not there and no POST is in doubt.
 
     [bold]txn replay 084b7c9d-70bc-5d9c-9ef6-08788f8b0ad4[/]
 

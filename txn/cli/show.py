@@ -22,7 +22,7 @@ def show(
     raw: Annotated[bool, typer.Option("--raw", metavar="", help="The record as it is in Redis.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show one transaction: its state, its content, and what was tried, attempt by attempt.
+    """Show one transaction: its state, its content, and every attempt.
 
     [bold]txn show 084b7c9d-70bc-5d9c-9ef6-08788f8b0ad4[/]
 

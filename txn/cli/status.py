@@ -14,7 +14,7 @@ from txn.cli.status_page import Seen, page
 from txn.errors import StoreUnavailable
 from txn.model.transaction import rfc3339
 from txn.operate.tools import Tools
-from txn.readers.health import Finding, Look, findings
+from txn.readers.health import Problem, Snapshot, problems_in
 from txn.readers.workers import Worker
 
 WATCH_S = 1.0
@@ -24,7 +24,7 @@ def status(
     watch: Annotated[bool, typer.Option("--watch", "-w", metavar="", help="Look again every second.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Say what is wrong, what waits, how fast it goes, and who works.
+    """Show what is wrong, what waits, how fast it goes, and which workers are alive.
 
     Exit code [bold]0[/]: all is well. [bold]1[/]: something is wrong. [bold]2[/]: Redis is away.
 
@@ -38,7 +38,7 @@ def status(
         print_json(_document(seen))
     else:
         console().print(page(tools.settings, seen))
-    raise typer.Exit(1 if seen.found else 0)
+    raise typer.Exit(1 if seen.problems else 0)
 
 
 def _watch(tools: Tools, *, as_json: bool) -> None:
@@ -67,23 +67,23 @@ def _looks(tools: Tools) -> Iterator[Seen | str]:
 def _see(tools: Tools) -> Seen:
     look_at_durability(tools)
     statistics = tools.statistics.read()
-    look = Look(statistics, tools.workers.marks(), tools.charts.read(statistics.now_ms), tools.durability)
-    return Seen(look, findings(look), tools.workers.read())
+    now = Snapshot(statistics, tools.workers.marks(), tools.charts.read(statistics.now_ms), tools.durability)
+    return Seen(now, problems_in(now), tools.workers.read())
 
 
 def _document(seen: Seen) -> dict[str, Any]:
-    statistics = seen.look.statistics
-    bad = any(finding.level == "bad" for finding in seen.found)
+    statistics = seen.now.statistics
+    bad = any(problem.level == "bad" for problem in seen.problems)
     return {
-        "status": "bad" if bad else "warn" if seen.found else "ok",
+        "status": "bad" if bad else "warn" if seen.problems else "ok",
         "at": rfc3339(statistics.now_ms),
-        "findings": [_finding(finding) for finding in seen.found],
-        "waiting": statistics.counts.get("pending", 0),
-        "processing": statistics.counts.get("processing", 0),
-        "inDoubt": statistics.counts.get("in_doubt", 0),
-        "retrying": statistics.counts.get("retrying", 0),
-        "failed": statistics.counts.get("dead", 0),
-        "completed": statistics.counts.get("completed", 0),
+        "findings": [_problem(problem) for problem in seen.problems],
+        "waiting": statistics.totals.pending,
+        "processing": statistics.totals.processing,
+        "inDoubt": statistics.totals.in_doubt,
+        "retrying": statistics.totals.retrying,
+        "failed": statistics.totals.dead,
+        "completed": statistics.totals.completed,
         "oldestWaitingSeconds": statistics.oldest_waiting_ms / 1000,
         "errorRate": round(statistics.error_rate, 4),
         "perSecond": {name: round(seen.per_second(name), 3) for name in ("accepted", "completed", "failed")},
@@ -93,9 +93,9 @@ def _document(seen: Seen) -> dict[str, Any]:
     }
 
 
-def _finding(finding: Finding) -> dict[str, Any]:
-    since = None if finding.since_ms is None else rfc3339(finding.since_ms)
-    return {"level": finding.level, "what": finding.what, "hint": finding.hint, "since": since}
+def _problem(problem: Problem) -> dict[str, Any]:
+    since = None if problem.since_ms is None else rfc3339(problem.since_ms)
+    return {"level": problem.level, "what": problem.what, "hint": problem.hint, "since": since}
 
 
 def _worker(worker: Worker) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """What `txn status` shows, at home in 80 columns and in 40."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from rich import box
@@ -12,7 +11,7 @@ from txn.cli.connect import without_secrets
 from txn.cli.output import plain, side_by_side
 from txn.readers import words
 from txn.readers.charts import Span
-from txn.readers.health import Finding, Look
+from txn.readers.health import Problem, Snapshot
 from txn.readers.workers import Floor
 from txn.settings import Settings
 
@@ -23,56 +22,56 @@ _SHARES = (0.5, 0.95, 0.99)
 class Seen:
     """One look. What is wrong, the numbers, the workers."""
 
-    look: Look
-    found: list[Finding]
+    now: Snapshot
+    problems: list[Problem]
     floor: Floor
 
     @property
     def recent(self) -> Span:
         """The last five minutes."""
-        return self.look.history.recent
+        return self.now.history.recent
 
     @property
     def durability(self) -> str:
         """Whether Redis keeps what it acknowledges, in one word."""
-        latest = self.look.durability.latest
+        latest = self.now.durability.latest
         return "unknown" if latest is None else latest.level
 
     def per_second(self, name: str) -> float:
         """How many were accepted, completed or failed in the last minutes."""
-        return float(getattr(self.recent, name)) / self.recent.minutes(self.look.statistics.now_ms) / 60
+        return float(getattr(self.recent, name)) / self.recent.minutes(self.now.statistics.now_ms) / 60
 
 
 def page(settings: Settings, seen: Seen) -> Group:
     """What is wrong first."""
     where = f"{without_secrets(settings.redis_url)}  {settings.prefix}"
-    head = Text.assemble(("txn", "bold"), f"  {where}  ", (words.utc(seen.look.statistics.now_ms), "dim"))
-    return Group(head, *_verdict(seen), "", _numbers(seen), _workers(seen))
+    head = Text.assemble(("txn", "bold"), f"  {where}  ", (words.utc(seen.now.statistics.now_ms), "dim"))
+    return Group(head, *_problems(seen), "", _numbers(seen), _workers(seen))
 
 
-def _verdict(seen: Seen) -> list[Text]:
-    if not seen.found:
+def _problems(seen: Seen) -> list[Text]:
+    if not seen.problems:
         return [Text("● nothing is wrong", style="green")]
     lines = []
-    for finding in seen.found:
-        style = "bold red" if finding.level == "bad" else "bold yellow"
+    for problem in seen.problems:
+        style = "bold red" if problem.level == "bad" else "bold yellow"
         since = ""
-        if finding.since_ms is not None:
-            since = f"  since {words.since(finding.since_ms, seen.look.statistics.now_ms)}"
-        lines.append(Text.assemble((f"● {finding.what}", style), (since, "dim")))
-        lines.append(Text(f"  {plain(finding.hint)}"))
+        if problem.since_ms is not None:
+            since = f"  since {words.since(problem.since_ms, seen.now.statistics.now_ms)}"
+        lines.append(Text.assemble((f"● {problem.what}", style), (since, "dim")))
+        lines.append(Text(f"  {plain(problem.hint)}"))
     return lines
 
 
 def _numbers(seen: Seen) -> Table:
-    statistics, counts = seen.look.statistics, seen.look.statistics.counts
+    statistics, totals = seen.now.statistics, seen.now.statistics.totals
     how_many = [
-        ("waiting", _count(counts, "pending")),
-        ("processing", _count(counts, "processing")),
-        ("in doubt", _count(counts, "in_doubt")),
-        ("retrying", _count(counts, "retrying")),
-        ("failed", _count(counts, "dead")),
-        ("completed", _count(counts, "completed")),
+        ("waiting", words.number(totals.pending)),
+        ("processing", words.number(totals.processing)),
+        ("in doubt", words.number(totals.in_doubt)),
+        ("retrying", words.number(totals.retrying)),
+        ("failed", words.number(totals.dead)),
+        ("completed", words.number(totals.completed)),
     ]
     how_well = [
         ("accepted", f"{seen.per_second('accepted'):,.1f}/s"),
@@ -95,11 +94,7 @@ def _workers(seen: Seen) -> Table | Text:
     for column in ("threads", "holds", "messages/s", "for"):
         table.add_column(column, justify="right")
     for worker in alive:
-        age = "" if worker.started_ms is None else words.span(seen.look.statistics.now_ms - worker.started_ms)
+        age = "" if worker.started_ms is None else words.span(seen.now.statistics.now_ms - worker.started_ms)
         rate = "" if worker.rate is None else f"{worker.rate:,.1f}"
         table.add_row(Text(plain(worker.name)), Text(plain(worker.threads)), str(worker.held), rate, age)
     return table
-
-
-def _count(counts: Mapping[str, int], name: str) -> str:
-    return words.number(counts.get(name, 0))

@@ -25,11 +25,11 @@ _POLL_S = 0.1
 
 
 def submit(
-    amount: Annotated[str, typer.Argument(metavar="AMOUNT", help="100.50, say. It never becomes a float.")],
-    currency: Annotated[str, typer.Argument(metavar="CURRENCY", help="USD, say.")],
+    amount: Annotated[str, typer.Argument(metavar="AMOUNT", help="For example 100.50. It never becomes a float.")],
+    currency: Annotated[str, typer.Argument(metavar="CURRENCY", help="For example USD.")],
     description: Annotated[str, typer.Argument(metavar="DESCRIPTION")],
     metadata: Annotated[
-        str | None, typer.Option(metavar="JSON", help='An object: \'{"order_id": "12345"}\'.', show_default=False)
+        str | None, typer.Option(metavar="JSON", help='A JSON object: \'{"order_id": "12345"}\'.', show_default=False)
     ] = None,
     key: Annotated[
         str | None, typer.Option(metavar="KEY", help="The Idempotency-Key. Default: a new one.", show_default=False)
@@ -40,12 +40,14 @@ def submit(
             metavar="URL", help="Where the API is. Default: this machine, port TXN_PORT or 8000.", show_default=False
         ),
     ] = None,
-    wait: Annotated[bool, typer.Option("--wait", "-w", metavar="", help="Until it is completed or failed.")] = False,
+    wait: Annotated[
+        bool, typer.Option("--wait", "-w", metavar="", help="Wait until it is completed or failed.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Submit a transaction to the API, and print its id. Submitting it again with the same key does no harm.
 
-    Exit code [bold]1[/]: it was waited for, and has failed.
+    Exit code [bold]1[/]: with --wait, the transaction has failed.
 
     [bold]txn submit 100.50 USD 'Payment' --key order-12345 --wait[/]
     """
@@ -113,7 +115,7 @@ def _fault(written: bytes, error: ValueError) -> str:
     except ValueError:
         return f"is not JSON: {error}"
     if "Internal error" in str(error) or "out of range" in str(error):
-        return "holds a number that is too large to be carried"
+        return "holds a number that is too large"
     return f"is not JSON: {error}"
 
 
@@ -142,7 +144,7 @@ def _wait(api: Api, found: dict[str, Any]) -> dict[str, Any]:
     except ApiAway as error:
         raise ApiAway(f"{name} was accepted and goes on, but {error}") from None
     except KeyboardInterrupt:
-        typer.echo(f"\n{name} was accepted and goes on without you: txn show {name}", err=True)
+        typer.echo(f"\n{name} was accepted and goes on: txn show {name}", err=True)
         raise
     return found
 

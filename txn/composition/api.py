@@ -9,6 +9,7 @@ from txn.queue.message import NAME, message_template
 from txn.readers.statistics import StatisticsReader
 from txn.settings import Settings
 from txn.store.connection import connect
+from txn.store.database import Database
 from txn.store.durability import DurabilityMonitor
 from txn.store.keys import Keys
 from txn.store.rights import Rights, RightsMonitor
@@ -31,19 +32,20 @@ def open_api(settings: Settings) -> Wsgi:
     keys = Keys(settings.prefix, NAME)
     url, age_ms = settings.redis_url, settings.redis_connection_age_ms
     probe = connect(url, timeout_ms=HEALTH_TIMEOUT_MS, max_age_ms=age_ms)
-    rights = RightsMonitor(Rights(probe, keys), "api")
+    probed = Database(probe, keys)
+    rights = RightsMonitor(Rights(probed), "api")
     durability = DurabilityMonitor(
         allow_lossy=settings.allow_lossy_redis, prefix=settings.prefix, lacking=lambda: rights.problem
     )
     client = connect(url, timeout_ms=ACCEPT_TIMEOUT_MS, on_connect=durability.on_connect, max_age_ms=age_ms)
     durability.watch(probe)
     Loop("rights", rights.beat).start()
-    timings = Timings(probe, keys)
+    timings = Timings(probed)
     Loop("timings", timings.flush).start()
     site = _admin_site(settings, durability)
     app = create_app(
-        Store(client, keys, message_template(), settings),
-        StatisticsReader(probe, keys),
+        Store(Database(client, keys), message_template(), settings),
+        StatisticsReader(probed),
         durability,
         timings,
         allow_cleanup=settings.allow_cleanup,

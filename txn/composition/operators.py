@@ -1,22 +1,12 @@
 """What the admin site and the command line work with."""
 
-from txn.operate.bulk_runs import BulkRuns
-from txn.operate.ended_sessions import EndedSessions
-from txn.operate.journal import Journal
-from txn.operate.operations import Operations
 from txn.operate.tools import Tools
-from txn.queue.message import NAME, message_template
-from txn.readers.charts import Charts
-from txn.readers.dead_letters import DeadLetters
-from txn.readers.details import DetailReader
-from txn.readers.queued import MessageReader
-from txn.readers.statistics import StatisticsReader
-from txn.readers.workers import WorkerReader
+from txn.queue.message import NAME
 from txn.settings import Settings
 from txn.store.connection import connect
+from txn.store.database import Database
 from txn.store.durability import DurabilityMonitor
 from txn.store.keys import Keys
-from txn.store.transactions import Store
 
 #: What an operator does waits for the disk.
 WRITE_TIMEOUT_MS = 2_000
@@ -24,21 +14,11 @@ WRITE_TIMEOUT_MS = 2_000
 
 def open_tools(settings: Settings, durability: DurabilityMonitor, read_timeout_ms: int) -> Tools:
     """Readers on one client, what writes on another. Nothing is sent before it is needed."""
-    keys = Keys(settings.prefix, NAME)
-    url, age_ms = settings.redis_url, settings.redis_connection_age_ms
-    client = connect(url, timeout_ms=read_timeout_ms, max_age_ms=age_ms)
-    writer = connect(url, timeout_ms=WRITE_TIMEOUT_MS, max_age_ms=age_ms)
-    return Tools(
-        settings=settings,
-        durability=durability,
-        statistics=StatisticsReader(client, keys),
-        charts=Charts(client, keys),
-        workers=WorkerReader(client, keys),
-        details=DetailReader(client, keys),
-        letters=DeadLetters(client, keys),
-        runs=BulkRuns(client, keys),
-        journal=Journal(client, keys),
-        messages=MessageReader(client, keys),
-        operations=Operations(Store(writer, keys, message_template(), settings), BulkRuns(writer, keys)),
-        ended_sessions=EndedSessions(client, keys),
+    database, writer = (
+        Database(
+            connect(settings.redis_url, timeout_ms=timeout_ms, max_age_ms=settings.redis_connection_age_ms),
+            Keys(settings.prefix, NAME),
+        )
+        for timeout_ms in (read_timeout_ms, WRITE_TIMEOUT_MS)
     )
+    return Tools.on(database, writer, settings, durability)

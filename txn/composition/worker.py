@@ -27,6 +27,7 @@ from txn.readers.state_log import Watch
 from txn.readers.statistics import StatisticsReader
 from txn.settings import Settings
 from txn.store.connection import connect
+from txn.store.database import Database
 from txn.store.integrity import Integrity
 from txn.store.keys import Keys
 from txn.store.rights import Rights, RightsMonitor
@@ -38,18 +39,17 @@ TIMEOUT_MS = 2_000
 
 def open_worker(settings: Settings) -> tuple[RecordBroker, Actor[Any, Any]]:
     """A worker process's broker and its actor."""
-    keys = Keys(settings.prefix, NAME)
     age_ms = settings.redis_connection_age_ms
     client = connect(settings.redis_url, timeout_ms=TIMEOUT_MS, max_age_ms=age_ms)
-    store = Store(client, keys, message_template(), settings)
-    timings = Timings(client, keys)
+    database = Database(client, Keys(settings.prefix, NAME))
+    store = Store(database, message_template(), settings)
+    timings = Timings(database)
     posting = PostingService(TimedTransport(open_transport(settings), timings.note), settings.posting_timeout_ms)
     rules = Rules(BlockingSteps(store, posting), settings, worker=worker_name())
-    bulk = BulkRunner(BulkRuns(client, keys), DeadLetters(client, keys), worker_name())
+    bulk = BulkRunner(BulkRuns(database), DeadLetters(database), worker_name())
     about = About()
     broker = RecordBroker(
-        client,
-        keys,
+        database,
         [
             CurrentMessage(),
             StopFetching(),
@@ -59,9 +59,9 @@ def open_worker(settings: Settings) -> tuple[RecordBroker, Actor[Any, Any]]:
             RunLoops(
                 Loop("rescuer", Rescuer(store).beat),
                 Loop("bulk runner", bulk.tick),
-                Loop("rights", RightsMonitor(Rights(client, keys), "worker").beat),
-                Loop("sweep", Sweep(Integrity(client, keys, message_template())).beat),
-                Loop("watch", Watch(StatisticsReader(client, keys), lambda: about.refused).beat),
+                Loop("rights", RightsMonitor(Rights(database), "worker").beat),
+                Loop("sweep", Sweep(Integrity(database, message_template())).beat),
+                Loop("watch", Watch(StatisticsReader(database), lambda: about.refused).beat),
             ),
             AddUpTimings(timings),
         ],

@@ -1,4 +1,4 @@
-"""One delivery: claim, GET, last check, POST, settle. Design and reasons: docs/delivery.md.
+"""One delivery: claim, GET, last check, POST, settle. Design and reasons: docs/how/delivery.md.
 
 Nothing here does I/O: the rules ask their `Steps` and wait for the answer, whoever gives it. Whatever happens, at any
 line, the due index will look at the transaction again.

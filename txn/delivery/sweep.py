@@ -23,5 +23,5 @@ class Sweep:
         """
         for flaw in self._integrity.step():
             level = logging.ERROR if flaw.what in LEFT_ALONE else logging.WARNING
-            log.log(level, "a record and what is said of it differ", extra={"detail": flaw.sentence})
+            log.log(level, "an index or counter did not agree with a record", extra={"detail": flaw.sentence})
         return PACE_MS / 1000

@@ -48,14 +48,14 @@ def check(settings: Settings, calls: Calls) -> Iterator[Finding]:
     """Whether they were answered, and in time."""
     if calls.failed:
         found = f"of {len(calls.took_ms) + len(calls.failed)} GETs {len(calls.failed)} failed: {calls.failed[0]}"
-        do = "see why it fails at times: deliveries are repeated until it answers"
+        do = "find out why it fails sometimes: deliveries are repeated until it answers"
         yield Finding("posting GET", Level.WARN, found, do)
     if not calls.took_ms:
         return
     slowest = max(calls.took_ms)
     found = f"a GET takes {median(calls.took_ms):,.1f} ms; the slowest of {len(calls.took_ms)} took {slowest:,.1f} ms"
     if slowest > settings.posting_timeout_ms / 2:
-        do = "raise TXN_POSTING_TIMEOUT_MS: calls that end at the deadline leave doubts, and doubts take time"
+        do = "raise TXN_POSTING_TIMEOUT_MS: a call that ends at the deadline leaves a doubt, which takes time"
         yield Finding("posting speed", Level.WARN, found, do)
     else:
         yield Finding("posting speed", Level.OK, found)

@@ -3,25 +3,24 @@
 import time
 from collections.abc import Iterator, Sequence
 
-import redis
-
 from txn.doctor.finding import Finding, Level
 from txn.readers.workers import Worker
+from txn.store.database import Database
 
 #: More than this is a clock that nobody keeps.
 MAX_SKEW_MS = 1_000.0
 _TIMES = 5
-_DO = "let NTP keep both: a clock that is set by hand can jump, and a jump of Redis's cuts into the doubt window"
+_DO = "keep both with NTP: a clock that is set by hand can jump, and a jump of Redis's shortens the doubt window"
 
 
-def check(client: redis.Redis, workers: Sequence[Worker]) -> Iterator[Finding]:
-    """This host's clock and the workers' against Redis's. Raises: redis.RedisError."""
-    skew_ms, unsure_ms = min((_look(client) for _ in range(_TIMES)), key=lambda found: found[1])
+def check(database: Database, workers: Sequence[Worker]) -> Iterator[Finding]:
+    """This host's clock and the workers' against Redis's. Raises: StoreUnavailable."""
+    skew_ms, unsure_ms = min((_look(database) for _ in range(_TIMES)), key=lambda found: found[1])
     found = f"this host's is {_said(skew_ms)} Redis's (± {unsure_ms:.1f} ms)"
     yield Finding("clocks", *((Level.WARN, found, _DO) if abs(skew_ms) > MAX_SKEW_MS else (Level.OK, found)))
     if not hasattr(time, "CLOCK_BOOTTIME"):
         do = "do not let this host sleep while it delivers: a worker would not notice, and may post too late"
-        yield Finding("clocks", Level.WARN, "this host's does not go on while it sleeps", do)
+        yield Finding("clocks", Level.WARN, "this host's stops while it sleeps", do)
     yield from _workers(workers)
 
 
@@ -40,10 +39,10 @@ def _workers(workers: Sequence[Worker]) -> Iterator[Finding]:
         yield Finding("clocks", Level.WARN, f"that of {host}, with workers, is {_said(skew_ms)} Redis's", _DO)
 
 
-def _look(client: redis.Redis) -> tuple[float, float]:
+def _look(database: Database) -> tuple[float, float]:
     """(how far this host is ahead of Redis, by how much that may be wrong), in ms."""
     began = time.time()
-    seconds, micros = client.time()
+    seconds, micros = database.call(lambda client: client.time())
     ended = time.time()
     middle = (began + ended) / 2
     return (middle - (seconds + micros / 1e6)) * 1000, (ended - began) / 2 * 1000

@@ -48,7 +48,7 @@ def absent(service: PostingService) -> Finding:
 def _mend(found: Unknown) -> str:
     if found.status is None:
         if "SSL" in found.detail or "certificate" in found.detail:
-            return "name the file with its CA in SSL_CERT_FILE, or let it show a certificate of its own name"
+            return "name the file with its CA in SSL_CERT_FILE, or give it a certificate for its own name"
         return "start it, or check TXN_POSTING_URL"
     if 300 <= found.status < 400:
         return "set TXN_POSTING_URL to where it leads: redirects are not followed"
@@ -63,7 +63,7 @@ def _fresh(transport: Transport, timeout_ms: int) -> Finding:
     except TransportError as error:
         return Finding("posting cache", Level.WARN, f"not known: {error}", "run this again")
     if any(_cached(answer) for answer in answers):
-        do = "let nothing cache GETs of the posting service: an old 404 is how a transaction is posted twice"
+        do = "let nothing cache GETs of the posting service: an old 404 leads to a second POST"
         return Finding("posting cache", Level.BAD, "a GET is answered from a cache", do)
     return Finding("posting cache", Level.OK, "a GET is not answered from a cache")
 
@@ -79,7 +79,7 @@ def _list(settings: Settings) -> Finding:
     try:
         rows = sum(1 for _ in islice(listing.rows(), _ROWS + 1))
     except NoList as error:
-        do = "nothing has to be done, but the audit asks for each transaction then, and cannot see doubles"
+        do = "nothing has to be done, but the audit then asks for each transaction and cannot see doubles"
         return Finding("posting list", Level.NOTE, f"there is none: {error}", do)
     except TxnError as error:
         return Finding("posting list", Level.WARN, str(error), "without its list, the audit cannot see doubles")

@@ -21,7 +21,7 @@ _AGAIN_S = 0.2
 
 #: As long as a description may be, with what gets trimmed, folded, escaped or turned into `?` on the way to a table.
 _DESCRIPTION = (
-    " A row of txn doctor: delete it.  It holds what may not come back as it went \N{EM DASH} caf\u00e9 and cafe\u0301,"
+    " A row of txn doctor: delete it.  It holds what may not come back unchanged \N{EM DASH} caf\u00e9 and cafe\u0301,"
     " \ufb01, \N{LATIN CAPITAL LETTER I WITH DOT ABOVE}, \N{RECEIPT}\N{ZERO WIDTH JOINER}\N{EURO SIGN},"
     " \"quotes\", 'quotes', <b>&amp;</b>, \\n, 100%, a tab\t, two\r\nlines"
 )
@@ -89,7 +89,7 @@ def _answered(result: PostResult, row_id: str) -> Finding:
 
 def _refused_and_there(service: PostingService, row_id: str, payload: bytes) -> Iterator[Finding]:
     if isinstance(service.find(row_id, payload), Found):
-        do = "let it refuse before it writes: a row that shows late, after a refusal, is one that nobody expects"
+        do = "let it refuse before it writes: nobody expects a row after a refusal"
         yield Finding("posting content", Level.BAD, "it has refused the row, and holds it", do)
 
 
@@ -100,12 +100,12 @@ def _read_back(service: PostingService, row_id: str, payload: bytes) -> Finding:
             do = "set TXN_DOUBT_WINDOW_MS above how late its GET is, and leave TXN_ANSWER_IS_FINAL unset"
             return Finding("posting content", Level.WARN, f"a GET sees the row {waited_s:.1f} s after the POST", do)
         case Found(same=True):
-            return Finding("posting content", Level.OK, "comes back as it went")
+            return Finding("posting content", Level.OK, "comes back unchanged")
         case Found():
             do = f"see what it does to {_HOLDS}: a transaction that is there would look like another"
             return Finding("posting content", Level.BAD, f"comes back changed: {', '.join(lookup.differs)}", do)
         case Absent():
-            do = "see whether it has written the row, and how late its GET is: TXN_DOUBT_WINDOW_MS must be above that"
+            do = "find out whether it wrote the row, and how late its GET is: TXN_DOUBT_WINDOW_MS must be above that"
             return Finding("posting content", Level.BAD, f"the row is not there after {waited_s:.0f} s", do)
         case Unknown(detail):
             return Finding("posting content", Level.BAD, detail.removeprefix("GET: "), _without_a_row(lookup))
@@ -113,7 +113,7 @@ def _read_back(service: PostingService, row_id: str, payload: bytes) -> Finding:
 
 def _without_a_row(lookup: Unknown) -> str:
     if lookup.status == 200:
-        return "see what it does to ids: a row counts only if it carries the id under which it was posted"
+        return "find out what it does to ids: a row counts only if it carries the id with which it was posted"
     return "run this again"
 
 
@@ -145,7 +145,7 @@ def _listed(listing: PostingList, row_id: str) -> Iterator[Finding]:
         do = "find out what repeats POSTs on the way there, a proxy perhaps: every transaction can be doubled by it"
         yield Finding("posting rows", Level.BAD, f"one POST, and the list holds the row {times} times", do)
     else:
-        do = "see how late its list is: the audit would call transactions missing"
+        do = "find out how late its list is: the audit would report transactions as missing"
         yield Finding("posting rows", Level.WARN, "the list does not hold the row", do)
 
 

@@ -9,10 +9,10 @@ from typing import Any
 import redis
 
 from txn.doctor.finding import Finding, Level
+from txn.errors import StoreUnavailable
+from txn.store.database import Database
 from txn.store.durability import DurabilityMonitor
-from txn.store.keys import Keys
 from txn.store.rights import Rights
-from txn.store.scripts import unavailable
 
 OLDEST = (6, 2)
 #: A submit waits for one synced write.
@@ -21,37 +21,36 @@ FULL = 0.8
 _TIMES = 10
 
 
-def away(client: redis.Redis) -> Iterator[Finding]:
+def away(database: Database) -> Iterator[Finding]:
     """Why it cannot be asked; nothing if it can."""
     try:
-        client.ping()
-    except redis.exceptions.NoPermissionError:
-        return
-    except redis.RedisError as error:
-        yield Finding("redis", Level.BAD, str(unavailable(error)), "start it, or check TXN_REDIS_URL")
+        database.call(lambda client: client.ping())
+    except StoreUnavailable as error:
+        if not isinstance(error.__cause__, redis.exceptions.NoPermissionError):
+            yield Finding("redis", Level.BAD, str(error), "start it, or check TXN_REDIS_URL")
 
 
-def check(client: redis.Redis, keys: Keys, durability: DurabilityMonitor) -> Iterator[Finding]:
-    """Raises: redis.RedisError."""
-    about: Mapping[str, Any] = client.info()
+def check(database: Database, durability: DurabilityMonitor) -> Iterator[Finding]:
+    """Raises: StoreUnavailable."""
+    about: Mapping[str, Any] = database.call(lambda client: client.info())
     yield _version(about)
     yield from _kept(durability)
     yield from _room(about)
     yield from _copies(about)
-    yield _quick(client, keys)
+    yield _quick(database)
 
 
-def rights(client: redis.Redis, keys: Keys) -> Iterator[Finding]:
+def rights(database: Database) -> Iterator[Finding]:
     """Raises: StoreUnavailable."""
-    refused = Rights(client, keys).look()
+    refused = Rights(database).look()
     for key, kind in refused.wrong:
-        do = "see who else writes there, and rename it: it stands where txn keeps something of another type"
+        do = "find out who else writes there, and rename it: txn keeps another type there"
         yield Finding("redis keys", Level.BAD, f"{key} is a {kind}", do)
     if missing := (*refused.commands, *refused.keys):
-        do = f"allow them to its user (ACL SETUSER) on keys that begin with {keys.prefix}"
+        do = f"allow them to its user (ACL SETUSER) on keys that begin with {database.keys.prefix}"
         yield Finding("redis rights", Level.BAD, f"refused: {' '.join(missing)}", do)
     else:
-        yield Finding("redis rights", Level.OK, "everything that txn runs may be run")
+        yield Finding("redis rights", Level.OK, "every command that txn needs is allowed")
 
 
 def _version(about: Mapping[str, Any]) -> Finding:
@@ -66,7 +65,7 @@ def _version(about: Mapping[str, Any]) -> Finding:
 def _kept(durability: DurabilityMonitor) -> Iterator[Finding]:
     latest = durability.latest
     if latest is None:
-        yield Finding("redis durability", Level.BAD, "not known", "see why it does not answer CONFIG GET and INFO")
+        yield Finding("redis durability", Level.BAD, "not known", "find out why it does not answer CONFIG GET and INFO")
     elif latest.level == "durable":
         yield Finding("redis durability", Level.OK, "every write is on disk before it is acknowledged")
     else:
@@ -79,7 +78,7 @@ def _kept(durability: DurabilityMonitor) -> Iterator[Finding]:
 def _room(about: Mapping[str, Any]) -> Iterator[Finding]:
     used, most = int(about.get("used_memory", 0)), int(about.get("maxmemory", 0))
     if not most:
-        do = "set maxmemory below what the machine has: a full Redis refuses submits, one that the system kills is away"
+        do = "set maxmemory below the machine's memory: a full Redis refuses submits, but a killed one is down"
         yield Finding("redis memory", Level.NOTE, f"{_mebibytes(used)} used, without a limit", do)
     elif used >= most:
         do = "give it more memory (CONFIG SET maxmemory): submits are refused until then"
@@ -96,13 +95,15 @@ def _room(about: Mapping[str, Any]) -> Iterator[Finding]:
 
 def _copies(about: Mapping[str, Any]) -> Iterator[Finding]:
     if replicas := int(about.get("connected_slaves", 0)):
-        do = "a failover to one of them can lose what was acknowledged: read docs/guarantees.md before you automate it"
+        do = (
+            "a failover to one of them can lose what was acknowledged: read docs/how/guarantees.md before automating it"
+        )
         yield Finding("redis replicas", Level.NOTE, f"{replicas} asynchronous", do)
 
 
-def _quick(client: redis.Redis, keys: Keys) -> Finding:
-    ping = _median_ms(client.ping)
-    write = _median_ms(lambda: client.set(f"{keys.prefix}doctor", 1, ex=10))
+def _quick(database: Database) -> Finding:
+    ping = _median_ms(lambda: database.call(lambda client: client.ping()))
+    write = _median_ms(lambda: database.call(lambda client: client.set(database.keys.doctor, 1, ex=10)))
     found = f"{ping:.1f} ms for a round trip, {write:.1f} ms for a write"
     if write > SLOW_WRITE_MS:
         return Finding(

@@ -11,7 +11,7 @@ _WORTH_A_WORD: tuple[tuple[Callable[[Settings], bool], Level, str, str], ...] = 
         lambda settings: settings.answer_is_final,
         Level.NOTE,
         "TXN_ANSWER_IS_FINAL=1",
-        "be sure that the posting service never writes after it has answered, and that its GET sees its own writes",
+        "make sure that the posting service never writes after it has answered, and that its GET sees its own writes",
     ),
     (
         lambda settings: settings.verify == "after-doubt",
@@ -34,7 +34,7 @@ _WORTH_A_WORD: tuple[tuple[Callable[[Settings], bool], Level, str, str], ...] = 
     (
         lambda settings: bool(settings.admin_users) and not settings.admin_secret,
         Level.WARN,
-        "no TXN_ADMIN_SECRET: sessions of the admin site are signed with what TXN_ADMIN_USERS says",
+        "no TXN_ADMIN_SECRET: sessions of the admin site are signed with the text of TXN_ADMIN_USERS",
         f"set it to {MIN_SECRET} or more random characters, the same for all API processes",
     ),
     (
@@ -61,7 +61,9 @@ def strangers(environment: Mapping[str, str]) -> Iterator[Finding]:
     """Variables that look like settings and are none. What they are set to is not shown."""
     known = {f"TXN_{name.upper()}" for name in Settings.model_fields} | {"TXN_PORT"}  # where `txn submit` looks
     if names := sorted(name for name in environment if name.startswith("TXN_") and name not in known):
-        do = "nothing reads them here: README.md lists the settings"
-        yield Finding("settings", Level.NOTE, f"no settings: {', '.join(names)}", do)
+        do = "they have no effect: docs/use/settings.md lists the settings"
+        yield Finding("settings", Level.NOTE, f"not settings: {', '.join(names)}", do)
     for sentence in not_read(environment):
-        yield Finding("settings", Level.WARN, sentence, "set it, if it is meant; leave it, if it is for other software")
+        yield Finding(
+            "settings", Level.WARN, sentence, "set it if you mean it; ignore this if the variable is for other software"
+        )

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from txn.advice import START_WORKERS
 from txn.doctor.finding import Finding, Level
-from txn.readers.statistics import MAX_WAITING_MS, Statistics
+from txn.readers.statistics import Statistics
 from txn.readers.workers import Worker
-from txn.store.fields import whole
+from txn.store.record import whole
 from txn.store.timings import Histogram
 
 #: The due index is looked at all the time; later than this, somebody has no time for it.
@@ -28,7 +28,7 @@ class Load:
 
     @property
     def needed(self) -> float:
-        """Deliveries that are on their way at a time: as many threads are taken."""
+        """Deliveries that deliveries are in flight at a time: as many threads are taken."""
         return self.rate * (2 * self.call_ms + self.hangs * self.deadline_ms) / 1000
 
     def __str__(self) -> str:
@@ -57,18 +57,18 @@ def _enough(alive: Sequence[Worker], load: Load | None) -> Finding:
     threads = sum(whole(worker.threads) or 0 for worker in alive)
     found = f"{len(alive)} alive, {threads:,} threads"
     if load is not None and threads < load.needed:
-        do = f"start more: with {load}, {load.needed:,.0f} are on their way at a time"
+        do = f"start more: with {load}, {load.needed:,.0f} deliveries are in flight at a time"
         return Finding("workers", Level.WARN, found, do)
     return Finding("workers", Level.OK, found)
 
 
 def _lag(statistics: Statistics) -> Finding:
-    if statistics.oldest_waiting_ms > MAX_WAITING_MS:
+    if statistics.waits_too_long:
         waits = f"the oldest has been waiting for {statistics.oldest_waiting_ms // 1000:,} s"
-        return Finding("queue", Level.BAD, waits, "start more workers, or see why the posting service is slow")
+        return Finding("queue", Level.BAD, waits, "start more workers, or find out why the posting service is slow")
     if statistics.workers and statistics.due_lag_ms > _LATE_MS:
-        late = f"what is due is looked at {statistics.due_lag_ms / 1000:,.0f} s late"
-        return Finding("queue", Level.WARN, late, "see whether Redis is slow, or the workers have no CPU left")
+        late = f"due transactions are looked at {statistics.due_lag_ms / 1000:,.0f} s late"
+        return Finding("queue", Level.WARN, late, "find out whether Redis is slow or the workers have no CPU left")
     return Finding("queue", Level.OK, f"{statistics.unfinished:,} unfinished, none of them late")
 
 

@@ -94,7 +94,7 @@ def _say(kind: Kind, window: _Window) -> None:
     extra: dict[str, object] = {"held_back": window.held, "within_s": WINDOW_S}
     first = window.first
     if kind == ("others",):
-        logging.getLogger(__name__).warning("lines of too many kinds were held back", extra=extra)
+        logging.getLogger(__name__).warning("too many different lines: some were not logged", extra=extra)
         return
     extra |= {name: getattr(first, name) for name in ("outcome", "detail", "http") if hasattr(first, name)}
     logging.getLogger(first.name).log(first.levelno, "more of: %s", as_text(first.msg), extra=extra)

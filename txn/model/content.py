@@ -47,16 +47,11 @@ def same_id(ours: str, theirs: object) -> bool:
     return isinstance(theirs, str) and bool(_UUID.fullmatch(ours)) and ours.lower() == theirs.lower()
 
 
-def same_content(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> bool:
-    """Whether a row of the posting service is the transaction that we hold.
+def differing(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> tuple[str, ...]:
+    """The fields of `CONTENT` in which a row of the posting service is not the transaction that we hold.
 
     100.5 is 100.50, an amount may be a string, metadata may come back as a JSON string, unknown fields do not count.
     """
-    return not differing(ours, theirs)
-
-
-def differing(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> tuple[str, ...]:
-    """The fields in which two contents differ, of `CONTENT`; see `same_content` for what counts."""
     one, other = _canonical_content(ours), _canonical_content(theirs)
     return tuple(name for name in CONTENT if one[name] != other[name])
 

@@ -12,6 +12,11 @@ class Action(StrEnum):
     REPLAY = "replay"  #: on its way again, exactly as careful as an automatic retry
     DISCARD = "discard"  #: off the list; the transaction stays `failed`
 
+    @property
+    def did(self) -> str:
+        """`replayed`, `discarded`."""
+        return f"{self}ed"
+
 
 @dataclass(frozen=True, slots=True)
 class Filter:

@@ -78,10 +78,9 @@ class Submission:
     fingerprint: str
 
 
-def parse_submission(body: bytes, idempotency_key: str | None = None, client: str = "") -> Submission:
+def parse_submission(body: bytes, idempotency_key: str | None = None) -> Submission:
     """Check a request's body and key.
 
-    `client` is whom the key belongs to: equal keys of two clients are two transactions.
     Raises: Invalid, naming every field that is wrong, the first one first.
     """
     if idempotency_key is not None and not _KEY.fullmatch(idempotency_key):
@@ -93,7 +92,7 @@ def parse_submission(body: bytes, idempotency_key: str | None = None, client: st
         "description": form.description,
         "metadata": form.metadata,
     }
-    own_id, named_by = _name(form.id, idempotency_key, client)
+    own_id, named_by = _name(form.id, idempotency_key)
     return Submission(own_id, named_by, dumps(content), fingerprint(content))
 
 
@@ -126,20 +125,21 @@ def checked_key(text: str) -> str:
     return text
 
 
-def id_for_key(key: str, client: str = "") -> str:
+def id_for_key(key: str) -> str:
     """The transaction id that an idempotency key stands for: the same for ever, even if Redis was lost in between."""
-    return str(uuid.uuid5(_NAMESPACE, f"{len(client)}:{client}:{key}"))
+    # In front: the length of a client's name, and the name. There is one client, and it has none.
+    return str(uuid.uuid5(_NAMESPACE, f"0::{key}"))
 
 
 def _wrong_key() -> Invalid:
     return Invalid(_KEY_HEADER, "must be 1 to 255 visible ASCII characters")
 
 
-def _name(own_id: str | None, key: str | None, client: str) -> tuple[str, str]:
+def _name(own_id: str | None, key: str | None) -> tuple[str, str]:
     if own_id is not None:
         return own_id, "id"
     if key is not None:
-        return id_for_key(key, client), "key"
+        return id_for_key(key), "key"
     return str(uuid.uuid4()), "random"
 
 
@@ -229,7 +229,7 @@ def _metadata(value: Any) -> dict[str, Any]:
     try:
         written = dumps(value)
     except (ValueError, TypeError):
-        raise PydanticCustomError("metadata", "holds a number or text that JSON cannot carry") from None
+        raise PydanticCustomError("metadata", "contains a number or text that JSON cannot represent") from None
     if len(written) > MAX_METADATA_BYTES:
         raise PydanticCustomError("metadata", "must be at most 8192 bytes of JSON")
     if b"\\u0000" in written and _holds_nul(value):

@@ -1,5 +1,6 @@
 """A transaction as it is known to txn, and as clients see it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -18,20 +19,32 @@ class Status(StrEnum):
 class Evidence(StrEnum):
     """How we know that the posting service holds it."""
 
-    POSTED = "posted"  #: our POST was answered with 200 or 201, and our id
-    VERIFIED = "verified"  #: our POST's answer proved nothing, or was lost; the GET after it found the transaction
-    FOUND = "found"  #: the GET before a POST found it
+    POSTED = "posted"
+    VERIFIED = "verified"
+    FOUND = "found"
 
 
 class ErrorCode(StrEnum):
     """Why a transaction is `failed`."""
 
-    REJECTED = "rejected"  #: the posting service refused it for good, and a GET showed no row
-    EXHAUSTED = "exhausted"  #: all attempts failed; provably not posted
-    CONFLICT = "conflict"  #: the posting service holds this id with other content: a person must decide
-    UNDECIDED = "undecided"  #: the posting service does not answer for this id: a person must decide
-    CRASHED_WORKER = "crashed_worker"  #: no worker came back from delivering it: a person must decide
+    REJECTED = "rejected"
+    EXHAUSTED = "exhausted"
+    CONFLICT = "conflict"
+    UNDECIDED = "undecided"
+    CRASHED_WORKER = "crashed_worker"
 
+
+#: What each of them says, for whoever reads it for the first time.
+MEANINGS: Mapping[str, str] = {
+    Evidence.POSTED: "the POST was answered with 200 or 201, and the id",
+    Evidence.VERIFIED: "the POST's answer did not prove it; the GET after it found the transaction",
+    Evidence.FOUND: "the GET before a POST found it",
+    ErrorCode.REJECTED: "the posting service refused it. It is not posted.",
+    ErrorCode.EXHAUSTED: "every attempt failed. It is not posted.",
+    ErrorCode.CONFLICT: "the posting service holds this id with other content. A person must decide.",
+    ErrorCode.UNDECIDED: "the posting service does not answer for this id. A person must decide.",
+    ErrorCode.CRASHED_WORKER: "three workers did not come back from delivering it. A person must decide.",
+}
 
 #: Of these nobody knows whether they are posted: a person must decide.
 FOR_A_PERSON = frozenset({ErrorCode.CONFLICT, ErrorCode.UNDECIDED, ErrorCode.CRASHED_WORKER})

@@ -1,17 +1,17 @@
 """Bulk runs: replaying or discarding all dead letters that match, as a record that any worker can move on."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
-import redis
+from redis.client import Pipeline
 
 from txn.errors import NotFound
 from txn.model.content import dumps, loads
 from txn.model.dead_letter import Action, Filter
 from txn.readers.dead_letters import Chunk
-from txn.store.keys import Keys
-from txn.store.scripts import Argument, Scripts, unavailable
+from txn.store.database import Database
+from txn.store.keys import letter_places
+from txn.store.scripts import Argument
 
 #: A run that its worker has not touched for so long is somebody else's.
 LEASE_MS = 5_000
@@ -67,75 +67,69 @@ class Run:
 class BulkRuns:
     """Every method raises StoreUnavailable; what was being written may have been written all the same."""
 
-    def __init__(self, client: redis.Redis, keys: Keys, shift_ms: Callable[[], int] = lambda: 0) -> None:
-        self._client, self._scripts, self._keys, self._shift_ms = client, Scripts(client), keys, shift_ms
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
     def start(self, run_id: str, what: Action, wanted: Filter, who: str, why: str) -> str:
         """Begin a run over what has failed by now: `started`, or `known` if there is one of this id."""
-        keys = self._keys
-        index = f"{keys.failed}:{wanted.code}" if wanted.code else keys.failed
-        names = [keys.bulk_run(run_id), keys.bulk_runs, keys.bulk_active, index, keys.journal, keys.bulk_run("")]
-        since, until = ("" if ms is None else ms for ms in (wanted.since_ms, wanted.until_ms))
-        text = dumps(wanted.to_json())
-        arguments = [run_id, since, until, what.value, who, why, text, RUNS_KEPT, self._shift_ms()]
-        return str(self._scripts.run("bulk_start", names, arguments).decode())
+        since: Argument = "" if wanted.since_ms is None else wanted.since_ms
+        until: Argument = "" if wanted.until_ms is None else wanted.until_ms
+        rest: list[Argument] = [since, until, what.value, who, why, dumps(wanted.to_json()), RUNS_KEPT]
+        return self._run("start", run_id, *rest, code=wanted.code)
 
     def stop(self, run_id: str, who: str) -> str:
         """End a run where it stands: `stopped`, `over` or `unknown`."""
-        names = [self._keys.bulk_run(run_id), self._keys.bulk_active, self._keys.journal]
-        return str(self._scripts.run("bulk_stop", names, [run_id, who, self._shift_ms()]).decode())
+        return self._run("stop", run_id, who)
 
     def active(self) -> list[str]:
         """The runs that are not over, the oldest first. One cheap read."""
-        try:
-            found: Any = self._client.zrange(self._keys.bulk_active, 0, MAX_ACTIVE - 1)
-        except redis.RedisError as error:
-            raise unavailable(error) from error
+        name = self._database.keys.bulk_active
+        found = self._database.call(lambda client: client.zrange(name, 0, MAX_ACTIVE - 1))
         return [name.decode() for name in found]
 
     def take(self, run_id: str, worker: str) -> str:
         """Let `worker` move the run on for a while: `taken`, `leased` to somebody else, or `over`."""
-        names = [self._keys.bulk_run(run_id), self._keys.bulk_active]
-        return str(self._scripts.run("bulk_take", names, [run_id, worker, LEASE_MS, self._shift_ms()]).decode())
+        return self._run("take", run_id, worker, LEASE_MS)
 
     def step(self, run: Run, worker: str, chunk: Chunk, history: str) -> str:
         """Do what the run does to one chunk, read from where the run stood: `moved`, or `finished` if it was the last.
 
         Nothing is done if the run is `over`, the lease `lost`, or the cursor `elsewhere`.
         """
-        keys = self._keys
-        names = [keys.bulk_run(run.id), keys.bulk_active, keys.journal, keys.record(""), keys.due, keys.count]
-        names += [keys.failed, f"{keys.failed}:", keys.dead_messages, keys.dead_message_bodies]
-        arguments: list[Argument] = [run.id, worker, LEASE_MS, run.cursor_ms, chunk.cursor_ms, chunk.looked]
-        arguments += [int(chunk.last), history, self._shift_ms(), *chunk.ids]
-        return str(self._scripts.run("bulk_step", names, arguments).decode())
+        rest: list[Argument] = [run.cursor_ms, chunk.cursor_ms, chunk.looked, int(chunk.last), history, *chunk.ids]
+        return self._run("step", run.id, worker, LEASE_MS, *rest)
+
+    def _run(self, verb: str, run_id: str, *rest: Argument, code: str = "") -> str:
+        keys = self._database.keys
+        names = [keys.bulk_run(run_id), keys.bulk_active, keys.journal, keys.bulk_runs, keys.failed_with(code)]
+        names += [keys.bulk_run(""), keys.record(""), keys.due, keys.count, *letter_places(keys)]
+        reply = self._database.run("bulk", names, [verb, run_id, self._database.shift_ms(), *rest])
+        return str(reply.decode())
 
     def read(self, run_id: str) -> Run:
         """Raises: NotFound."""
         [run] = self._read([run_id])
         if run is None:
-            raise NotFound("there is no bulk run with this id; only the latest are remembered")
+            raise NotFound("there is no bulk run with this id; only the latest are kept")
         return run
 
     def recent(self, limit: int = 20) -> list[Run]:
         """The latest, newest first."""
-        try:
-            found: Any = self._client.zrevrange(self._keys.bulk_runs, 0, limit - 1)
-        except redis.RedisError as error:
-            raise unavailable(error) from error
+        name = self._database.keys.bulk_runs
+        found = self._database.call(lambda client: client.zrevrange(name, 0, limit - 1))
         return [run for run in self._read([name.decode() for name in found]) if run is not None]
 
     def _read(self, ids: list[str]) -> list[Run | None]:
-        try:
-            with self._client.pipeline(transaction=False) as pipeline:
-                for run_id in ids:
-                    pipeline.hgetall(self._keys.bulk_run(run_id))
-                pipeline.llen(self._keys.messages)
-                pipeline.time()
-                *found, queued, (seconds, micros) = pipeline.execute()
-        except redis.RedisError as error:
-            raise unavailable(error) from error
-        now_ms = seconds * 1000 + micros // 1000 + self._shift_ms()
+        keys = self._database.keys
+
+        def queue(pipeline: Pipeline) -> None:
+            for run_id in ids:
+                pipeline.hgetall(keys.bulk_run(run_id))
+            pipeline.llen(keys.messages)
+            pipeline.time()
+
+        *found, queued, time = self._database.pipeline(queue)
+        now_ms = self._database.as_ms(time)
         return [_run(run_id, fields, queued, now_ms) for run_id, fields in zip(ids, found, strict=True)]
 
 

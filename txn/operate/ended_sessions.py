@@ -2,16 +2,15 @@
 
 import hashlib
 
-import redis
-
-from txn.store.keys import Keys
+from txn.errors import StoreUnavailable
+from txn.store.database import Database
 
 
 class EndedSessions:
     """Known to every API process through Redis. While Redis is away, only to the process that was told."""
 
-    def __init__(self, client: redis.Redis, keys: Keys) -> None:
-        self._client, self._keys = client, keys
+    def __init__(self, database: Database) -> None:
+        self._database = database
         self._told: set[str] = set()
 
     def end(self, nonce: str, remaining_s: int) -> None:
@@ -19,8 +18,8 @@ class EndedSessions:
         key = self._key(nonce)
         self._told.add(key)
         try:
-            self._client.set(key, 1, ex=max(1, remaining_s))
-        except redis.RedisError:
+            self._database.call(lambda client: client.set(key, 1, ex=max(1, remaining_s)))
+        except StoreUnavailable:
             return  # the page says that Redis is away
         self._told.discard(key)
 
@@ -30,9 +29,9 @@ class EndedSessions:
         if key in self._told:
             return True
         try:
-            return bool(self._client.exists(key))
-        except redis.RedisError:
+            return bool(self._database.call(lambda client: client.exists(key)))
+        except StoreUnavailable:
             return False
 
     def _key(self, nonce: str) -> str:
-        return self._keys.ended_session(hashlib.sha256(nonce.encode()).hexdigest()[:32])
+        return self._database.keys.ended_session(hashlib.sha256(nonce.encode()).hexdigest()[:32])

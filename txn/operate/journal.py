@@ -1,12 +1,8 @@
 """Who did what to which transactions. Written by the scripts that do it, in the same call; read here."""
 
 from dataclasses import dataclass
-from typing import Any
 
-import redis
-
-from txn.store.keys import Keys
-from txn.store.scripts import unavailable
+from txn.store.database import Database
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,18 +26,16 @@ class Entry:
 class Journal:
     """A stream of a few thousand entries; the oldest go."""
 
-    def __init__(self, client: redis.Redis, keys: Keys) -> None:
-        self._client, self._keys = client, keys
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
     def read(self, before: str = "", limit: int = 50) -> list[Entry]:
         """The newest entries, or those before the one at `before`.
 
         Raises: StoreUnavailable.
         """
-        try:
-            found: Any = self._client.xrevrange(self._keys.journal, f"({before}" if before else "+", "-", limit)
-        except redis.RedisError as error:
-            raise unavailable(error) from error
+        name, start = self._database.keys.journal, f"({before}" if before else "+"
+        found = self._database.call(lambda client: client.xrevrange(name, start, "-", limit))
         return [_entry(at, fields) for at, fields in found]
 
 

@@ -22,11 +22,11 @@ def read_filter(one: Callable[[str], str | None]) -> Filter:
     """
     code, currency, text = ((one(name) or "").strip() for name in ("code", "currency", "text"))
     if code and code not in list(ErrorCode):
-        raise Invalid("code", f"there is no such error code: it is one of {', '.join(ErrorCode)}")
+        raise Invalid("code", f"there is no such error code: give one of {', '.join(ErrorCode)}")
     if len(currency) > 3:
         raise Invalid("currency", "a currency has three letters")
     if len(text) > MAX_TEXT:
-        raise Invalid("text", f"the text of an error is looked for by at most {MAX_TEXT} characters")
+        raise Invalid("text", f"the text to search for may have at most {MAX_TEXT} characters")
     since, until = ((one(name) or "").strip() for name in ("since", "until"))
     return Filter(code, _ms(since), _ms(until, until=True), currency.upper(), text)
 
@@ -36,7 +36,7 @@ def read_action(what: str | None) -> Action:
     try:
         return Action(what or "")
     except ValueError:
-        raise Invalid("what", "it is replay or discard") from None
+        raise Invalid("what", "it must be replay or discard") from None
 
 
 def fields(wanted: Filter) -> dict[str, str]:
@@ -69,5 +69,5 @@ def _ms(text: str, *, until: bool = False) -> int | None:
             moment = moment.replace(tzinfo=UTC)
         ms = (moment - _EPOCH) // timedelta(milliseconds=1)
     except (ValueError, OverflowError):
-        raise Invalid("until" if until else "since", "a time looks like 2026-11-23T18:15 (UTC)") from None
+        raise Invalid("until" if until else "since", "give a time like 2026-11-23T18:15 (UTC)") from None
     return max(0, ms + (_WIDTHS.get(len(text), 0) if until else 0))

@@ -8,7 +8,8 @@ from txn.errors import Invalid
 from txn.model.content import dumps
 from txn.model.dead_letter import Action, Filter
 from txn.operate.bulk_runs import BulkRuns
-from txn.store.transactions import Store
+from txn.store.database import Database
+from txn.store.keys import letter_places
 
 #: One line a deed: who, what, how many, why. Never a payload.
 log = logging.getLogger("txn.journal")
@@ -30,8 +31,8 @@ class Done:
 class Operations:
     """Replays and discards, one by one or all that match. Every method raises StoreUnavailable and Invalid."""
 
-    def __init__(self, store: Store, runs: BulkRuns) -> None:
-        self._store, self._runs = store, runs
+    def __init__(self, database: Database) -> None:
+        self._database, self._runs = database, BulkRuns(database)
 
     def replay(self, ids: Sequence[str], who: str, why: str = "") -> Done:
         """Send failed transactions on their way again: looked for first, and posted only when nothing is in doubt."""
@@ -49,31 +50,33 @@ class Operations:
 
     def stop_run(self, run_id: str, who: str) -> str:
         """End a run where it stands: `stopped`, `over` or `unknown`. What it has done stays done."""
-        verdict = self._runs.stop(run_id, who)
-        if verdict == "stopped":
+        stopped = self._runs.stop(run_id, who)
+        if stopped == "stopped":
             log.info("%s: stop run %s", who, run_id)
-        return verdict
+        return stopped
 
     def _operate(self, what: Action, ids: Sequence[str], who: str, why: str) -> Done:
         why, ids = checked_why(what, why), list(dict.fromkeys(ids))
         if not 0 < len(ids) <= MAX_IDS:
-            raise Invalid("ids", f"select 1 to {MAX_IDS} transactions, not {len(ids)}: for more, take all that match")
-        verdicts = self._store.operate(what, ids, history_line(what, who, why), who, why)
-        by_verdict = [
-            [name for name, found in zip(ids, verdicts, strict=True) if found == verdict]
-            for verdict in ("done", "not_failed", "unknown")
-        ]
-        done = Done(*by_verdict)
+            raise Invalid("ids", f"select 1 to {MAX_IDS} transactions, not {len(ids)}: for more, use “all that match”")
+        became = list(zip(ids, self._run(what, ids, who, why), strict=True))
+        done = Done(*([name for name, end in became if end == one] for one in ("done", "not_failed", "unknown")))
         if done.done:
             log.info("%s: %s %d, why %r: %s", who, what, len(done.done), why, " ".join(done.done))
         return done
+
+    def _run(self, what: Action, ids: Sequence[str], who: str, why: str) -> list[str]:
+        keys = self._database.keys
+        names = [keys.record(""), keys.due, keys.count, *letter_places(keys), keys.journal]
+        arguments = [what.value, history_line(what, who, why), who, why, self._database.shift_ms(), *ids]
+        return [one.decode() for one in self._database.run("operate", names, arguments)]
 
 
 def checked_why(what: Action, why: str) -> str:
     """The reason, in one line. Raises: Invalid."""
     why = " ".join(why.split())
     if what is Action.DISCARD and not why:
-        raise Invalid("why", "say why: whoever asks later for a discarded transaction will find only this")
+        raise Invalid("why", "give a reason: it is kept with the discarded transaction, for whoever asks later")
     if len(why) > MAX_WHY:
         raise Invalid("why", f"the reason is too long: at most {MAX_WHY} characters")
     return why

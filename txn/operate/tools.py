@@ -1,6 +1,7 @@
 """What people look at and act with, on the admin site and at the command line."""
 
 from dataclasses import dataclass
+from typing import Self
 
 from txn.operate.bulk_runs import BulkRuns
 from txn.operate.ended_sessions import EndedSessions
@@ -13,18 +14,17 @@ from txn.readers.queued import MessageReader
 from txn.readers.statistics import StatisticsReader
 from txn.readers.workers import WorkerReader
 from txn.settings import Settings
+from txn.store.database import Database
 from txn.store.durability import DurabilityMonitor
-
-#: What an operator does waits for the disk.
-WRITE_TIMEOUT_MS = 2_000
 
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """Readers on one client, `operations` on another, which waits for the disk."""
+    """Readers on one `database`, `operations` on another, which waits for the disk."""
 
     settings: Settings
     durability: DurabilityMonitor
+    database: Database
     statistics: StatisticsReader
     charts: Charts
     workers: WorkerReader
@@ -35,3 +35,22 @@ class Tools:
     messages: MessageReader
     operations: Operations
     ended_sessions: EndedSessions
+
+    @classmethod
+    def on(cls, database: Database, writer: Database, settings: Settings, durability: DurabilityMonitor) -> Self:
+        """All of them."""
+        return cls(
+            settings=settings,
+            durability=durability,
+            database=database,
+            statistics=StatisticsReader(database),
+            charts=Charts(database),
+            workers=WorkerReader(database),
+            details=DetailReader(database),
+            letters=DeadLetters(database),
+            runs=BulkRuns(database),
+            journal=Journal(database),
+            messages=MessageReader(database),
+            operations=Operations(writer),
+            ended_sessions=EndedSessions(database),
+        )

@@ -41,9 +41,9 @@ def why_not_whole(envelope: Mapping[str, Any], rows: int) -> str | None:
     """
     said = {_says(name, value, rows): _shown(name, value) for name, value in _members(envelope)}
     if Says.MORE in said:
-        return f"is not whole: {said[Says.MORE]} beside its rows ({rows}) says that there is more"
+        return f"is incomplete: {said[Says.MORE]} beside its rows ({rows}) says that there are more"
     if Says.PAGED in said and Says.WHOLE not in said:
-        return f"may not be whole: {said[Says.PAGED]} speaks of pages, and nothing says that this one is the last"
+        return f"may be incomplete: {said[Says.PAGED]} mentions pages, and nothing says that this is the last one"
     return None
 
 

@@ -2,7 +2,7 @@
 
 TxnError
 ├── Unavailable
-│   └── PostingUnavailable   away, or its list could not be read to its end
+│   └── PostingUnavailable   away, or its list could not be read to the end
 └── NoList                   this posting service has no list
 
 The list is an array, or an object with exactly one array in it: the original answers {"data": [...]}.
@@ -37,7 +37,7 @@ _NUMBER = re.compile(r"[0-9]{1,18}")
 
 
 class PostingUnavailable(Unavailable):
-    """The posting service is away, or its list could not be read to its end: nothing follows from a part of it."""
+    """The posting service is away, or its list could not be read to the end: nothing follows from a part of it."""
 
 
 class NoList(TxnError):
@@ -115,9 +115,7 @@ def _check_pages(answer: requests.Response) -> None:
     links = requests.utils.parse_header_links(answer.headers.get("Link", ""))
     further = any("next" in link.get("rel", "").lower().split() for link in links)
     if further or answer.headers.get("X-Next-Page", "").strip():
-        raise PostingUnavailable(
-            "the posting service's list is only its first page: it says itself that there is a next one"
-        )
+        raise PostingUnavailable("the posting service's list is only a first page: its answer names a next one")
 
 
 def _check_total(answer: requests.Response, rows: int) -> None:
@@ -128,7 +126,7 @@ def _check_total(answer: requests.Response, rows: int) -> None:
     total = max((int(number) for number in said if _NUMBER.fullmatch(number.strip())), default=0)
     if total > rows:
         raise PostingUnavailable(
-            f"the posting service's list is not whole: it holds {rows} of {total} rows, by its own account"
+            f"the posting service's list is incomplete: by its own count it has {total} rows, and it holds {rows}"
         )
 
 
@@ -139,4 +137,4 @@ def _sentence(error: BaseException) -> str:
         return "the posting service cannot be reached"
     if isinstance(error, (requests.Timeout, urllib3.exceptions.TimeoutError)):
         return "the posting service's list did not come in time"
-    return f"the posting service's list could not be read to its end ({type(error).__name__})"
+    return f"the posting service's list could not be read to the end ({type(error).__name__})"

@@ -84,7 +84,7 @@ class _Scan:
                 yield self._field()
         self._sign(b"}")
         if self._next():
-            raise ValueError("something behind the object")
+            raise ValueError("something after the object")
 
     def _field(self) -> tuple[bytes, bytes]:
         self._space()

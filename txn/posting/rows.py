@@ -95,13 +95,13 @@ class Splitter:
     def end(self) -> Mapping[str, Any]:
         """There are no more chunks. What stood around the array, which is empty there. Raises: NotRows."""
         if not self._ended:
-            raise NotRows("could not be read to its end")
+            raise NotRows("could not be read to the end")
         if not self._head:
             return {}
         try:
             around: Mapping[str, Any] = loads(self._head + b"[]" + self._text)
         except ValueError:
-            raise NotRows("could not be read to its end, or is in something that is no JSON") from None
+            raise NotRows("could not be read to the end, or is not JSON") from None
         if (number := lists(around)) != 1:
             raise NoRows(f"holds {number} arrays")
         return around
@@ -118,7 +118,7 @@ class Splitter:
             self._text = begin
             self._seek()
         else:
-            raise NotRows("is something else than a list")
+            raise NotRows("is not a list")
 
     def _seek(self) -> None:
         """Up to the first array in the object."""
@@ -142,7 +142,7 @@ class Splitter:
             if not _MORE_TO_COME.fullmatch(self._text, at):
                 if self._head and self._gap is _FIRST:
                     raise NoRows("holds an array of something else")
-                raise NotRows("holds something else than transactions")
+                raise NotRows("holds something other than transactions")
             return None
         if found[1]:
             self._ended, self._text = True, self._text[found.end() :]
@@ -170,7 +170,7 @@ class Splitter:
                 if len(self._text) > MAX_ROW_BYTES:
                     raise NotRows(f"is followed by more than {MAX_ROW_BYTES // 1024**2} MiB of something else")
             elif self._text.strip(_SPACE):
-                raise NotRows("goes on behind its end")
+                raise NotRows("continues after its end")
             else:
                 self._text = b""
         elif not self._depth and self._begun:

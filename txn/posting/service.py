@@ -93,7 +93,7 @@ class PostingService:
         if answer.status in (200, 404) and row is None:
             detail += " without the service's JSON: check TXN_POSTING_URL"
         elif answer.status == 200:
-            said = "another id's row" if row and "id" in row else "JSON that is no row"
+            said = "the row of another id" if row and "id" in row else "JSON that is not a transaction"
             detail += f" with {said}: check what answers at TXN_POSTING_URL"
         elif answer.status in _MISCONFIGURED:
             detail += ": check TXN_POSTING_URL and its credentials"

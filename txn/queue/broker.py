@@ -1,16 +1,14 @@
 """Dramatiq's RedisBroker with a consumer of ours, no delay queue, and no maintenance lottery."""
 
 import weakref
-from collections.abc import Callable
 
-import redis
 from dramatiq import Message, Middleware
 from dramatiq.broker import MessageProxy
 from dramatiq.brokers.redis import RedisBroker
 
 from txn.queue.consumer import RecordConsumer
 from txn.queue.heartbeat import About
-from txn.store.keys import Keys
+from txn.store.database import Database
 from txn.store.messages import Messages
 
 #: Messages a process takes ahead, at least. Few starve its threads, many are held up when it dies.
@@ -22,16 +20,14 @@ class RecordBroker(RedisBroker):
 
     def __init__(
         self,
-        client: redis.Redis,
-        keys: Keys,
+        database: Database,
         middleware: list[Middleware],
-        shift_ms: Callable[[], int] = lambda: 0,
         about: About | None = None,
     ) -> None:
         super().__init__(  # type: ignore[no-untyped-call]
-            client=client, namespace=keys.namespace, maintenance_chance=0, middleware=middleware
+            client=database.client, namespace=database.keys.namespace, maintenance_chance=0, middleware=middleware
         )
-        self._messages = Messages(client, keys, self.broker_id, shift_ms)
+        self._messages = Messages(database, self.broker_id)
         self._consumers: weakref.WeakSet[RecordConsumer] = weakref.WeakSet()
         self._stopping = False
         #: What the consumer says of this process.

@@ -4,17 +4,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import redis
+from txn.model.totals import END_TO_END_BUCKETS, END_TO_END_MS
+from txn.store.database import Database
 
-from txn.store.keys import Keys
-from txn.store.scripts import Scripts
-
-#: Upper ends of the histogram's buckets, as settle.lua has them; slower ones are in `inf`.
-BUCKETS_MS = (10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000, 30000, 60000, 300000, 1800000)
 #: In the order of `Span`.
 _FIELDS = (
     *(b"accepted", b"completed", b"failed", b"attempts", b"failed_attempts"),
-    *(f"end_to_end:{limit}".encode() for limit in (*BUCKETS_MS, "inf")),
+    *(f"end_to_end:{bucket}".encode() for bucket in END_TO_END_BUCKETS),
 )
 
 HOUR = 60
@@ -58,7 +54,7 @@ class Span:
         if not total:
             return None
         rank, below = share * total, 0
-        for limit, low, count in zip((*BUCKETS_MS, None), (0, *BUCKETS_MS), self.histogram, strict=True):
+        for limit, low, count in zip((*END_TO_END_MS, None), (0, *END_TO_END_MS), self.histogram, strict=True):
             if count and below + count >= rank:
                 estimate = None if limit is None else low + (limit - low) * (rank - below) / count
                 return Percentile(low, limit, estimate)
@@ -87,8 +83,8 @@ class History:
 class Charts:
     """Reads and remembers minute buckets. Safe to use from many threads."""
 
-    def __init__(self, client: redis.Redis, keys: Keys) -> None:
-        self._scripts, self._keys = Scripts(client), keys
+    def __init__(self, database: Database) -> None:
+        self._database = database
         self._settled: Mapping[int, tuple[int, ...]] = {}
 
     def read(self, now_ms: int) -> History:
@@ -115,7 +111,7 @@ class Charts:
 
     def _read(self, minutes: Sequence[int]) -> list[tuple[int, tuple[int, ...]]]:
         first, count = minutes[0], minutes[-1] - minutes[0] + 1
-        rows: Any = self._scripts.run("minutes", [self._keys.minute], [first, count])
+        rows: Any = self._database.run("minutes", [self._database.keys.minute], [first, count])
         return [(first + place, _counts(row)) for place, row in enumerate(rows)]
 
 

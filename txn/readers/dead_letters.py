@@ -1,18 +1,17 @@
 """The dead letters, for people and for bulk runs. The delivery path does not use it. Nothing is written."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import redis
+from redis.client import Pipeline
 
 from txn.model.content import loads
 from txn.model.dead_letter import Filter
 from txn.model.transaction import ErrorCode
 from txn.readers.details import Event, read_history
-from txn.store.fields import is_of_another_type, whole
-from txn.store.keys import Keys
-from txn.store.scripts import unavailable
+from txn.store.database import OTHER_TYPE, Database
+from txn.store.record import whole
 
 #: Letters read with one call, so that Redis is never busy with us for long ...
 SLICE = 500
@@ -84,15 +83,14 @@ class DeadLetters:
     A position is a time, and letters of one millisecond are never torn apart: a page may be a little longer than asked.
     """
 
-    def __init__(self, client: redis.Redis, keys: Keys) -> None:
-        self._client, self._keys = client, keys
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
     def totals(self) -> dict[str, int]:
         """How many there are of each error code."""
-        with self._client.pipeline(transaction=False) as pipeline:
-            for code in ErrorCode:
-                pipeline.zcard(f"{self._keys.failed}:{code}")
-            return dict(zip(ErrorCode, _executed(pipeline), strict=True))
+        names = [self._database.keys.failed_with(code) for code in ErrorCode]
+        found = self._read(lambda pipeline: [pipeline.zcard(name) for name in names])
+        return dict(zip(ErrorCode, found, strict=True))
 
     def count(self, wanted: Filter) -> Count:
         """How many there are; if an index alone cannot answer, how many among the newest."""
@@ -132,16 +130,9 @@ class DeadLetters:
         return Chunk([name for name, _ in taken], seen, cursor, last=seen == len(places) < size)
 
     def _total(self, wanted: Filter) -> int:
-        try:
-            found: Any = self._client.zcount(
-                self._index(wanted), _bound(wanted.since_ms, "-inf"), _bound(wanted.until_ms, "+inf")
-            )
-        except redis.RedisError as error:
-            raise unavailable(error) from error
-        return int(found)
-
-    def _index(self, wanted: Filter) -> str:
-        return f"{self._keys.failed}:{wanted.code}" if wanted.code else self._keys.failed
+        index = self._database.keys.failed_with(wanted.code)
+        since, until = _bound(wanted.since_ms, "-inf"), _bound(wanted.until_ms, "+inf")
+        return int(self._database.call(lambda client: client.zcount(index, since, until)))
 
     def _newest(self, wanted: Filter, high: int | None, size: int) -> list[_Place]:
         return self._range("zrevrangebyscore", wanted, _bound(high, "+inf"), _bound(wanted.since_ms, "-inf"), size)
@@ -150,30 +141,33 @@ class DeadLetters:
         return self._range("zrangebyscore", wanted, f"({after}", str(before), size)
 
     def _range(self, command: str, wanted: Filter, begin: str, end: str, size: int) -> list[_Place]:
-        index = self._index(wanted)
-        read = getattr(self._client, command)
-        try:
-            found = read(index, begin, end, start=0, num=size, withscores=True)
-            if len(found) == size:
-                edge = found[-1][1]
-                same = read(index, int(edge), int(edge), withscores=True)
-                found = [place for place in found if place[1] != edge] + same
-        except redis.RedisError as error:
-            raise unavailable(error) from error
+        index = self._database.keys.failed_with(wanted.code)
+
+        def read(begin: str | int, end: str | int, **limit: int) -> Any:
+            return self._database.call(
+                lambda client: getattr(client, command)(index, begin, end, **limit, withscores=True)
+            )
+
+        found = read(begin, end, start=0, num=size)
+        if len(found) == size:
+            edge = found[-1][1]
+            found = [place for place in found if place[1] != edge] + read(int(edge), int(edge))
         return [(name.decode(), int(score)) for name, score in found]
 
     def _matches(self, wanted: Filter, places: Sequence[_Place]) -> list[bool]:
         if not wanted.scans:
             return [True] * len(places)
-        keys, names = self._keys, [name for name, _ in places]
-        with self._client.pipeline(transaction=False) as pipeline:
+        keys, names = self._database.keys, [name for name, _ in places]
+
+        def queue(pipeline: Pipeline) -> None:
             for name in names:
                 if wanted.text:
                     pipeline.hget(keys.record(name), "detail")
             for name in names:
                 if wanted.currency:
                     pipeline.get(keys.payload(name))
-            replies = _executed(pipeline)
+
+        replies = self._read(queue)
         none: list[bytes | None] = [None] * len(names)
         details = replies[: len(names)] if wanted.text else none
         payloads = replies[-len(names) :] if wanted.currency else none
@@ -183,15 +177,21 @@ class DeadLetters:
         ]
 
     def _letters(self, places: Iterable[_Place]) -> list[Letter]:
-        places = list(places)
-        with self._client.pipeline(transaction=False) as pipeline:
+        places, keys = list(places), self._database.keys
+
+        def queue(pipeline: Pipeline) -> None:
             for name, _ in places:
-                pipeline.hmget(self._keys.record(name), list(_FIELDS))
-                pipeline.get(self._keys.payload(name))
-            replies = _executed(pipeline)
+                pipeline.hmget(keys.record(name), list(_FIELDS))
+                pipeline.get(keys.payload(name))
+
+        replies = self._read(queue)
         # Who was replayed a moment ago is no letter any more.
         rows = zip(places, replies[::2], replies[1::2], strict=True)
         return [_letter(place, fields, payload) for place, fields, payload in rows if fields and fields[0]]
+
+    def _read(self, queue: Callable[[Pipeline], object]) -> list[Any]:
+        """The replies; None for a key of another type, which must not take the others away."""
+        return [None if reply is OTHER_TYPE else reply for reply in self._database.pipeline(queue, other_types=True)]
 
 
 def _taken(places: Sequence[_Place], matches: Sequence[bool], limit: int) -> tuple[list[_Place], int]:
@@ -229,18 +229,6 @@ def _content(payload: bytes | None) -> dict[str, Any]:
     except ValueError:
         content = None
     return content if isinstance(content, dict) else {}
-
-
-def _executed(pipeline: Any) -> list[Any]:
-    """The replies; None for a key that is no record, which must not take the others away."""
-    try:
-        replies = pipeline.execute(raise_on_error=False)
-    except redis.RedisError as error:
-        raise unavailable(error) from error
-    for reply in replies:
-        if isinstance(reply, redis.RedisError) and not is_of_another_type(reply):
-            raise unavailable(reply) from reply
-    return [None if is_of_another_type(reply) else reply for reply in replies]
 
 
 def _bound(ms: int | None, otherwise: str) -> str:

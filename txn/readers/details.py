@@ -1,15 +1,14 @@
 """Everything about one transaction, for people to look at. The delivery path does not use it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
-import redis
+from redis.client import Pipeline
 
 from txn.errors import NotFound, RecordUnreadable
 from txn.model.content import loads
-from txn.store.fields import is_of_another_type, whole
-from txn.store.keys import Keys
-from txn.store.scripts import unavailable
+from txn.store.database import OTHER_TYPE, Database
+from txn.store.record import whole
 
 #: Lines that a record's history keeps: the latest (settle.lua).
 HISTORY_LINES = 20
@@ -83,39 +82,33 @@ class Details:
 class DetailReader:
     """Reads one transaction with one round trip."""
 
-    def __init__(self, client: redis.Redis, keys: Keys, shift_ms: Callable[[], int] = lambda: 0) -> None:
-        self._client, self._keys, self._shift_ms = client, keys, shift_ms
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
     def read(self, transaction_id: str) -> Details:
         """Raises: NotFound, StoreUnavailable."""
-        keys = self._keys
-        try:
-            with self._client.pipeline(transaction=False) as pipeline:
-                pipeline.hgetall(keys.record(transaction_id))
-                pipeline.get(keys.payload(transaction_id))
-                pipeline.zscore(keys.due, transaction_id)
-                pipeline.time()
-                record, payload, due, (seconds, micros) = pipeline.execute(raise_on_error=False)
-        except redis.RedisError as error:
-            raise unavailable(error) from error
-        if is_of_another_type(record):
+        keys = self._database.keys
+
+        def queue(pipeline: Pipeline) -> None:
+            pipeline.hgetall(keys.record(transaction_id))
+            pipeline.get(keys.payload(transaction_id))
+            pipeline.zscore(keys.due, transaction_id)
+            pipeline.time()
+
+        record, payload, due, time = self._database.pipeline(queue, other_types=True)
+        if record is OTHER_TYPE:
             raise RecordUnreadable(f"where the record of {transaction_id} should be, Redis has a key of another type")
-        payload = b"" if is_of_another_type(payload) else payload
-        for reply in (record, payload, due):
-            if isinstance(reply, redis.RedisError):
-                raise unavailable(reply) from reply
+        payload = b"" if payload is OTHER_TYPE else payload
         if not record:
             raise NotFound("there is no transaction with this id")
         texts = {name.decode(): value.decode(errors="replace") for name, value in record.items()}
-        now_ms = seconds * 1000 + micros // 1000 + self._shift_ms()
-        return Details(transaction_id, texts, payload or b"", None if due is None else int(due), now_ms)
+        due_ms = None if due is None else int(due)
+        return Details(transaction_id, texts, payload or b"", due_ms, self._database.as_ms(time))
 
     def exists(self, transaction_id: str) -> bool:
         """Whether there is a transaction with this id. Raises: StoreUnavailable."""
-        try:
-            return bool(self._client.exists(self._keys.record(transaction_id)))
-        except redis.RedisError as error:
-            raise unavailable(error) from error
+        name = self._database.keys.record(transaction_id)
+        return bool(self._database.call(lambda client: client.exists(name)))
 
 
 def read_history(text: str) -> list[Event]:

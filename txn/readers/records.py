@@ -1,14 +1,13 @@
 """Reads every record there is, in chunks: for audits, never for deliveries. Nothing is written."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
 
 import redis
 
 from txn.errors import StoreUnavailable
-from txn.store.keys import Keys
-from txn.store.scripts import unavailable
+from txn.store.database import OTHER_TYPE, Database
 
 #: Records per round trip.
 CHUNK = 1000
@@ -35,29 +34,22 @@ class Record:
 class RecordReader:
     """Reads records by id or all of them. Every method raises StoreUnavailable."""
 
-    def __init__(self, client: redis.Redis, keys: Keys) -> None:
-        self._client, self._keys = client, keys
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
     def accepted(self) -> int:
         """About how many records there are; a scan may find more or fewer."""
-        try:
-            found: Any = self._client.hget(self._keys.count, "accepted")
-        except redis.RedisError as error:
-            raise unavailable(error) from error
-        return int(found or 0)
+        return int(self._database.call(lambda client: client.hget(self._database.keys.count, "accepted")) or 0)
 
     def scan(self) -> Iterator[list[Record]]:
         """Every record that is there from the beginning to the end of the scan, some of them more than once.
 
         A record that is accepted meanwhile may be among them or not.
         """
-        stem, cursor = self._keys.record(""), 0
+        stem, cursor = self._database.keys.record(""), 0
         while True:
-            try:
-                reply: Any = self._client.scan(cursor, match=f"{stem}*", count=CHUNK)
-            except redis.RedisError as error:
-                raise unavailable(error) from error
-            cursor, found = reply
+            scan = partial(redis.Redis.scan, cursor=cursor, match=f"{stem}*", count=CHUNK)
+            cursor, found = self._database.call(scan)
             if found:
                 yield self.read([name.decode(errors="replace")[len(stem) :] for name in found])
             if cursor == 0:
@@ -65,30 +57,24 @@ class RecordReader:
 
     def read(self, ids: Sequence[str]) -> list[Record]:
         """The records of these ids, as they are now; an id without a record is left out."""
-        keys = [self._keys.record(name) for name in ids]
-        replies = self._pipelined(lambda pipeline: [pipeline.hmget(key, list(_FIELDS)) for key in keys])
+        keys = [self._database.keys.record(name) for name in ids]
+        replies = self._database.pipeline(
+            lambda pipeline: [pipeline.hmget(key, list(_FIELDS)) for key in keys], other_types=True
+        )
         found = zip(ids, replies, strict=True)
-        return [_record(name, reply) for name, reply in found if isinstance(reply, Exception) or any(reply)]
+        return [_record(name, reply) for name, reply in found if reply is OTHER_TYPE or any(reply)]
 
     def payloads(self, ids: Sequence[str]) -> list[bytes | None]:
         """The content of each id as JSON; None where there is no such transaction."""
-        keys = [self._keys.payload(name) for name in ids]
-        return self._pipelined(lambda pipeline: [pipeline.get(key) for key in keys])
-
-    def _pipelined(self, queue: Callable[[redis.client.Pipeline], object]) -> list[Any]:
-        try:
-            with self._client.pipeline(transaction=False) as pipeline:
-                queue(pipeline)
-                return list(pipeline.execute(raise_on_error=False))
-        except redis.RedisError as error:
-            raise unavailable(error) from error
+        keys = [self._database.keys.payload(name) for name in ids]
+        return self._database.pipeline(lambda pipeline: [pipeline.get(key) for key in keys])
 
 
 class ChosenRecords(RecordReader):
     """Only those of `ids`; for all others it says that there is no record."""
 
-    def __init__(self, client: redis.Redis, keys: Keys, ids: Iterable[str]) -> None:
-        super().__init__(client, keys)
+    def __init__(self, database: Database, ids: Iterable[str]) -> None:
+        super().__init__(database)
         self._ids = dict.fromkeys(ids)
 
     def accepted(self) -> int:
@@ -106,11 +92,9 @@ class ChosenRecords(RecordReader):
         return super().read([name for name in ids if name in self._ids])
 
 
-def _record(transaction_id: str, reply: Sequence[bytes | None] | redis.RedisError) -> Record:
-    if isinstance(reply, redis.DataError | redis.ResponseError):  # something else stands under this key
+def _record(transaction_id: str, reply: Sequence[bytes | None]) -> Record:
+    if reply is OTHER_TYPE:
         return Record(transaction_id, "no record", bytes(16), "", "", discarded=False)
-    if isinstance(reply, redis.RedisError):
-        raise unavailable(reply) from reply
     status, fingerprint, code, evidence, discarded = (
         None if field is None else field.decode(errors="replace") for field in reply
     )

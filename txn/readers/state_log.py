@@ -26,6 +26,5 @@ class Watch:
         else:
             refused = self._refused()
             self._redis.is_now("refusing writes" if refused else "there", refused)
-            well = found.posting_state in ("answering", "unknown")
-            self._posting.is_now(found.posting_state, "" if well else found.outage_reason)
+            self._posting.is_now(found.posting_state, found.posting_problem)
         return INTERVAL_S

@@ -1,14 +1,12 @@
 """Numbers for people and probes, read beside the store. The delivery path does not use them."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
-import redis
-
-from txn.store.fields import whole
-from txn.store.keys import Keys
-from txn.store.scripts import Scripts
+from txn.model.totals import Totals
+from txn.store.database import Database
+from txn.store.record import whole
 
 #: The error rate looks back so many minutes.
 ERROR_RATE_MINUTES = 5
@@ -22,9 +20,8 @@ MAX_WAITING_MS = 60_000
 
 @dataclass(frozen=True, slots=True)
 class Statistics:
-    """One consistent look. Times are milliseconds, on Redis's clock.
+    """One consistent look, in the order of the script's reply. Times are milliseconds, on Redis's clock.
 
-    `counts`: totals and states by name (accepted, pending, processing, retrying, in_doubt, dead, completed, ...).
     `unfinished`: in the due index; `due_lag_ms`: how late its first look is. `attempts`, `failed_attempts`: of the last
     five minutes.
     `answered_ms`, `outage_ms`: when the posting service last answered, and last could not be reached (None: never).
@@ -32,7 +29,7 @@ class Statistics:
     `refused_ms`: since when it has answered GETs and let no POST through (None: it does).
     """
 
-    counts: Mapping[str, int]
+    totals: Totals
     unfinished: int
     oldest_waiting_ms: int
     due_lag_ms: int
@@ -50,6 +47,11 @@ class Statistics:
     def error_rate(self) -> float:
         """Failed attempts / attempts, 0 if there were none."""
         return min(1.0, self.failed_attempts / self.attempts) if self.attempts else 0.0
+
+    @property
+    def waits_too_long(self) -> bool:
+        """Whether the workers do not keep up."""
+        return self.oldest_waiting_ms > MAX_WAITING_MS
 
     @property
     def posting_refuses(self) -> bool:
@@ -73,40 +75,33 @@ class Statistics:
             return "refusing"
         return "unknown" if self.answered_ms is None else "answering"
 
+    @property
+    def posting_problem(self) -> str:
+        """Why nothing goes through; empty: nothing is known against it."""
+        return self.outage_reason if self.posting_state in ("away", "refusing") else ""
+
 
 class StatisticsReader:
     """Reads `Statistics` with one call that writes nothing."""
 
-    def __init__(self, client: redis.Redis, keys: Keys, shift_ms: Callable[[], int] = lambda: 0) -> None:
-        self._scripts, self._keys, self._shift_ms = Scripts(client), keys, shift_ms
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
     def read(self) -> Statistics:
         """The numbers as they are now.
 
         Raises: StoreUnavailable.
         """
-        keys = self._keys
+        keys = self._database.keys
         names = [keys.count, keys.due, keys.messages, keys.heartbeats, keys.posting, keys.minute, keys.record("")]
-        reply = self._scripts.run("statistics", [*names, keys.sweep], [ERROR_RATE_MINUTES, ALIVE_MS, self._shift_ms()])
-        counts, unfinished, oldest, due_lag, workers, attempts, failed, *reply = reply
-        answered, outage, reason, refused, left_alone, now = reply
-        return Statistics(
-            counts=_counts(counts),
-            unfinished=unfinished,
-            oldest_waiting_ms=oldest,
-            due_lag_ms=due_lag,
-            workers=workers,
-            attempts=attempts,
-            failed_attempts=failed,
-            answered_ms=whole(answered),
-            outage_ms=whole(outage),
-            outage_reason="" if reason is None else reason.decode(errors="replace"),
-            refused_ms=whole(refused),
-            left_alone=left_alone,
-            now_ms=int(now),
-        )
+        arguments = [ERROR_RATE_MINUTES, ALIVE_MS, self._database.shift_ms()]
+        reply = self._database.run("statistics", [*names, keys.sweep], arguments)
+        counts, *numbers, answered, outage, reason, refused, left_alone, now = reply
+        reason = (reason or b"").decode(errors="replace")
+        values: list[Any] = [*numbers, whole(answered), whole(outage), reason, whole(refused), left_alone, int(now)]
+        return Statistics(_totals(counts), *values)
 
 
-def _counts(flat: Sequence[bytes]) -> dict[str, int]:
-    found = {name.decode(errors="replace"): whole(value) for name, value in zip(flat[::2], flat[1::2], strict=True)}
-    return {name: value for name, value in found.items() if value is not None}
+def _totals(flat: Sequence[bytes]) -> Totals:
+    pairs = zip(flat[::2], flat[1::2], strict=True)
+    return Totals.of({name.decode(errors="replace"): whole(value) or 0 for name, value in pairs})

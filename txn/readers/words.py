@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from txn.model.transaction import rfc3339
+from txn.model.transaction import MEANINGS, rfc3339
 from txn.readers.charts import Percentile
 
 
@@ -87,22 +87,9 @@ def at_most(value: Percentile | None) -> str:
     return "no bound" if value.high_ms is None else f"under {span(value.high_ms)}"
 
 
-#: Error codes and kinds of evidence, for whoever reads them for the first time.
-_MEANINGS = {
-    "rejected": "the posting service refused it. It is not posted.",
-    "exhausted": "every attempt failed. It is not posted.",
-    "conflict": "the posting service holds this id with other content. A person must decide.",
-    "undecided": "the posting service does not answer for this id. A person must decide.",
-    "crashed_worker": "three workers did not come back from delivering it. A person must decide.",
-    "posted": "the POST was answered with 200 or 201, and the id",
-    "verified": "the POST's answer proved nothing, the GET after it found the transaction",
-    "found": "the GET before a POST found it",
-}
-
-
 def means(word: str) -> str:
     """What an error code or a kind of evidence says; a word from a later version means itself."""
-    return _MEANINGS.get(word, word)
+    return MEANINGS.get(word, word)
 
 
 def _if_known(shown: Callable[..., str]) -> Callable[..., str]:

@@ -1,15 +1,11 @@
 """Who delivers, and what is in flight, for people to look at. The delivery path does not use it."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import redis
-
 from txn.readers.statistics import ALIVE_MS
-from txn.store.fields import whole
-from txn.store.keys import Keys
-from txn.store.scripts import Scripts, unavailable
+from txn.store.database import Database
+from txn.store.record import whole
 
 #: Bounds of one look, whatever there is.
 MAX_WORKERS = 100
@@ -73,26 +69,25 @@ class Floor:
 
 @dataclass(frozen=True, slots=True)
 class Marks:
-    """When a worker last lived, and since when and until when dead letters came in (None: never)."""
+    """When a worker last lived, and since when there are dead letters (None: never)."""
 
     beat_ms: int | None
     first_failed_ms: int | None
-    last_failed_ms: int | None
 
 
 class WorkerReader:
     """Every method raises StoreUnavailable and writes nothing."""
 
-    def __init__(self, client: redis.Redis, keys: Keys, shift_ms: Callable[[], int] = lambda: 0) -> None:
-        self._client, self._scripts, self._keys, self._shift_ms = client, Scripts(client), keys, shift_ms
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
     def read(self) -> Floor:
         """Workers by name, and what they deliver, the longest first."""
-        keys = self._keys
-        now, queued, unfinished, dead, workers, in_flight = self._scripts.run(
+        keys = self._database.keys
+        now, queued, unfinished, dead, workers, in_flight = self._database.run(
             "workers",
             [keys.heartbeats, keys.worker, keys.acks, keys.record(""), keys.messages, keys.due, keys.failed],
-            [keys.queue, MAX_WORKERS, MAX_LOOKED_AT, self._shift_ms(), *FIELDS],
+            [keys.queue, MAX_WORKERS, MAX_LOOKED_AT, self._database.shift_ms(), *FIELDS],
         )
         found = sorted((_worker(*reply, now_ms=int(now)) for reply in workers), key=lambda one: one.name)
         names = {worker.consumer: worker.name for worker in found}
@@ -101,16 +96,13 @@ class WorkerReader:
         return Floor(int(now), queued, unfinished, dead, found, flights, complete)
 
     def marks(self) -> Marks:
-        """Three looks at the ends of indexes."""
-        keys = self._keys
-        try:
-            with self._client.pipeline(transaction=False) as pipeline:
-                pipeline.zrange(keys.heartbeats, -1, -1, withscores=True)
-                pipeline.zrange(keys.failed, 0, 0, withscores=True)
-                pipeline.zrange(keys.failed, -1, -1, withscores=True)
-                return Marks(*(int(found[0][1]) if found else None for found in pipeline.execute()))
-        except redis.RedisError as error:
-            raise unavailable(error) from error
+        """Two looks at the ends of indexes."""
+        keys = self._database.keys
+        ends = ((keys.heartbeats, -1), (keys.failed, 0))
+        replies = self._database.pipeline(
+            lambda pipeline: [pipeline.zrange(name, at, at, withscores=True) for name, at in ends]
+        )
+        return Marks(*(int(found[0][1]) if found else None for found in replies))
 
 
 def _worker(consumer: bytes, beat: bytes, held: int, about: list[bytes | None], *, now_ms: int) -> Worker:

@@ -57,7 +57,7 @@ class Server:
         self.left_s = now_s
         if now_s - self._said_s >= SAY_EVERY_S:
             self._said_s = now_s
-            log.warning("Redis takes no writes: connecting anew, to wherever its name leads now", extra={"detail": why})
+            log.warning("Redis takes no writes: connecting again, to where its name leads now", extra={"detail": why})
 
 
 def connect(

@@ -10,8 +10,10 @@ import redis
 
 from txn.errors import NotDurable, StoreUnavailable
 from txn.logs.state import State
+from txn.loop import Loop
 from txn.store.connection import leave_replica
-from txn.store.scripts import unavailable
+from txn.store.database import unavailable
+from txn.store.keys import Keys
 
 #: Asks one command on one connection and gives the raw reply (RESP2).
 Ask = Callable[..., Any]
@@ -66,7 +68,7 @@ def inspect(ask: Ask, before: Durability | None = None, prefix: str = "txn:") ->
         )
     for name in _REQUIRED:
         if name not in settings:
-            return Durability("unknown", f"the server does not tell its setting {name}: use one that does")
+            return Durability("unknown", f"the server does not report its setting {name}: use one that does")
     if wrong := list(_lossy(settings)):
         return Durability("lossy", wrong[0], more=tuple(wrong[1:]))
     if persistence.get("aof_last_write_status") != "ok":
@@ -76,7 +78,7 @@ def inspect(ask: Ask, before: Durability | None = None, prefix: str = "txn:") ->
     unfinished = "1" in (persistence.get("aof_rewrite_in_progress"), persistence.get("aof_rewrite_scheduled"))
     run = server.get("run_id", "")
     known = before is not None and before.level == "durable" and before.run == run
-    if unfinished and not _is_logged(ask, server, f"{prefix}doctor", otherwise=known):
+    if unfinished and not _is_logged(ask, server, Keys(prefix).doctor, otherwise=known):
         # Switched on while it runs, the log is first written from memory; until that is done a crash loses everything.
         return Durability("lossy", "the append-only file is being written: wait until it is complete")
     full = 0 < int(memory.get("maxmemory", 0)) <= int(memory.get("used_memory", 0))
@@ -137,7 +139,7 @@ class DurabilityMonitor:
         self._allow_lossy, self._prefix = allow_lossy, prefix
         #: What the Redis user may not do and must, or nothing (`RightsMonitor.problem`).
         self.lacking = lacking
-        self._stop = threading.Event()
+        self._loop: Loop | None = None
         self._said = State("Redis", frozenset({"durable"}))
         self.latest: Durability | None = None
         self._silent = 0  # looks in a row that were not answered in time
@@ -162,7 +164,7 @@ class DurabilityMonitor:
         except Exception as error:  # noqa: BLE001 - whatever it is, an older verdict must not stand for ever
             why = f"{type(error).__name__}: {str(error)[:100]}"
             self.latest = latest = Durability(
-                "unknown", f"Redis cannot be looked at ({why}): check TXN_REDIS_URL and its user"
+                "unknown", f"Redis cannot be checked ({why}): check TXN_REDIS_URL and its user"
             )
         self._silent = 0
         self._said.is_now("full" if latest.full else latest.level, latest.problem)
@@ -185,19 +187,17 @@ class DurabilityMonitor:
     def watch(self, client: redis.Redis, every_s: float = 1.0) -> threading.Thread:
         """Check once a second on a thread of its own, until `stop`."""
 
-        def loop() -> None:
-            while True:
-                self.check(client)
-                if self._stop.wait(_SOON_S if self._silent else every_s):
-                    return
+        def beat() -> float:
+            self.check(client)
+            return _SOON_S if self._silent else every_s
 
-        thread = threading.Thread(target=loop, name="durability", daemon=True)
-        thread.start()
-        return thread
+        self._loop = Loop("durability", beat)
+        return self._loop.start()
 
     def stop(self) -> None:
         """End the thread of `watch`."""
-        self._stop.set()
+        if self._loop:
+            self._loop.stop()
 
     def require(self) -> None:
         """Return if an acknowledgement given now is kept. Before the first look there is nothing to say against it.

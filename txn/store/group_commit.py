@@ -7,7 +7,6 @@ told to lead and sending: then whoever waits for it is told, and another one lea
 
 import threading
 import time
-import weakref
 from collections.abc import Sequence
 from typing import Any
 
@@ -45,12 +44,6 @@ class _Call:
             self._arrived.release()
         except RuntimeError:
             return
-
-
-def group_of(client: redis.Redis) -> "GroupCommit":
-    """The client's one group: all that talks through the same client shares its round trips."""
-    with _making:
-        return _groups.setdefault(client, GroupCommit(client))
 
 
 class GroupCommit:
@@ -181,10 +174,6 @@ class GroupCommit:
             connection.disconnect()
             connection.connect()
         return connection
-
-
-_groups: "weakref.WeakKeyDictionary[redis.Redis, GroupCommit]" = weakref.WeakKeyDictionary()
-_making = threading.Lock()
 
 
 def _reply(connection: Any) -> Any:

@@ -1,14 +1,11 @@
 """Looks at all records, and mends indexes and counters that do not say what they say. Not on the delivery path."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-import redis
-
 from txn.model.transaction import ErrorCode
-from txn.store.keys import Keys
-from txn.store.scripts import Scripts
+from txn.store.database import Database
+from txn.store.keys import letter_places
 
 #: Keys that one call looks at, so that Redis is never busy with us for long.
 STEP_KEYS = 500
@@ -38,8 +35,8 @@ class Flaw:
 _SENTENCES: dict[str, str] = {
     "not_due": "{name} is unfinished and was not in the due index: put back, it is delivered now",
     "not_listed": "{name} has failed and was not among the dead letters: put back",
-    "not_a_letter": "{name} was among the dead letters and is none: taken off",
-    "counter": "the counter {name} was not what the records say: set right",
+    "not_a_letter": "{name} was listed as a dead letter and is not one: taken off",
+    "counter": "the counter {name} did not agree with the records: corrected",
     "no_content": "{name} is unfinished and its content is gone: submit it again with the same key or id",
     "unreadable": "{name} is in a state that this version does not know, or no record: left alone",
 }
@@ -48,8 +45,8 @@ _SENTENCES: dict[str, str] = {
 class Integrity:
     """`template` is the message that wakes a worker up. Every method raises StoreUnavailable."""
 
-    def __init__(self, client: redis.Redis, keys: Keys, template: str, shift_ms: Callable[[], int] = lambda: 0) -> None:
-        self._scripts, self._keys, self._template, self._shift_ms = Scripts(client), keys, template, shift_ms
+    def __init__(self, database: Database, template: str) -> None:
+        self._database, self._template = database, template
 
     def step(self) -> list[Flaw]:
         """The next step of the round that all workers share; nothing, if it is not time for it."""
@@ -66,10 +63,9 @@ class Integrity:
                 return found
 
     def _step(self, cursor: str) -> tuple[str, list[Flaw]]:
-        keys = self._keys
-        names = [keys.sweep, keys.record(""), keys.payload(""), keys.due, keys.count, keys.failed, f"{keys.failed}:"]
-        names += [keys.dead_messages, keys.dead_message_bodies]
-        arguments = [cursor, PACE_MS, STEP_KEYS, FEW, self._template, self._shift_ms(), *ErrorCode]
-        next_cursor, _, found = self._scripts.run("sweep", names, arguments)
+        keys = self._database.keys
+        names = [keys.sweep, keys.record(""), keys.payload(""), keys.due, keys.count, *letter_places(keys)]
+        arguments = [cursor, PACE_MS, STEP_KEYS, FEW, self._template, self._database.shift_ms(), *ErrorCode]
+        next_cursor, _, found = self._database.run("sweep", names, arguments)
         texts = [item.decode(errors="replace") for item in found]
         return next_cursor.decode(), [Flaw(what, name) for what, name in zip(texts[::2], texts[1::2], strict=True)]

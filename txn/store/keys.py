@@ -29,8 +29,17 @@ class Keys:
 
     @property
     def failed(self) -> str:
-        """Zset: dead letters, scored by when they failed; `failed:<code>` per error code."""
+        """Zset: dead letters, scored by when they failed."""
         return f"{self.prefix}failed"
+
+    @property
+    def by_code(self) -> str:
+        """Stem of the zsets `failed:<code>`: the same for one error code."""
+        return f"{self.failed}:"
+
+    def failed_with(self, code: str) -> str:
+        """Zset: the dead letters with one error code, or all of them if it is empty."""
+        return f"{self.by_code}{code}" if code else self.failed
 
     @property
     def sweep(self) -> str:
@@ -107,6 +116,19 @@ class Keys:
         """Stem of the sets `<consumer>.<queue>` of messages that were fetched and not acknowledged (Dramatiq's)."""
         return f"{self.namespace}:__acks__."
 
+    def acks_of(self, consumer: str) -> str:
+        """Set: what one consumer holds (Dramatiq's)."""
+        return f"{self.acks}{consumer}.{self.queue}"
+
+    @property
+    def doctor(self) -> str:
+        """String: written to see whether it is kept. It expires."""
+        return f"{self.prefix}doctor"
+
+    def doctor_of(self, kind: str) -> str:
+        """Of the type `kind`: written to see what may be done. It expires."""
+        return f"{self.doctor}:{kind}"
+
     @property
     def journal(self) -> str:
         """Stream: what operators did, capped."""
@@ -125,3 +147,13 @@ class Keys:
     def bulk_run(self, run_id: str) -> str:
         """Hash: one bulk run."""
         return f"{self.prefix}bulk:{run_id}"
+
+
+def letter_places(keys: Keys) -> tuple[str, str, str, str]:
+    """Where a dead letter stands, in the order in which the scripts take them."""
+    return keys.failed, keys.by_code, keys.dead_messages, keys.dead_message_bodies
+
+
+def wake_ups(keys: Keys) -> tuple[str, str]:
+    """Where a message stands that wakes a worker up."""
+    return keys.messages, keys.message_bodies

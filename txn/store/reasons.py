@@ -13,11 +13,11 @@ import redis
 
 _CLOSED = "it closed the connection: see its log (too many clients?), and whether its port wants TLS (rediss://)"
 _NO_TLS = "its port does not speak TLS: use redis://, or the port that does"
-_NO_ROUTE = "there is no way to its host: check the host in TXN_REDIS_URL, and the network"
-_TOO_SLOW = "connecting took too long: check host and port in TXN_REDIS_URL, and what filters between"
+_NO_ROUTE = "its host cannot be reached: check the host in TXN_REDIS_URL, and the network"
+_TOO_SLOW = "connecting took too long: check host and port in TXN_REDIS_URL, and the firewalls in between"
 
 _BY_NUMBER = {
-    errno.ECONNREFUSED: "nobody listens there: start it, or check host and port in TXN_REDIS_URL",
+    errno.ECONNREFUSED: "nothing listens there: start it, or check host and port in TXN_REDIS_URL",
     errno.ENETUNREACH: _NO_ROUTE,
     errno.EHOSTUNREACH: _NO_ROUTE,
     errno.ENETDOWN: _NO_ROUTE,
@@ -37,8 +37,8 @@ _FILE_ERRORS = frozenset({errno.ENOENT, errno.EACCES, errno.EPERM, errno.ENOTDIR
 _BY_VERDICT = {
     9: "its certificate is not valid yet: check the clocks",
     10: "its certificate has expired: renew it",
-    62: "its certificate is for another name: use the name that it is for in TXN_REDIS_URL",
-    64: "its certificate is for another address: use the name that it is for in TXN_REDIS_URL",
+    62: "its certificate is for another name: use that name in TXN_REDIS_URL",
+    64: "its certificate is for another address: use that name in TXN_REDIS_URL",
 }
 _NOT_TRUSTED = "its certificate is not trusted: name the file of the CA that has signed it with ssl_ca_certs"
 
@@ -49,7 +49,7 @@ def reason(error: redis.RedisError) -> str:
         return _credentials(str(error))
     if isinstance(error, redis.exceptions.NoPermissionError):
         do = "allow it (ACL SETUSER); txn doctor names all that is missing"
-        return f"Redis does not allow it to the user of TXN_REDIS_URL: {do}: {_said(error)[:100]}"
+        return f"Redis does not allow this to the user of TXN_REDIS_URL: {do}: {_said(error)[:100]}"
     if isinstance(error, redis.BusyLoadingError):
         return "Redis is still reading its data from disk: wait"
     if isinstance(error, redis.TimeoutError) and "connecting" not in str(error):
@@ -108,15 +108,15 @@ def _system(error: OSError, text: str) -> str:
         return f"{_TOO_SLOW}; or {_NO_TLS}" if "handshake" in str(error) else _TOO_SLOW
     if error.errno in _FILE_ERRORS:
         if " connecting to /" in text:
-            return "its socket is not there, or not for this user: check the path in TXN_REDIS_URL"
-        return "a file that TXN_REDIS_URL names is not there, or not for this user: check ssl_ca_certs and the like"
+            return "its socket does not exist, or this user may not use it: check the path in TXN_REDIS_URL"
+        return "a file in TXN_REDIS_URL does not exist, or this user may not read it: check ssl_ca_certs and the like"
     return _BY_NUMBER.get(error.errno or 0, "")
 
 
 def _tls(error: ssl.SSLError) -> str:
     name, text = error.reason or "", str(error)
     if "ALERT" in name and ("CERTIFICATE" in name or "UNKNOWN_CA" in name or "HANDSHAKE_FAILURE" in name):
-        return "it wants a certificate of ours that it trusts: check ssl_certfile and ssl_keyfile in TXN_REDIS_URL"
+        return "it requires a client certificate that it trusts: check ssl_certfile and ssl_keyfile in TXN_REDIS_URL"
     if "NO_CERTIFICATE" in name or "PEM" in text or "KEY_VALUES_MISMATCH" in name:
         return "a file that TXN_REDIS_URL names holds no certificate, or no key for it: check ssl_ca_certs and the like"
     if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError) or "WRONG_VERSION" in name or "RECORD" in name:

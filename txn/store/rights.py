@@ -12,8 +12,7 @@ import redis
 
 from txn.errors import StoreUnavailable
 from txn.logs.state import State
-from txn.store.keys import Keys
-from txn.store.scripts import Scripts, unavailable
+from txn.store.database import Database
 
 Role = Literal["api", "worker"]
 
@@ -60,23 +59,25 @@ class Refused:
                 f"the user of TXN_REDIS_URL may not use {' '.join(self.keys)}: allow them (ACL SETUSER ... ~<key>)"
             )
         for key, kind in self.wrong:
-            found.append(f"{key} is a {kind}, which txn never makes of it: see who else writes there, and rename it")
+            found.append(
+                f"{key} is a {kind}, a type that txn never gives it: find out who else writes there, and rename it"
+            )
         return found
 
 
 class Rights:
     """Tries things out on keys of its own under the prefix, and removes them; of our keys it changes nothing."""
 
-    def __init__(self, client: redis.Redis, keys: Keys) -> None:
-        self._client, self._scripts, self._keys = client, Scripts(client), keys
-        self._own = [f"{keys.prefix}doctor:{kind}" for kind in _KINDS]
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._own = [database.keys.doctor_of(kind) for kind in _KINDS]
 
     def look(self, role: Role | None = None) -> Refused:
         """What is refused, of what a process of this kind needs; without one, of all that txn runs.
 
         Raises: StoreUnavailable, also if no script may be run on these keys at all.
         """
-        commands, keys, wrong = self._scripts.run("rights", self._own, self._in_use(role))
+        commands, keys, wrong = self._database.run("rights", self._own, self._in_use(role))
         refused = {name.decode() for name in commands}
         refused |= {name for name, call in self._direct().items() if self._bars(call)}
         texts = [item.decode(errors="replace") for item in wrong]
@@ -87,50 +88,41 @@ class Rights:
         )
 
     def _in_use(self, role: Role | None) -> list[str]:
-        keys, some_id = self._keys, "doctor"
+        keys, some_id = self._database.keys, "doctor"
         found = {
             "string": [keys.payload(some_id)],
             "hash": [
-                keys.record(some_id),
-                keys.count,
-                f"{keys.minute}0",
-                keys.posting,
-                keys.message_bodies,
-                keys.timings,
+                *(keys.record(some_id), keys.count, f"{keys.minute}0"),
+                *(keys.posting, keys.message_bodies, keys.timings),
             ],
             "list": [keys.messages],
             "zset": [keys.due, keys.heartbeats],
         }
         if role != "api":
             found["hash"] += [keys.epoch, keys.sweep, keys.dead_message_bodies, f"{keys.worker}{some_id}"]
-            found["zset"] += [keys.failed, f"{keys.failed}:rejected", keys.dead_messages, keys.bulk_active]
-            found |= {"set": [f"{keys.acks}{some_id}"], "stream": [keys.journal]}
+            found["zset"] += [keys.failed, keys.failed_with("rejected"), keys.dead_messages, keys.bulk_active]
+            found |= {"set": [keys.acks_of(some_id)], "stream": [keys.journal]}
         return [item for kind, names in found.items() for name in names for item in (kind, name)]
 
     def _direct(self) -> Mapping[str, Callable[[], Any]]:
         """What is sent beside the scripts."""
-        client, (string, hash_, _, _, zset, stream) = self._client, self._own
+        call, (string, hash_, _, _, zset, stream) = self._database.call, self._own
         return {
-            "UNLINK": lambda: client.unlink(string),
-            "XREVRANGE": lambda: client.xrevrange(stream, count=1),
-            "ZREVRANGEBYSCORE": lambda: client.zrevrangebyscore(zset, 1, 0),
-            "MULTI": lambda: self._together(hash_),
+            "UNLINK": lambda: call(lambda client: client.unlink(string)),
+            "XREVRANGE": lambda: call(lambda client: client.xrevrange(stream, count=1)),
+            "ZREVRANGEBYSCORE": lambda: call(lambda client: client.zrevrangebyscore(zset, 1, 0)),
+            "MULTI": lambda: self._database.pipeline(lambda pipeline: pipeline.hget(hash_, "a"), transaction=True),
         }
-
-    def _together(self, key: str) -> None:
-        with self._client.pipeline(transaction=True) as pipeline:
-            pipeline.hget(key, "a")
-            pipeline.execute()
 
     def _bars(self, call: Callable[[], Any]) -> bool:
         try:
             call()
-        except redis.exceptions.NoPermissionError:
-            return True
-        except redis.ResponseError as error:  # full, a replica: another matter
-            return "EXEC without MULTI" in str(error)
-        except redis.RedisError as error:
-            raise unavailable(error) from error
+        except StoreUnavailable as error:
+            cause = error.__cause__
+            if not isinstance(cause, redis.ResponseError):
+                raise
+            # Full, a replica: another matter.
+            return isinstance(cause, redis.exceptions.NoPermissionError) or "EXEC without MULTI" in str(cause)
         return False
 
 

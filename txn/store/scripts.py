@@ -8,22 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import redis
-from redis.backoff import ExponentialBackoff
-from redis.retry import Retry
 
-from txn.errors import StoreRefuses, StoreUnavailable
-from txn.store.connection import takes_no_writes
-from txn.store.group_commit import GroupCommit, group_of
-from txn.store.reasons import reason, refusal
+from txn.store.group_commit import GroupCommit
 
 _FOLDER = Path(__file__).with_name("lua")
 #: The prelude's definitions, in its order: each may use those before it.
 _DEFINITIONS = (_FOLDER / "prelude.lua").read_text().split("\n\n")
 _NAME = re.compile(r"^local (?:function )?(\w+)", re.MULTILINE)
-
-#: Pauses between the repeats of one call.
-FIRST_PAUSE_S = 0.05
-MAX_PAUSE_S = 1.0
 
 Argument = str | bytes | int
 
@@ -57,40 +48,16 @@ def text_of(body: str) -> str:
 
 
 class Scripts:
-    """Runs scripts by name on one client. A flushed script cache is filled again on the way."""
+    """The scripts by name, run on one client. A flushed script cache is filled again on the way."""
 
     def __init__(self, client: redis.Redis) -> None:
-        group = group_of(client)
+        group = GroupCommit(client)
         self._scripts: dict[str, Callable[..., Any]] = {
             path.stem: Script(group, text_of(path.read_text()))
             for path in _FOLDER.glob("*.lua")
             if path.stem != "prelude"
         }
 
-    def run(self, name: str, keys: Sequence[str], arguments: Sequence[Argument], repeats: int = 0) -> Any:
-        """The script's reply: bytes, integers, None and lists of them.
-
-        `repeats` is for scripts that may run twice: how often to try again, with growing pauses, after a failure.
-        Raises: StoreUnavailable. The script may have run all the same.
-        """
-        script = self._scripts[name]
-
-        def once() -> Any:
-            try:
-                return script(keys=keys, args=arguments)
-            except redis.RedisError as error:
-                raise unavailable(error) from error
-
-        return _repeating(repeats).call_with_retry(once, lambda _error: None) if repeats else once()
-
-
-@functools.cache
-def _repeating(repeats: int) -> Retry:
-    return Retry(ExponentialBackoff(cap=MAX_PAUSE_S, base=FIRST_PAUSE_S), repeats, (StoreUnavailable,))
-
-
-def unavailable(error: redis.RedisError) -> StoreUnavailable:
-    """What a failure of the client means to txn, in one line without addresses or credentials."""
-    if isinstance(error, redis.ResponseError) and takes_no_writes(error):
-        return StoreRefuses(refusal(error))
-    return StoreUnavailable(reason(error))
+    def run(self, name: str, keys: Sequence[str], arguments: Sequence[Argument]) -> Any:
+        """Raises: redis.RedisError. The script may have run all the same, unless it is a ResponseError."""
+        return self._scripts[name](keys=keys, args=arguments)

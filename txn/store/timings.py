@@ -2,15 +2,13 @@
 
 from bisect import bisect_left
 from collections import Counter, defaultdict, deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-import redis
+from redis.client import Pipeline
 
-from txn.store.fields import whole
-from txn.store.keys import Keys
-from txn.store.scripts import unavailable
+from txn.store.database import Database
+from txn.store.record import whole
 
 #: Upper ends of the buckets; slower ones are in `inf`.
 BUCKETS_MS = (1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000)
@@ -35,8 +33,8 @@ class Histogram:
 class Timings:
     """Safe to use from many threads."""
 
-    def __init__(self, client: redis.Redis, keys: Keys, shift_ms: Callable[[], int] = lambda: 0) -> None:
-        self._client, self._keys, self._shift_ms = client, keys, shift_ms
+    def __init__(self, database: Database) -> None:
+        self._database = database
         self._notes: deque[str] = deque(maxlen=_MAX_NOTES)
 
     def note(self, what: str, seconds: float) -> None:
@@ -49,44 +47,31 @@ class Timings:
         Raises: StoreUnavailable; then these notes are gone: a few too few are better than some twice.
         """
         if sums := self._drain():
-            try:
-                minute = self._minute(self._now_minute())
-                with self._client.pipeline(transaction=True) as pipeline:
-                    for field, amount in sums.items():
-                        pipeline.hincrby(self._keys.timings, field, amount)
-                        pipeline.hincrby(minute, field, amount)
-                    pipeline.expire(minute, 2 * RECENT_MINUTES * 60)
-                    pipeline.execute()
-            except redis.RedisError as error:
-                raise unavailable(error) from error
+            minute = self._minute(self._now_minute())
+            self._database.pipeline(lambda pipeline: self._add(pipeline, minute, sums), transaction=True)
         return FLUSH_S
 
     def read(self) -> Mapping[str, Histogram]:
         """The totals of all processes, by what was noted. Raises: StoreUnavailable."""
-        try:
-            fields: Any = self._client.hgetall(self._keys.timings)
-        except redis.RedisError as error:
-            raise unavailable(error) from error
-        return _histograms([fields])
+        return _histograms([self._database.call(lambda client: client.hgetall(self._database.keys.timings))])
 
     def recent(self) -> Mapping[str, Histogram]:
         """The same, of the latest minutes: five to six. Raises: StoreUnavailable."""
-        try:
-            now = self._now_minute()
-            with self._client.pipeline(transaction=False) as pipeline:
-                for minute in range(now - RECENT_MINUTES + 1, now + 1):
-                    pipeline.hgetall(self._minute(minute))
-                return _histograms(pipeline.execute())
-        except redis.RedisError as error:
-            raise unavailable(error) from error
+        now = self._now_minute()
+        names = [self._minute(minute) for minute in range(now - RECENT_MINUTES + 1, now + 1)]
+        return _histograms(self._database.pipeline(lambda pipeline: [pipeline.hgetall(name) for name in names]))
+
+    def _add(self, pipeline: Pipeline, minute: str, sums: Mapping[str, int]) -> None:
+        for field, amount in sums.items():
+            pipeline.hincrby(self._database.keys.timings, field, amount)
+            pipeline.hincrby(minute, field, amount)
+        pipeline.expire(minute, 2 * RECENT_MINUTES * 60)
 
     def _minute(self, minute: int) -> str:
-        return f"{self._keys.recent_timings}{minute}"
+        return f"{self._database.keys.recent_timings}{minute}"
 
     def _now_minute(self) -> int:
-        """On Redis's clock: hosts disagree."""
-        found: Any = self._client.time()
-        return int(found[0] * 1000 + self._shift_ms()) // 60_000
+        return self._database.now_ms() // 60_000
 
     def _drain(self) -> Counter[str]:
         sums: Counter[str] = Counter()

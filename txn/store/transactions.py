@@ -1,6 +1,6 @@
 """The record of every transaction: one atomic call a verb. The scripts compare, the rules decide."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import redis
@@ -24,9 +24,9 @@ from txn.model.outcome import (
 from txn.model.submission import Submission
 from txn.model.transaction import Failure, Status, Transaction
 from txn.settings import Settings
-from txn.store.fields import whole
-from txn.store.keys import Keys
-from txn.store.scripts import Scripts, unavailable
+from txn.store.database import Database
+from txn.store.keys import Keys, letter_places, wake_ups
+from txn.store.record import whole
 
 #: Text of errors in records is cut to this many characters.
 MAX_DETAIL = 300
@@ -41,25 +41,12 @@ SETTLE_REPEATS = 6
 class Store:
     """All verbs of a transaction's life.
 
-    `template` is the Dramatiq message that wakes a worker up, with @ID@, @MESSAGE@ and @NOW@ in it. `shift_ms` moves
-    Redis's clock as this store sees it: tests pass one.
+    `template` is the Dramatiq message that wakes a worker up, with @ID@, @MESSAGE@ and @NOW@ in it.
     Every method raises StoreUnavailable; what was being written may have been written all the same.
     """
 
-    def __init__(
-        self,
-        client: redis.Redis,
-        keys: Keys,
-        template: str,
-        settings: Settings,
-        shift_ms: Callable[[], int] = lambda: 0,
-    ) -> None:
-        self._client = client
-        self._scripts = Scripts(client)
-        self._keys = keys
-        self._template = template
-        self._settings = settings
-        self._shift_ms = shift_ms
+    def __init__(self, database: Database, template: str, settings: Settings) -> None:
+        self._database, self._template, self._settings = database, template, settings
         self._claims_seen = 0
 
     def accept(self, submission: Submission) -> tuple[Transaction, bool]:
@@ -67,25 +54,13 @@ class Store:
 
         Raises: ContentConflict, if the id is known with other content; RecordUnreadable.
         """
-        keys = self._keys
-        reply = self._scripts.run(
+        keys = self._database.keys
+        reply = self._database.run(
             "accept",
+            [keys.record(submission.id), keys.payload(submission.id), *_places(keys), *wake_ups(keys)],
             [
-                keys.record(submission.id),
-                keys.payload(submission.id),
-                keys.due,
-                keys.count,
-                keys.minute,
-                keys.messages,
-                keys.message_bodies,
-            ],
-            [
-                submission.id,
-                submission.fingerprint,
-                submission.payload,
-                self._settings.grace_ms,
-                self._template,
-                self._shift_ms(),
+                *(submission.id, submission.fingerprint, submission.payload),
+                *(self._settings.grace_ms, self._template, self._database.shift_ms()),
             ],
             repeats=ACCEPT_REPEATS,
         )
@@ -102,12 +77,8 @@ class Store:
 
         Raises: NotFound, RecordUnreadable.
         """
-        try:
-            fields: Any = self._client.hmget(
-                self._keys.record(transaction_id), ["status", "submitted", "completed", "code", "detail"]
-            )
-        except redis.RedisError as error:
-            raise unavailable(error) from error
+        name = self._database.keys.record(transaction_id)
+        fields = self._database.call(lambda client: client.hmget(name, _SEEN_BY_CLIENTS))
         if fields[0] is None and fields[1] is None:
             raise NotFound("there is no transaction with this id")
         return _transaction(transaction_id, fields)
@@ -117,83 +88,30 @@ class Store:
 
         `owner` is a fresh random nonce. Repeating a claim with the same nonce gives the same answer.
         """
-        keys, settings = self._keys, self._settings
-        reply = self._scripts.run(
+        keys, settings = self._database.keys, self._settings
+        reply = self._database.run(
             "claim",
+            [keys.record(transaction_id), keys.payload(transaction_id), *_places(keys), keys.epoch, keys.posting],
             [
-                keys.record(transaction_id),
-                keys.payload(transaction_id),
-                keys.due,
-                keys.count,
-                keys.minute,
-                keys.epoch,
-                keys.posting,
-            ],
-            [
-                transaction_id,
-                owner,
-                settings.lease_ms,
-                settings.doubt_window_ms,
-                settings.max_attempts,
-                self._claims_seen,
-                self._shift_ms(),
+                *(transaction_id, owner, settings.lease_ms, settings.doubt_window_ms, settings.max_attempts),
+                *(self._claims_seen, self._database.shift_ms()),
             ],
             repeats=CLAIM_REPEATS,
         )
         self._saw(reply[-1])
-        if reply[0] != b"claimed":
-            return None
-        _, mode, payload, *numbers, others, error, _ = reply
-        submitted_ms, attempts, counted, tries, unanswered_ms = map(int, numbers)
-        return Claim(
-            id=transaction_id,
-            owner=owner,
-            mode=Mode(mode.decode()),
-            payload=payload,
-            submitted_ms=submitted_ms,
-            attempts=attempts,
-            counted=counted,
-            tries=tries,
-            unanswered_ms=unanswered_ms,
-            others=bool(others),
-            last_error=error.decode(errors="replace"),
-        )
+        return _claim(transaction_id, owner, reply[1:-1]) if reply[0] == b"claimed" else None
 
     def settle(self, transaction_id: str, owner: str, settlement: Settlement) -> SettleReply:
         """Write down how a delivery ended: `settled`, or why that was refused."""
-        keys, outcome = self._keys, settlement.outcome
+        keys, outcome = self._database.keys, settlement.outcome
         kind, code, detail, wait_ms, counts = _described(outcome)
-        doubt, doubt_ms = _doubt(getattr(outcome, "doubt", Clear()))
-        answer = self._scripts.run(
+        answer = self._database.run(
             "settle",
+            [keys.record(transaction_id), *_places(keys), keys.epoch, keys.posting, *letter_places(keys)],
             [
-                keys.record(transaction_id),
-                keys.due,
-                keys.count,
-                keys.minute,
-                keys.epoch,
-                keys.posting,
-                keys.failed,
-                f"{keys.failed}:",
-                keys.dead_messages,
-                keys.dead_message_bodies,
-            ],
-            [
-                transaction_id,
-                owner,
-                kind,
-                doubt,
-                doubt_ms,
-                wait_ms,
-                int(counts),
-                int(settlement.answered),
-                int(settlement.taken),
-                settlement.outage[:MAX_DETAIL],
-                code,
-                detail[:MAX_DETAIL],
-                settlement.history,
-                self._template,
-                self._shift_ms(),
+                *(transaction_id, owner, kind, *_doubt(getattr(outcome, "doubt", Clear())), wait_ms, int(counts)),
+                *(int(settlement.answered), int(settlement.taken), settlement.outage[:MAX_DETAIL]),
+                *(code, detail[:MAX_DETAIL], settlement.history, self._template, self._database.shift_ms()),
             ],
             repeats=SETTLE_REPEATS,
         )
@@ -202,72 +120,50 @@ class Store:
 
     def due(self, limit: int) -> tuple[int, int]:
         """Look at up to `limit` transactions whose time has come: (looked at, queued again)."""
-        keys, settings = self._keys, self._settings
-        looked, queued, claims = self._scripts.run(
+        keys, settings = self._database.keys, self._settings
+        looked, queued, claims = self._database.run(
             "due",
             [
-                *(keys.due, keys.record(""), keys.count, keys.epoch, keys.messages, keys.message_bodies),
-                *(keys.failed, f"{keys.failed}:", keys.dead_messages, keys.dead_message_bodies, keys.payload("")),
+                *(keys.due, keys.record(""), keys.count, keys.epoch, *wake_ups(keys)),
+                *(*letter_places(keys), keys.payload("")),
             ],
             [
-                limit,
-                settings.grace_ms,
-                settings.patience_ms,
-                settings.lease_ms,
-                settings.doubt_window_ms,
-                self._claims_seen,
-                self._template,
-                settings.longest_wait_ms,
-                self._shift_ms(),
+                *(limit, settings.grace_ms, settings.patience_ms, settings.lease_ms, settings.doubt_window_ms),
+                *(self._claims_seen, self._template, settings.longest_wait_ms, self._database.shift_ms()),
             ],
         )
         self._saw(claims)
         return looked, queued
-
-    def replay(self, transaction_id: str, history: str) -> str:
-        """Send a failed transaction on its way again: `replayed`, `unknown` or `not_failed`.
-
-        `history` says who and why, as one line of JSON.
-        """
-        [verdict] = self.operate("replay", [transaction_id], history)
-        return "replayed" if verdict == "done" else verdict
-
-    def discard(self, transaction_id: str, history: str) -> str:
-        """Take a dead letter off the list; it stays `failed`: `discarded`, `unknown` or `not_failed`."""
-        [verdict] = self.operate("discard", [transaction_id], history)
-        return "discarded" if verdict == "done" else verdict
-
-    def operate(self, what: str, ids: Sequence[str], history: str, who: str = "", why: str = "") -> list[str]:
-        """`replay` or `discard` dead letters, and write it into the journal: `done`, `unknown` or `not_failed` of each.
-
-        `history` is the line for the records, as JSON.
-        """
-        keys = self._keys
-        names = [keys.record(""), keys.due, keys.count, keys.failed, f"{keys.failed}:", keys.dead_messages]
-        names += [keys.dead_message_bodies, keys.journal]
-        reply = self._scripts.run("operate", names, [what, history, who, why, self._shift_ms(), *ids])
-        return [verdict.decode() for verdict in reply]
 
     def cleanup(self) -> int:
         """Delete everything under our prefix, in chunks: how many keys. For tests; not atomic.
 
         The claim counter stays, or living workers would take the cleanup for a Redis that lost data.
         """
-        kept, deleted = self._keys.epoch.encode(), 0
-        try:
-            cursor = 0
-            while True:
-                cursor, found = self._client.scan(cursor, match=f"{self._keys.prefix}*", count=1000)
-                if names := [name for name in found if name != kept]:
-                    deleted += int(self._client.unlink(*names))
-                if cursor == 0:
-                    return deleted
-        except redis.RedisError as error:
-            raise unavailable(error) from error
+        return int(self._database.call(self._unlink_all))
+
+    def _unlink_all(self, client: redis.Redis) -> int:
+        keys, cursor, deleted = self._database.keys, 0, 0
+        while True:
+            cursor, found = client.scan(cursor, match=f"{keys.prefix}*", count=1000)
+            if names := [name for name in found if name != keys.epoch.encode()]:
+                deleted += client.unlink(*names)
+            if cursor == 0:
+                return deleted
 
     def _saw(self, claims: Any) -> None:
         # Threads may write this at once; the lower of two numbers that both came from Redis is as good.
         self._claims_seen = max(self._claims_seen, int(claims))
+
+
+def _places(keys: Keys) -> tuple[str, str, str]:
+    return keys.due, keys.count, keys.minute
+
+
+def _claim(transaction_id: str, owner: str, reply: Sequence[Any]) -> Claim:
+    mode, payload, *numbers, others, error = reply
+    values: list[Any] = [*map(int, numbers), bool(others), error.decode(errors="replace")]
+    return Claim(transaction_id, owner, Mode(mode.decode()), payload, *values)
 
 
 def _described(outcome: Outcome) -> tuple[str, str, str, int, bool]:
@@ -304,3 +200,4 @@ def _transaction(transaction_id: str, fields: list[bytes | None]) -> Transaction
 
 
 _KNOWN = frozenset(Status)
+_SEEN_BY_CLIENTS = ["status", "submitted", "completed", "code", "detail"]

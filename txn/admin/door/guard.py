@@ -65,11 +65,11 @@ class Guard:
             raise falcon.HTTPMethodNotAllowed([method for path, method in self._roles if path == found[0]])
         needed, session = self._roles[found], request.context.session
         if needed is not None and not (session.user and session.user.role.includes(needed)):
-            raise falcon.HTTPForbidden(description=f"this is for the role {needed.value}")
+            raise falcon.HTTPForbidden(description=f"this needs the role {needed.value}")
         if request.method != "GET" and not self._sessions.csrf_is_right(session, form(request).one("csrf")):
             raise falcon.HTTPForbidden(
                 title="This form is out of date",
-                description="it was made for another session, or before you logged in: go back, reload, send it again",
+                description="it belongs to another session, or an earlier one: go back, reload, send it again",
             )
 
     def process_response(
@@ -96,7 +96,8 @@ def _pattern(template: str) -> re.Pattern[str]:
 def _turn_away(request: falcon.Request) -> None:
     if request.method != "GET":
         raise falcon.HTTPUnauthorized(
-            title="You are not logged in", description=f"the session is over, or there was none: log in at {LOGIN}"
+            title="You are not logged in",
+            description=f"you have not logged in, or your session has ended: log in at {LOGIN}",
         )
     raise falcon.HTTPFound(LOGIN if request.path == ROOT else f"{LOGIN}?{urlencode({'next': request.relative_uri})}")
 

@@ -67,12 +67,14 @@ class Runs:
         Raises: Invalid.
         """
         fields = form(request)
-        run_id, what = _checked(fields.one("run")), letter_query.read_action(fields.one("what"))
+        run_id, what = fields.one("run"), letter_query.read_action(fields.one("what"))
+        if not _RUN.fullmatch(run_id):
+            raise Invalid("run", "start a run from its preview")
         wanted = letter_query.read_filter(fields.one)
         try:
             self._tools.operations.start_run(run_id, what, wanted, user(request).name, fields.one("why"))
         except StoreUnavailable as error:
-            flash(request, response, f"{error}: the run may have begun or not. Look before you repeat it", "bad")
+            flash(request, response, f"{error}: the run may have begun or not. Check before you repeat it", "bad")
             raise falcon.HTTPSeeOther(f"{ROOT}/bulk") from None
         raise falcon.HTTPSeeOther(f"{ROOT}/bulk/{run_id}")
 
@@ -112,7 +114,11 @@ class Stop:
 
         Raises: NotFound.
         """
-        told = {"stopped": "Stopped. What is done stays done", "over": "It was over already", "unknown": "No such run"}
+        told = {
+            "stopped": "Stopped. What is done is not undone",
+            "over": "It had already ended",
+            "unknown": "No such run",
+        }
         try:
             verdict = self._tools.operations.stop_run(_known(run_id), user(request).name)
             flash(request, response, told[verdict], "good" if verdict == "stopped" else "bad")
@@ -129,12 +135,6 @@ def routes(tools: Tools) -> list[Route]:
         page("/bulk/{run_id}", OneRun(tools)),
         action("/bulk/{run_id}/stop", Stop(tools)),
     ]
-
-
-def _checked(run_id: str) -> str:
-    if not _RUN.fullmatch(run_id):
-        raise Invalid("run", "start a run from its preview")
-    return run_id
 
 
 def _known(run_id: str) -> str:

@@ -53,7 +53,7 @@ class Pages:
         token = request.context.csrf if user(request).may_operate else ""
         found = self._pages.fragment(request.path.removeprefix(PREFIX) or "/", {"cursor": cursor}, token)
         if found is None:
-            raise falcon.HTTPNotFound(description="this message is not there any more")
+            raise falcon.HTTPNotFound(description="this message no longer exists")
         self._render(request, response, found)
 
     def _render(self, request: falcon.Request, response: falcon.Response, fragment: Markup) -> None:
@@ -71,7 +71,7 @@ class Change:
         if form(request).one("queue") != f"{NAME}.XQ":
             raise falcon.HTTPConflict(
                 title="Nothing was changed",
-                description="a queued message is only a wake-up: without it its transaction is delivered all the same",
+                description="a queued message only carries an id; its transaction is delivered without it, too",
             )
         ask(request, response, self._what, [checked_id(form(request).one("id").partition("~")[0])])
 

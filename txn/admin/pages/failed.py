@@ -17,8 +17,6 @@ from txn.operate.tools import Tools
 
 LIST = f"{ROOT}/failed"
 
-_DID = {Action.REPLAY: "replayed", Action.DISCARD: "discarded"}
-
 
 class Failed:
     """GET /admin/failed: filters, and a page of what matches."""
@@ -83,7 +81,7 @@ class Act:
         try:
             done = (operations.replay if what is Action.REPLAY else operations.discard)(ids, who, why)
         except StoreUnavailable as error:
-            flash(request, response, f"{error}: it may have been done or not. Look before you repeat it", "bad")
+            flash(request, response, f"{error}: it may have been done or not. Check before you repeat it", "bad")
         else:
             flash(request, response, _told(what, done), "good" if done.done else "bad")
         raise falcon.HTTPSeeOther(back)
@@ -96,7 +94,7 @@ def wanted_by(request: falcon.Request) -> Filter:
     """
     wanted = letter_query.read_filter(request.get_param)
     if wanted.text and not user(request).may_operate:
-        raise falcon.HTTPForbidden(description="to look for the text of an error is for the role operate")
+        raise falcon.HTTPForbidden(description="searching the text of errors needs the role operate")
     return wanted
 
 
@@ -117,14 +115,14 @@ def routes(tools: Tools) -> list[Route]:
 def _selected(request: falcon.Request) -> list[str]:
     ids = [checked_id(name) for name in form(request).all("id")]
     if not 0 < len(ids) <= MAX_IDS:
-        raise Invalid("id", f"select 1 to {MAX_IDS} transactions; for more, take all that match")
+        raise Invalid("id", f"select 1 to {MAX_IDS} transactions; for more, use “all that match”")
     return ids
 
 
 def _told(what: Action, done: Done) -> str:
-    said = [f"{len(done.done)} {_DID[what]}"]
+    said = [f"{len(done.done)} {what.did}"]
     if done.not_failed:
-        said.append(f"{len(done.not_failed)} left alone: no dead letter any more")
+        said.append(f"{len(done.not_failed)} skipped: no longer failed")
     if done.unknown:
         said.append(f"{len(done.unknown)} unknown")
     return ", ".join(said)

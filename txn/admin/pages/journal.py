@@ -26,7 +26,7 @@ class JournalPage:
         """
         before = request.get_param("before") or ""
         if before and not _PLACE.fullmatch(before):
-            raise Invalid("before", "this is no place in the journal: begin with its first page")
+            raise Invalid("before", "this is not a position in the journal: start with its first page")
         found = self._tools.journal.read(before, PAGE + 1)
         entries, more = found[:PAGE], found[PAGE:]
         render(request, response, "journal.html", entries=entries, before=before, older=more and entries[-1].at)

@@ -4,11 +4,18 @@ import falcon
 
 from txn.admin import chart
 from txn.admin.render import render
-from txn.admin.route import Route, page
+from txn.admin.route import ROOT, Route, page
 from txn.operate.tools import Tools
 from txn.readers import words
 from txn.readers.charts import BAR
-from txn.readers.health import Look, findings
+from txn.readers.health import Snapshot, often_fails, problems_in
+
+#: What a problem is about -> (where that is, what the link says).
+_MORE = {
+    "workers": (f"{ROOT}/queues", "Workers"),
+    "queue": (f"{ROOT}/queues", "Look"),
+    "dead letters": (f"{ROOT}/failed", "Show them"),
+}
 
 
 class Overview:
@@ -26,7 +33,7 @@ class Overview:
         statistics = tools.statistics.read()
         now_ms = statistics.now_ms
         history = tools.charts.read(now_ms)
-        look = Look(statistics, tools.workers.marks(), history, tools.durability)
+        seen = Snapshot(statistics, tools.workers.marks(), history, tools.durability)
         recent = history.recent
         minutes = recent.minutes(now_ms)
         shares = [(f"p{share * 100:.0f}", recent.percentile(share)) for share in (0.5, 0.95, 0.99)]
@@ -34,7 +41,9 @@ class Overview:
             request,
             response,
             "overview.html",
-            findings=findings(look),
+            problems=problems_in(seen),
+            more=_MORE,
+            often_fails=often_fails(recent),
             statistics=statistics,
             durability=tools.durability.latest,
             rates={name: getattr(recent, name) / minutes for name in ("accepted", "completed", "failed")},

@@ -19,13 +19,13 @@ class Queues:
         Raises: StoreUnavailable.
         """
         floor = self._tools.workers.read()
-        counts = self._tools.statistics.read().counts
+        totals = self._tools.statistics.read().totals
         render(
             request,
             response,
             "queues.html",
             floor=floor,
-            counts=counts,
+            totals=totals,
             lease_ms=self._tools.settings.lease_ms,
             now_ms=floor.now_ms,
         )

@@ -1,0 +1,99 @@
+"""One Redis as txn uses it. Here, and nowhere else, an error of its client becomes one of ours."""
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import redis
+from redis.backoff import ExponentialBackoff
+from redis.client import Pipeline
+from redis.retry import Retry
+
+from txn.errors import StoreRefuses, StoreUnavailable
+from txn.store.connection import takes_no_writes
+from txn.store.keys import Keys
+from txn.store.reasons import reason, refusal
+from txn.store.scripts import Argument, Scripts
+
+#: Pauses between the repeats of one call.
+FIRST_PAUSE_S = 0.05
+MAX_PAUSE_S = 1.0
+
+#: Stands for the reply of a key that is not of the type that we give it.
+OTHER_TYPE: Any = object()
+
+
+class Database:
+    """A client, the names of all keys, the scripts, and Redis's clock, which tests move with `shift_ms`.
+
+    Scripts of all threads share round trips (`group_commit`). Every method raises StoreUnavailable; what was being
+    written may have been written all the same.
+    """
+
+    def __init__(self, client: redis.Redis, keys: Keys, shift_ms: Callable[[], int] = lambda: 0) -> None:
+        self.client, self.keys, self.shift_ms = client, keys, shift_ms
+        self.scripts = Scripts(client)
+
+    def run(self, name: str, keys: Sequence[str], arguments: Sequence[Argument], repeats: int = 0) -> Any:
+        """A script's reply: bytes, integers, None and lists of them.
+
+        `repeats` is for scripts that may run twice: how often to try again, with growing pauses, after a failure.
+        """
+
+        def once() -> Any:
+            try:
+                return self.scripts.run(name, keys, arguments)
+            except redis.RedisError as error:
+                raise unavailable(error) from error
+
+        return _repeating(repeats).call_with_retry(once, lambda _error: None) if repeats else once()
+
+    def call(self, command: Callable[[redis.Redis], Any]) -> Any:
+        """The reply to one command beside the scripts, or to a few in a row."""
+        try:
+            return command(self.client)
+        except redis.RedisError as error:
+            raise unavailable(error) from error
+
+    def pipeline(
+        self, queue: Callable[[Pipeline], object], *, transaction: bool = False, other_types: bool = False
+    ) -> list[Any]:
+        """The replies to the commands that `queue` puts into a pipeline, in one round trip.
+
+        With `other_types`, a command on a key of another type is answered with OTHER_TYPE, in place of an error.
+        """
+        try:
+            with self.client.pipeline(transaction=transaction) as pipeline:
+                queue(pipeline)
+                replies = pipeline.execute(raise_on_error=not other_types)
+            return [_reply(reply) for reply in replies] if other_types else replies
+        except redis.RedisError as error:
+            raise unavailable(error) from error
+
+    def now_ms(self) -> int:
+        """Redis's clock, with one round trip: hosts disagree."""
+        return self.as_ms(self.call(lambda client: client.time()))
+
+    def as_ms(self, time: tuple[int, int]) -> int:
+        """What TIME says, in milliseconds since the epoch."""
+        return time[0] * 1000 + time[1] // 1000 + self.shift_ms()
+
+
+def unavailable(error: redis.RedisError) -> StoreUnavailable:
+    """What a failure of the client means to txn, in one line without addresses or credentials."""
+    if isinstance(error, redis.ResponseError) and takes_no_writes(error):
+        return StoreRefuses(refusal(error))
+    return StoreUnavailable(reason(error))
+
+
+def _reply(reply: Any) -> Any:
+    if isinstance(reply, redis.ResponseError) and str(reply).startswith("WRONGTYPE"):
+        return OTHER_TYPE
+    if isinstance(reply, redis.RedisError):
+        raise reply
+    return reply
+
+
+@functools.cache
+def _repeating(repeats: int) -> Retry:
+    return Retry(ExponentialBackoff(cap=MAX_PAUSE_S, base=FIRST_PAUSE_S), repeats, (StoreUnavailable,))
