@@ -67,8 +67,10 @@ def retried(rig: Rig) -> None:
 
 def exhausted(rig: Rig) -> None:
     rig.accept("a")
-    for _ in range(SETTINGS.max_attempts):
+    for number in range(SETTINGS.max_attempts):
         rig.parts.settle(rig.parts.claimed("a"), Retry(Cause.UNCERTAIN, "because", Maybe(0), 0), answered=True)
+        rig.accept(f"b{number}")
+        rig.deliver(f"b{number}")
         rig.clock.forward(10)
 
 

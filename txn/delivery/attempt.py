@@ -90,7 +90,10 @@ class Attempt:
         first = isinstance(outcome, Completed) and claim.attempts == 1 and not claim.tries and claim.mode is Mode.POST
         history = "" if first else dumps(self._line(outcome)).decode()
         let_through = isinstance(self._result, Posted | Rejected) or outcome == _VERIFIED
-        return Settlement(outcome, self._answered, let_through, self._outage, history)
+        outage = self._outage
+        if isinstance(self._result, Uncertain) and not let_through:
+            outage = outage or self._result.detail
+        return Settlement(outcome, self._answered, let_through, outage, history)
 
     def _fields(self, outcome: Outcome) -> dict[str, object]:
         """For the log: the history's line, whose it is, and how long each call took.

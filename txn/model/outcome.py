@@ -78,7 +78,7 @@ class Retry:
 
     @property
     def counts(self) -> bool:
-        """Whether the attempt stays counted against the maximum."""
+        """Whether the attempt counts against the maximum, once somebody's POST is let through after it."""
         if self.cause is Cause.SENT_AWAY:
             return self.others
         return self.cause not in (Cause.OUTAGE, Cause.UNANSWERED, Cause.STORE)

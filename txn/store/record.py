@@ -49,8 +49,8 @@ RECORD: Mapping[str, Field] = {
     "mode": _field("text", "what the latest claim may do: post, confirm, final, crashed", "claim", _OVER),
     "lease": _field("time", "until then the transaction is its owner's", "claim due", _OVER),
     "next": _field("time", "no claim before that", "settle due operate bulk", _OVER),
-    "counted": _field("number", "attempts that count against the maximum", "claim settle", _OVER),
-    "counts": _field("flag", "the latest attempt counts", "claim settle", _OVER),
+    "counted": _field("number", "attempts before the latest that count against the maximum", "claim", _OVER),
+    "counts_if": _field("text", "when the latest attempt counts: taken, others, nothing", "claim settle", _OVER),
     "tried": _field("time", "of the latest claim that may post", "claim settle", _OVER),
     "crashes": _field("number", "claims in a row whose worker never settled", "claim settle", _OVER),
     # What earlier deliveries have met.

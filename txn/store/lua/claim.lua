@@ -21,7 +21,7 @@ local now = clock(ARGV[7])
 
 local quarantined, claims = quarantine(KEYS[6], tonumber(ARGV[6]), now, lease, doubt_window)
 local r = redis.call('HMGET', record, 'status', 'owner', 'lease', 'doubt', 'next', 'attempts', 'counted', 'tried',
-    'mode', 'submitted', 'tries', 'unanswered', 'uncertain', 'silent', 'crashes', 'error', 'let_in', 'kept_out')
+    'mode', 'submitted', 'tries', 'unanswered', 'uncertain', 'silent', 'crashes', 'error', 'let_in', 'kept_out', 'counts_if')
 local status, mode = r[1], r[9]
 local attempts, counted, crashes = tonumber(r[6]) or 0, tonumber(r[7]) or 0, tonumber(r[15]) or 0
 
@@ -40,9 +40,11 @@ if not payload then
     return { 'refused', 'no_content', claims }
 end
 
-local answered, tried = tonumber(redis.call('HGET', KEYS[7], 'answered')) or 0, tonumber(r[8])
+local posting = redis.call('HMGET', KEYS[7], 'answered', 'taken')
+local answered, taken = tonumber(posting[1]) or 0, tonumber(posting[2]) or 0
 -- From before the clock was set back: it says nothing.
 if answered > now then answered = 0 end
+if taken > now then taken = 0 end
 
 local others = 0
 if tonumber(r[17]) then
@@ -51,13 +53,25 @@ if tonumber(r[17]) then
     if let_in > 0 and let_in >= kept_out then others = 1 end
 end
 
+-- An attempt counts when it is known to be about this transaction: because somebody's POST was let through after it.
+-- While everybody's POST fails, that is an outage, and uses nothing up.
+local sent_away = r[19] == 'others'
+if sent_away then
+    counted = counted + others
+elseif r[19] == 'taken' and taken >= (tonumber(r[8]) or math.huge) then
+    counted = counted + 1
+end
+
 local function claimed()
     local since = tonumber(r[12]) or now
     local unanswered = answered > (tonumber(r[14]) or now) and now - since or 0
     return { 'claimed', mode, payload, r[10] or int(now), attempts, counted, tonumber(r[11]) or 0, unanswered, others, r[16] or '', claims }
 end
 
-if repeated then return claimed() end
+if repeated then
+    counted = tonumber(r[7]) or 0
+    return claimed()
+end
 
 local written = { 'status', 'processing', 'owner', owner, 'lease', int(now + lease) }
 local function write(field, value)
@@ -89,17 +103,15 @@ if crashes >= MAX_CRASHES then
     mode = 'crashed'
 elseif (tonumber(r[4]) or 0) > now or quarantined > now then
     mode = 'confirm'
-elseif counted >= max_attempts then
+elseif counted >= max_attempts and not sent_away then
     mode = 'final'
 else
     mode = 'post'
-    -- An attempt counts only if the posting service has answered somebody since our last one: an outage uses nothing up.
-    local counts = (not tried or answered >= tried) and 1 or 0
-    attempts, counted = attempts + 1, counted + counts
+    attempts = attempts + 1
     write('doubt', int(now + lease + doubt_window))
     write('attempts', attempts)
     write('counted', counted)
-    write('counts', counts)
+    write('counts_if', 'taken')
     write('tried', int(now))
     tally(KEYS[4], KEYS[5], now, 'attempts')
 end

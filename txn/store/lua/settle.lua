@@ -6,7 +6,7 @@
 --        11 code or evidence   12 detail   13 line for the history   14 message template   15 shift
 --          outcome:  complete | fail | retry | release (given back: nothing was tried)
 --          doubt:    clear | keep | maybe (for so many ms from now the POST may still turn up)
---          counts:   0 gives back what the claim counted against max attempts
+--          counts:   0 this attempt does not count against max attempts, whatever happens to others' POSTs
 --          answered: 1 the posting service gave an answer of its own;   taken: 1 it let our POST through
 --          outage:   why it could not be reached, or sent us away, or ''
 -- reply  { 'settled' } | { 'refused', 'unknown' | 'repeated' | 'taken' }
@@ -20,13 +20,16 @@ local HISTORY_LINES = 20
 local BUCKETS_MS = { 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000, 30000, 60000, 300000, 1800000 }
 
 if answered then redis.call('HSET', KEYS[6], 'answered', int(now)) end
-if taken then redis.call('HDEL', KEYS[6], 'refused') end
+if taken then
+    redis.call('HSET', KEYS[6], 'taken', int(now))
+    redis.call('HDEL', KEYS[6], 'refused')
+end
 if ARGV[10] ~= '' then
     redis.call('HSET', KEYS[6], 'outage', int(now), 'reason', ARGV[10])
     -- The service may answer GETs and refuse every POST: then it answers, and nothing goes through.
     if answered and not taken then redis.call('HSETNX', KEYS[6], 'refused', int(now)) end
 end
-local r = redis.call('HMGET', record, 'status', 'owner', 'mode', 'doubt', 'attempts', 'counted', 'counts', 'tries',
+local r = redis.call('HMGET', record, 'status', 'owner', 'mode', 'doubt', 'attempts', 'tries',
     'uncertain', 'failing', 'history', 'submitted', 'unanswered', 'silent', 'crashes', 'sent_away', 'code', 'completed')
 local status, settled_by, mode = r[1], r[2], r[3]
 local may_have_posted = mode == 'post'
@@ -35,7 +38,7 @@ if status ~= 'processing' or settled_by ~= owner then
     if status and settled_by == owner then
         -- What the first one could not tidy up.
         if (status == 'completed' or status == 'failed') and redis.call('ZSCORE', due, id) then
-            put_away(at, record, id, status, r[17], tonumber(r[18]), template)
+            put_away(at, record, id, status, r[15], tonumber(r[16]), template)
         end
         return { 'refused', 'repeated' }
     end
@@ -43,14 +46,14 @@ if status ~= 'processing' or settled_by ~= owner then
     if code ~= 'internal' and code ~= 'store' then
         redis.call('HINCRBY', count, 'late_settles', 1)
         -- The worker that was taken for crashed is late.
-        if (status == 'processing' or status == 'pending') and (tonumber(r[15]) or 0) > 0 then redis.call('HINCRBY', record, 'crashes', -1) end
+        if (status == 'processing' or status == 'pending') and (tonumber(r[13]) or 0) > 0 then redis.call('HINCRBY', record, 'crashes', -1) end
     end
     if outcome == 'complete' and code == 'posted' then redis.call('HINCRBY', count, 'late_posted', 1) end
     return { 'refused', status and 'taken' or 'unknown' }
 end
 
 -- A replay that was cut short.
-if r[17] then put_back(at, record, id, r[17]) end
+if r[15] then put_back(at, record, id, r[15]) end
 
 local written = {}
 local function write(field, value)
@@ -66,9 +69,9 @@ local function stands(field, name, was, is)
 end
 
 local function finish(new_status)
-    stands('uncertain', 'in_doubt', r[9], false)
-    stands('failing', 'retrying', r[10], false)
-    stands('sent_away', 'sent_away', r[16], false)
+    stands('uncertain', 'in_doubt', r[7], false)
+    stands('failing', 'retrying', r[8], false)
+    stands('sent_away', 'sent_away', r[14], false)
     write('status', new_status)
     write('completed', int(now))
 end
@@ -76,7 +79,7 @@ end
 local function complete()
     finish('completed')
     write('evidence', code)
-    local spent, bucket = math.max(0, now - (tonumber(r[12]) or now)), 'inf'
+    local spent, bucket = math.max(0, now - (tonumber(r[10]) or now)), 'inf'
     for _, limit in ipairs(BUCKETS_MS) do
         if spent <= limit then bucket = limit; break end
     end
@@ -100,28 +103,30 @@ local function come_back(doubt_until)
     raise(count, 'pending', 1)
     -- Not before the worker has acknowledged its message, which would excuse the transaction for a grace period.
     redis.call('ZADD', due, int(math.max(next_look, now + 100)), id)
-    if may_have_posted and ARGV[7] == '0' then
-        write('counted', (tonumber(r[6]) or 0) - (tonumber(r[7]) or 0))
-        write('counts', 0)
+    -- Whether the attempt counts is known when somebody's POST is let through after it; of one that was sent away, when
+    -- others are let in.
+    if may_have_posted then
+        local if_others = code == 'sent_away' and 'others'
+        write('counts_if', if_others or ARGV[7] == '1' and 'taken' or 'nothing')
     end
-    if mode ~= 'confirm' and r[15] then write('crashes', 0) end
+    if mode ~= 'confirm' and r[13] then write('crashes', 0) end
 end
 
 local function retry(doubt_until)
     come_back(doubt_until)
     raise(count, 'retried:' .. code, 1)
-    stands('uncertain', 'in_doubt', r[9], doubt_until > now)
+    stands('uncertain', 'in_doubt', r[7], doubt_until > now)
     -- A look that came too early to know has not failed. (Before any attempt it was for a Redis that had lost data: then
     -- the first POST must not go out as if nothing had been.)
     local failed = code ~= 'in_doubt'
-    local tries = (tonumber(r[8]) or 0) + ((failed or (tonumber(r[5]) or 0) == 0) and 1 or 0)
+    local tries = (tonumber(r[6]) or 0) + ((failed or (tonumber(r[5]) or 0) == 0) and 1 or 0)
     write('tries', tries)
     if failed then
         write('error', detail)
-        stands('failing', 'retrying', r[10], true)
+        stands('failing', 'retrying', r[8], true)
     end
     -- Sent away while others get through: it is about this transaction.
-    stands('sent_away', 'sent_away', r[16], code == 'sent_away' and ARGV[7] == '1')
+    stands('sent_away', 'sent_away', r[14], code == 'sent_away' and ARGV[7] == '1')
     if code == 'sent_away' then
         local let_in, kept_out = let_in_and_kept_out(count)
         write('let_in', int(let_in))
@@ -130,10 +135,10 @@ local function retry(doubt_until)
     if code == 'unanswered' then
         -- Only time in which others were answered counts: while the service was silent to everybody, it begins anew.
         local others = tonumber(redis.call('HGET', KEYS[6], 'answered')) or 0
-        local since = tonumber(r[13]) and others > tonumber(r[14]) and r[13] or int(now)
+        local since = tonumber(r[11]) and others > tonumber(r[12]) and r[11] or int(now)
         write('unanswered', since)
         write('silent', int(now))
-    elseif r[13] and (code == 'outage' or answered) then
+    elseif r[11] and (code == 'outage' or answered) then
         write('unanswered', '')
         write('silent', '')
     end
@@ -157,7 +162,7 @@ end
 
 if ARGV[13] ~= '' then
     local lines = {}
-    for line in string.gmatch((r[11] or '') .. int(now) .. ' ' .. ARGV[13], '[^\n]+') do lines[#lines + 1] = line end
+    for line in string.gmatch((r[9] or '') .. int(now) .. ' ' .. ARGV[13], '[^\n]+') do lines[#lines + 1] = line end
     write('history', table.concat(lines, '\n', math.max(1, #lines - HISTORY_LINES + 1)) .. '\n')
 end
 if may_have_posted and (outcome == 'fail' or outcome == 'retry') then
