@@ -106,6 +106,52 @@ def held_by_the_dead(rig: Rig) -> None:
     rig.clock.forward(11_000)
 
 
+def away(rig: Rig) -> None:
+    """The breaker is open: three wait because of it, and one more in the queue."""
+    for name in (*IDS, "young"):
+        rig.accept(name)
+    for _ in range(4):
+        for name in IDS:
+            if claim := rig.parts.claim(name):
+                retry = Retry(Cause.UNCERTAIN, "503", Maybe(0), 0)
+                rig.parts.settle(claim, retry, answered=True, outage="503", calls="gPg")
+        rig.clock.forward(1)
+    assert rig.parts.client.hget(rig.parts.keys.posting, "breaker") == b"open"
+    for name in IDS:
+        rig.parts.client.lrem(rig.parts.keys.messages, 0, name)
+        rig.parts.client.hdel(rig.parts.keys.message_bodies, name)
+
+
+def nearly_away(rig: Rig) -> None:
+    rig.parts.client.hset(rig.parts.keys.posting, "posts", "abcdef" * 9 + "abc")
+    answering("truncate")(rig)
+    rig.mock.script("a", post=["fail_before"])
+
+
+def a_while_away(rig: Rig) -> None:
+    away(rig)
+    rig.clock.forward(2_000)
+
+
+def probed(rig: Rig) -> None:
+    a_while_away(rig)
+    rig.parts.store.due(1)
+
+
+def on_the_ramp(cap: int) -> Step:
+    def prepare(rig: Rig) -> None:
+        away(rig)
+        rig.parts.client.hset(rig.parts.keys.posting, mapping={"breaker": "half", "cap": cap})
+
+    return prepare
+
+
+def back(rig: Rig) -> None:
+    on_the_ramp(128)(rig)
+    rig.deliver("young")
+    assert rig.parts.client.hget(rig.parts.keys.posting, "breaker") is None
+
+
 def letters(rig: Rig) -> None:
     for name in IDS:
         rig.mock.script(name, post=["reject"])
@@ -191,6 +237,16 @@ SCENES = [
     Scene("settle, rejected", "settle", answering("reject"), lambda rig: rig.deliver("a")),
     Scene("settle, crashed", "settle", crashed_three_times, lambda rig: rig.deliver("a")),
     Scene("settle, given back", "settle", claimed_by_hand, settle_by_hand),
+    Scene("claim, away", "claim", away, lambda rig: rig.deliver("young")),
+    Scene("claim, a probe", "claim", probed, lambda rig: rig.deliver("a")),
+    Scene("settle, it opens", "settle", nearly_away, lambda rig: rig.deliver("a")),
+    Scene("settle, a probe", "settle", probed, lambda rig: rig.deliver("a")),
+    Scene("settle, on the ramp", "settle", on_the_ramp(2), lambda rig: rig.deliver("young")),
+    Scene("settle, it closes", "settle", on_the_ramp(128), lambda rig: rig.deliver("young")),
+    Scene("due, a probe is offered", "due", a_while_away, look_for_due),
+    Scene("due, on the ramp", "due", on_the_ramp(8), look_for_due),
+    Scene("due, it is back", "due", back, look_for_due),
+    Scene("fetch, a probe", "fetch", probed, lambda rig: rig._take()),
     Scene("due, message lost", "due", message_lost, look_for_due),
     Scene("due, worker dead", "due", taken_over, look_for_due),
     Scene("push", "push", accepted, lambda rig: rig.parts.messages().push("a~x", b'{"args":["a"]}')),

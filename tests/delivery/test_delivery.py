@@ -451,7 +451,8 @@ def test_who_is_sent_away_uses_attempts_up_only_while_others_get_in(rig: Build, 
         assert "answered 429" in transaction.failure.detail
         assert "others" in transaction.failure.detail
     else:
-        assert (outcomes, transaction.status) == (["sent_away"] * 20, Status.PENDING)
+        assert (set(outcomes), transaction.status) == ({"sent_away"}, Status.PENDING)
+        assert len(outcomes) > one.settings.max_attempts
     assert one.rows(name) == 0
 
 

@@ -28,8 +28,9 @@ def called(text: str) -> set[str]:
 
 
 def helpers() -> dict[str, str]:
-    """The prelude's functions by name."""
-    parts = re.split(r"^local function (\w+)", (LUA / "prelude.lua").read_text(), flags=re.MULTILINE)
+    """The functions that scripts share, by name."""
+    text = "".join((LUA / f"{shared}.lua").read_text() for shared in ("prelude", "breaker"))
+    parts = re.split(r"^local function (\w+)", text, flags=re.MULTILINE)
     return dict(zip(parts[1::2], parts[2::2], strict=True))
 
 

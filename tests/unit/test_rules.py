@@ -160,6 +160,29 @@ def test_what_is_learnt_on_the_way_is_settled_with_the_outcome(
 
 
 @pytest.mark.parametrize(
+    ("answers", "calls"),
+    [
+        ([OURS], "g"),
+        ([NONE, Posted(201)], "gp"),
+        ([SILENT], "G"),
+        ([Unknown("GET: answered 503", 503)], "G"),
+        ([Unknown("GET: answered 400", 400)], "g"),
+        ([NONE, NotTried()], "g"),
+        ([NONE, NotPosted("refused")], "gP"),
+        ([NONE, NotPosted("no", 429)], "gP"),
+        ([NONE, Rejected(422, "no"), NONE], "gpg"),
+        ([NONE, Uncertain("failed", 409), NONE], "gpg"),
+        ([NONE, Uncertain("failed", 500), NONE], "gPg"),
+        ([NONE, Uncertain("a page", 200), NONE], "gPg"),
+        ([NONE, LOST, OURS], "gpg"),
+        ([NONE, LOST, AWAY], "gPG"),
+    ],
+)
+def test_of_each_call_it_is_settled_whether_the_service_failed(answers: list[Any], calls: str) -> None:
+    assert delivered(Scripted(*answers)).calls == calls
+
+
+@pytest.mark.parametrize(
     ("answers", "http"),
     [
         ([SILENT], None),

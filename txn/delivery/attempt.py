@@ -14,7 +14,18 @@ from txn.model.claim import Claim
 from txn.model.content import dumps
 from txn.model.outcome import Completed, Mode, Outcome, Settlement, named
 from txn.model.transaction import Evidence
-from txn.posting.results import Lookup, NotPosted, Posted, PostResult, Rejected, Uncertain, Unknown, unquoted
+from txn.posting.results import (
+    Lookup,
+    NotPosted,
+    NotTried,
+    Posted,
+    PostResult,
+    Rejected,
+    Uncertain,
+    Unknown,
+    service_failed,
+    unquoted,
+)
 
 _VERIFIED = Completed(Evidence.VERIFIED)
 
@@ -40,6 +51,7 @@ class Attempt:
     _result: PostResult | None = None
     _answered: bool = False
     _outage: str = ""
+    _calls: str = ""
     _spent: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -50,6 +62,7 @@ class Attempt:
         began = self.boot_ms()
         self._lookup = lookup = await self.steps.find(self.claim)
         self._spent["get_ms" if self._result is None else "verify_ms"] = self.boot_ms() - began
+        self._calls += "G" if service_failed(lookup) else "g"
         if isinstance(lookup, Unknown):
             self._outage = lookup.detail
         else:
@@ -61,6 +74,8 @@ class Attempt:
         began = self.boot_ms()
         self._result = result = await self.steps.post(self.claim, last_check)
         self._spent["post_ms"] = self.boot_ms() - began
+        if not isinstance(result, NotTried):
+            self._calls += "P" if service_failed(result) else "p"
         match result:
             case Posted() | Rejected():
                 self._answered = True
@@ -93,7 +108,8 @@ class Attempt:
         outage = self._outage
         if isinstance(self._result, Uncertain) and not let_through:
             outage = outage or self._result.detail
-        return Settlement(outcome, self._answered, let_through, outage, history)
+        calls = self._calls.replace("P", "p") if let_through else self._calls
+        return Settlement(outcome, self._answered, let_through, outage, history, calls)
 
     def _fields(self, outcome: Outcome) -> dict[str, object]:
         """For the log: the history's line, whose it is, and how long each call took.

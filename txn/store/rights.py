@@ -29,9 +29,9 @@ NEEDED: Mapping[Role, frozenset[str]] = {
         "DEL EXISTS EXPIRE HGET HGETALL HINCRBY HMGET HSET LINDEX MULTI RPUSH SET TIME ZADD ZCARD ZCOUNT ZRANGE ZSCORE"
     ),
     "worker": _names(
-        "DEL EXISTS EXPIRE GET HDEL HEXISTS HGET HGETALL HINCRBY HMGET HSET HSETNX LINDEX LLEN LPOP LPUSH LRANGE MULTI "
+        "DEL EXISTS EXPIRE GET HDEL HEXISTS HGET HGETALL HINCRBY HMGET HSET LINDEX LLEN LPOP LPUSH LRANGE MULTI "
         "PEXPIRE RPUSH SADD SCAN SMEMBERS SMISMEMBER SREM TIME XADD XDEL ZADD ZCARD ZCOUNT ZRANDMEMBER ZRANGE "
-        "ZRANGEBYSCORE ZREM ZREVRANGE ZSCORE"
+        "ZRANGEBYSCORE ZRANK ZREM ZREVRANGE ZSCORE"
     ),
 }
 
@@ -99,6 +99,7 @@ class Rights:
             "zset": [keys.due, keys.heartbeats],
         }
         if role != "api":
+            found["zset"] += [keys.outage, keys.probes]
             found["hash"] += [keys.epoch, keys.sweep, keys.dead_message_bodies, f"{keys.worker}{some_id}"]
             found["zset"] += [keys.failed, keys.failed_with("rejected"), keys.dead_messages, keys.bulk_active]
             found |= {"set": [keys.acks_of(some_id)], "stream": [keys.journal]}

@@ -3,13 +3,14 @@
 -- A claim that may post writes the doubt that it could leave behind before anything is sent: whatever happens to the
 -- worker, from now on this claim counts as a POST that may land, until its own settle says otherwise.
 --
--- KEYS   1 t:<id>   2 p:<id>   3 due   4 count   5 minute stem   6 epoch   7 posting
+-- KEYS   1 t:<id>   2 p:<id>   3 due   4 count   5 minute stem   6 epoch   7 posting   8 outage   9 probes
 -- ARGV   1 id   2 owner   3 lease ms   4 doubt window ms   5 max attempts   6 claims seen   7 shift
 -- reply  { 'claimed', mode, payload, submitted ms, attempts, counted, tries, unanswered ms, others, last error, claims }
 --          unanswered ms: how long the posting service has not answered GETs of this id while it answered others
 --          others: 1 if, since we were sent away, it has let others in, and as many as it has sent away
 --          mode: post | confirm (GET only) | final (GET only, and its 404 decides) | crashed (nothing: see below)
 --        { 'refused', 'unknown' | 'finished' | 'leased' | 'early' | 'unreadable' (its status) | 'no_content', claims }
+--        { 'refused', 'away' | 'paused', ms to wait, claims }
 
 -- So many workers may leave a transaction without a word before a person must look at it.
 local MAX_CRASHES = 3
@@ -21,7 +22,8 @@ local now = clock(ARGV[7])
 
 local quarantined, claims = quarantine(KEYS[6], tonumber(ARGV[6]), now, lease, doubt_window)
 local r = redis.call('HMGET', record, 'status', 'owner', 'lease', 'doubt', 'next', 'attempts', 'counted', 'tried',
-    'mode', 'submitted', 'tries', 'unanswered', 'uncertain', 'silent', 'crashes', 'error', 'let_in', 'kept_out', 'counts_if')
+    'mode', 'submitted', 'tries', 'unanswered', 'uncertain', 'silent', 'crashes', 'error', 'let_in', 'kept_out', 'counts_if',
+    'failed_at', 'away')
 local status, mode = r[1], r[9]
 local attempts, counted, crashes = tonumber(r[6]) or 0, tonumber(r[7]) or 0, tonumber(r[15]) or 0
 
@@ -29,9 +31,17 @@ if not status then return { 'refused', 'unknown', claims } end
 if status == 'completed' or status == 'failed' then return { 'refused', 'finished', claims } end
 if status ~= 'pending' and status ~= 'processing' then return { 'refused', 'unreadable', claims } end
 local repeated = status == 'processing' and r[2] == owner
+local posting = redis.call('HMGET', KEYS[7], 'breaker', 'cap', 'probe_at', 'paused', 'paused_until',
+    'answered', 'taken', 'ended')
 if not repeated then
     if status == 'processing' and (tonumber(r[3]) or 0) > now then return { 'refused', 'leased', claims } end
     if status == 'pending' and (tonumber(r[5]) or 0) > now then return { 'refused', 'early', claims } end
+    local room, why, wait = gate(posting, KEYS[9], now)
+    if room < 1 then
+        redis.call('ZADD', KEYS[8], r[10] or int(now), id)
+        redis.call('HSET', record, 'away', int(now))
+        return { 'refused', why, math.ceil(wait), claims }
+    end
 end
 
 local payload = redis.call('GET', KEYS[2])
@@ -40,8 +50,7 @@ if not payload then
     return { 'refused', 'no_content', claims }
 end
 
-local posting = redis.call('HMGET', KEYS[7], 'answered', 'taken')
-local answered, taken = tonumber(posting[1]) or 0, tonumber(posting[2]) or 0
+local answered, taken = tonumber(posting[6]) or 0, tonumber(posting[7]) or 0
 -- From before the clock was set back: it says nothing.
 if answered > now then answered = 0 end
 if taken > now then taken = 0 end
@@ -53,13 +62,15 @@ if tonumber(r[17]) then
     if let_in > 0 and let_in >= kept_out then others = 1 end
 end
 
--- An attempt counts when it is known to be about this transaction: because somebody's POST was let through after it.
--- While everybody's POST fails, that is an outage, and uses nothing up.
-local sent_away = r[19] == 'others'
-if sent_away then
-    counted = counted + others
-elseif r[19] == 'taken' and taken >= (tonumber(r[8]) or math.huge) then
-    counted = counted + 1
+-- An attempt counts when it is known to be about this transaction: because somebody's POST was let through after it had
+-- failed. While everybody's POST fails, that is an outage, and uses nothing up; neither does what was tried before it ended.
+local tried, sent_away = tonumber(r[8]), r[19] == 'others'
+if tried and tried >= (tonumber(posting[8]) or 0) then
+    if sent_away then
+        counted = counted + others
+    elseif r[19] == 'taken' and taken >= (tonumber(r[20]) or math.huge) then
+        counted = counted + 1
+    end
 end
 
 local function claimed()
@@ -112,6 +123,7 @@ else
     write('attempts', attempts)
     write('counted', counted)
     write('counts_if', 'taken')
+    write('failed_at', int(now))
     write('tried', int(now))
     tally(KEYS[4], KEYS[5], now, 'attempts')
 end
@@ -119,6 +131,11 @@ write('mode', mode)
 
 claims = redis.call('HINCRBY', KEYS[6], 'claims', 1)
 redis.call('ZADD', KEYS[3], int(now + lease + apart), id)
+if posting[1] then redis.call('ZADD', KEYS[9], int(now + lease), id) end
 redis.call('HSET', record, unpack(written))
 committed()
+if r[21] then
+    redis.call('ZREM', KEYS[8], id)
+    redis.call('HDEL', record, 'away')
+end
 return claimed()

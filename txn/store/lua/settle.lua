@@ -1,14 +1,16 @@
 -- settle: write down how one delivery ended. Only the claim's own worker can, and only once.
 --
 -- KEYS   1 t:<id>   2 due   3 count   4 minute stem   5 epoch   6 posting   7 failed   8 failed:<code> stem
---        9 the queue's dead letters (zset)   10 their messages (hash)
+--        9 the queue's dead letters (zset)   10 their messages (hash)   11 outage   12 probes
 -- ARGV   1 id   2 owner   3 outcome   4 doubt   5 doubt ms   6 wait ms   7 counts   8 answered   9 taken   10 outage
 --        11 code or evidence   12 detail   13 line for the history   14 message template   15 shift
+--        16 calls
 --          outcome:  complete | fail | retry | release (given back: nothing was tried)
 --          doubt:    clear | keep | maybe (for so many ms from now the POST may still turn up)
 --          counts:   0 this attempt does not count against max attempts, whatever happens to others' POSTs
 --          answered: 1 the posting service gave an answer of its own;   taken: 1 it let our POST through
 --          outage:   why it could not be reached, or sent us away, or ''
+--          calls:    a letter for each call: g GET, p POST, a capital if the service failed
 -- reply  { 'settled' } | { 'refused', 'unknown' | 'repeated' | 'taken' }
 
 local record, due, count, minute_stem = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
@@ -19,15 +21,26 @@ local at = { due = due, count = count, failed = KEYS[7], codes = KEYS[8], dead =
 local HISTORY_LINES = 20
 local BUCKETS_MS = { 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000, 30000, 60000, 300000, 1800000 }
 
-if answered then redis.call('HSET', KEYS[6], 'answered', int(now)) end
-if taken then
-    redis.call('HSET', KEYS[6], 'taken', int(now))
-    redis.call('HDEL', KEYS[6], 'refused')
+local calls, learnt, forgotten = ARGV[16], {}, {}
+local posting = redis.call('HMGET', KEYS[6], 'breaker', 'cap', 'kind', 'gets', 'posts', 'refused')
+local is_probe = posting[1] and redis.call('ZSCORE', KEYS[12], id)
+local function learn(field, value)
+    learnt[#learnt + 1] = field
+    learnt[#learnt + 1] = value
 end
+if answered then learn('answered', int(now)) end
+-- What was on its way when the breaker opened does not say that the outage is over.
+if taken and (posting[1] ~= 'open' or is_probe) then learn('taken', int(now)) end
+if taken and posting[6] then forgotten[1] = 'refused' end
 if ARGV[10] ~= '' then
-    redis.call('HSET', KEYS[6], 'outage', int(now), 'reason', ARGV[10])
+    learn('outage', int(now))
+    learn('reason', ARGV[10])
     -- The service may answer GETs and refuse every POST: then it answers, and nothing goes through.
-    if answered and not taken then redis.call('HSETNX', KEYS[6], 'refused', int(now)) end
+    if answered and not taken and not posting[6] then learn('refused', int(now)) end
+end
+local function write_down()
+    if #learnt > 0 then redis.call('HSET', KEYS[6], unpack(learnt)) end
+    if #forgotten > 0 then redis.call('HDEL', KEYS[6], unpack(forgotten)) end
 end
 local r = redis.call('HMGET', record, 'status', 'owner', 'mode', 'doubt', 'attempts', 'tries',
     'uncertain', 'failing', 'history', 'submitted', 'unanswered', 'silent', 'crashes', 'sent_away', 'code', 'completed')
@@ -35,6 +48,7 @@ local status, settled_by, mode = r[1], r[2], r[3]
 local may_have_posted = mode == 'post'
 
 if status ~= 'processing' or settled_by ~= owner then
+    write_down()
     if status and settled_by == owner then
         -- What the first one could not tidy up.
         if (status == 'completed' or status == 'failed') and redis.call('ZSCORE', due, id) then
@@ -51,6 +65,14 @@ if status ~= 'processing' or settled_by ~= owner then
     if outcome == 'complete' and code == 'posted' then redis.call('HINCRBY', count, 'late_posted', 1) end
     return { 'refused', status and 'taken' or 'unknown' }
 end
+
+if not posting[1] or is_probe then
+    local set, gone = judged(posting, calls, id, now)
+    for _, value in ipairs(set) do learnt[#learnt + 1] = value end
+    for _, field in ipairs(gone) do forgotten[#forgotten + 1] = field end
+end
+write_down()
+if is_probe then redis.call('ZREM', KEYS[12], id) end
 
 -- A replay that was cut short.
 if r[15] then put_back(at, record, id, r[15]) end
@@ -108,6 +130,7 @@ local function come_back(doubt_until)
     if may_have_posted then
         local if_others = code == 'sent_away' and 'others'
         write('counts_if', if_others or ARGV[7] == '1' and 'taken' or 'nothing')
+        write('failed_at', int(now))
     end
     if mode ~= 'confirm' and r[13] then write('crashes', 0) end
 end
@@ -116,6 +139,10 @@ local function retry(doubt_until)
     come_back(doubt_until)
     raise(count, 'retried:' .. code, 1)
     stands('uncertain', 'in_doubt', r[7], doubt_until > now)
+    if calls:find('%u') then
+        redis.call('ZADD', KEYS[11], r[10] or int(now), id)
+        write('away', int(now))
+    end
     -- A look that came too early to know has not failed. (Before any attempt it was for a Redis that had lost data: then
     -- the first POST must not go out as if nothing had been.)
     local failed = code ~= 'in_doubt'
