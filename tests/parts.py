@@ -10,6 +10,7 @@ from txn.model.transaction import ErrorCode, Evidence
 from txn.operate.bulk_runs import BulkRuns
 from txn.operate.journal import Journal
 from txn.operate.operations import Done, Operations
+from txn.operate.pauses import Pauses
 from txn.queue.message import NAME, message_template
 from txn.readers.dead_letters import DeadLetters
 from txn.readers.statistics import Statistics, StatisticsReader
@@ -64,6 +65,7 @@ class Parts:
         self.timings = Timings(self.database)
         self.journal = Journal(self.database)
         self.operations = Operations(self.database)
+        self.pauses = Pauses(self.database)
 
     def __enter__(self) -> Self:
         return self

@@ -152,6 +152,22 @@ def back(rig: Rig) -> None:
     assert rig.parts.client.hget(rig.parts.keys.posting, "breaker") is None
 
 
+def pause(rig: Rig) -> None:
+    rig.parts.pauses.pause("ann", "why", rig.parts.read_statistics().now_ms + 60_000)
+
+
+def paused(rig: Rig) -> None:
+    rig.accept("a")
+    pause(rig)
+    rig.deliver("a")
+
+
+def pause_is_over(rig: Rig) -> None:
+    paused(rig)
+    rig.parts.client.delete(rig.parts.keys.messages, rig.parts.keys.message_bodies)
+    rig.clock.forward(60_001)
+
+
 def letters(rig: Rig) -> None:
     for name in IDS:
         rig.mock.script(name, post=["reject"])
@@ -249,6 +265,9 @@ SCENES = [
     Scene("fetch, a probe", "fetch", probed, lambda rig: rig._take()),
     Scene("due, message lost", "due", message_lost, look_for_due),
     Scene("due, worker dead", "due", taken_over, look_for_due),
+    Scene("pause", "pause", accepted, pause),
+    Scene("resume", "pause", paused, lambda rig: rig.parts.pauses.resume("ann")),
+    Scene("due, a pause is over", "due", pause_is_over, look_for_due),
     Scene("push", "push", accepted, lambda rig: rig.parts.messages().push("a~x", b'{"args":["a"]}')),
     Scene("fetch", "fetch", accepted, lambda rig: rig._take()),
     Scene("fetch, acknowledging", "fetch", one_processed, lambda rig: rig._take()),

@@ -6,6 +6,7 @@ from typing import Self
 from txn.operate.bulk_runs import BulkRuns
 from txn.operate.journal import Journal
 from txn.operate.operations import Operations
+from txn.operate.pauses import Pauses
 from txn.readers.charts import Charts
 from txn.readers.dead_letters import DeadLetters
 from txn.readers.details import DetailReader
@@ -19,7 +20,7 @@ from txn.store.durability import DurabilityMonitor
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """Readers on one `database`, `operations` on another, which waits for the disk."""
+    """Readers on one `database`, `operations` and `pauses` on another, which waits for the disk."""
 
     settings: Settings
     durability: DurabilityMonitor
@@ -33,6 +34,7 @@ class Tools:
     journal: Journal
     messages: MessageReader
     operations: Operations
+    pauses: Pauses
 
     @classmethod
     def on(cls, database: Database, writer: Database, settings: Settings, durability: DurabilityMonitor) -> Self:
@@ -50,4 +52,5 @@ class Tools:
             journal=Journal(database),
             messages=MessageReader(database),
             operations=Operations(writer),
+            pauses=Pauses(writer),
         )

@@ -96,10 +96,10 @@ class Rights:
                 *(keys.posting, keys.message_bodies, keys.timings),
             ],
             "list": [keys.messages],
-            "zset": [keys.due, keys.heartbeats],
+            "zset": [keys.due, keys.heartbeats, keys.outage],
         }
         if role != "api":
-            found["zset"] += [keys.outage, keys.probes]
+            found["zset"] += [keys.probes]
             found["hash"] += [keys.epoch, keys.sweep, keys.dead_message_bodies, f"{keys.worker}{some_id}"]
             found["zset"] += [keys.failed, keys.failed_with("rejected"), keys.dead_messages, keys.bulk_active]
             found |= {"set": [keys.acks_of(some_id)], "stream": [keys.journal]}

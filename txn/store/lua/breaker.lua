@@ -5,7 +5,7 @@
 --   kind      gets or posts: which of them opened it      opened, ended   since when it was open, and when that ended
 --   probe_at  no probe before      offered   a message for the next probe is in the queue since      turn   who was the last
 --   refill    until when what failed was part of the outage: it is brought back now
---   paused    who and why, as a line of JSON: nothing goes out      paused_until   ... until then, or until it is resumed
+--   paused    who and why, as a line of JSON: nothing goes out      paused_at, paused_until   since when, and until then
 --
 -- `outage` (zset, by `submitted`) are those that wait because of it; `probes` (zset, by the end of their leases) those that
 -- were claimed since it opened. Whoever dies with one leaves no more behind than the time to the end of that lease.

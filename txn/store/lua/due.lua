@@ -111,7 +111,7 @@ local most, LONGEST_PAUSE, OFFERED_MS = ARGV[1], 60000, 2000
 if state[4] then
     if (tonumber(state[5]) or now + 1) > now then return { 0, 0, claims } end
     redis.call('HSET', posting, 'refill', int(now))
-    redis.call('HDEL', posting, 'paused', 'paused_until')
+    redis.call('HDEL', posting, 'paused', 'paused_until', 'paused_at')
     state[9] = now
 end
 if state[1] then
