@@ -209,6 +209,25 @@ def test_in_doubt_ones_are_no_probes_of_posts_before_the_doubt_is_over(parts: Pa
     assert [name for name, _ in parts.messages().fetch(10)] == ["young"]
 
 
+def test_one_that_may_be_there_already_is_a_probe_of_posts_only_if_there_is_no_other(parts: Parts) -> None:
+    open_it(parts, "gPg", Retry(Cause.UNCERTAIN, "503", Maybe(15_000), 0))
+    parts.accept("untried")
+    parts.client.delete(parts.keys.messages, parts.keys.message_bodies)
+    assert parts.claim("untried") is None
+    parts.clock.forward(15_001)
+    claim = probe(parts)
+    assert claim.id == "untried"
+    went_well(parts, claim)
+    assert breaker(parts) == "half"
+
+
+def test_with_no_other_one_that_may_be_there_already_is_the_probe(parts: Parts) -> None:
+    open_it(parts, "gPg", Retry(Cause.UNCERTAIN, "503", Maybe(15_000), 0))
+    parts.clock.forward(15_001)
+    went_well(parts, probe(parts))
+    assert breaker(parts) == "half"
+
+
 def test_in_doubt_ones_can_look_whether_gets_are_answered_again(parts: Parts) -> None:
     open_it(parts, "G", Retry(Cause.OUTAGE, "", Maybe(15_000), 0))
     claim = probe(parts)

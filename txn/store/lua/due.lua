@@ -46,16 +46,19 @@ if is_beyond(redis.call('ZREVRANGE', due, 0, 0, 'WITHSCORES')[2]) then
 end
 
 -- Puts one that waits because of an outage at the head of the queue, if nothing is on its way for it and it can be claimed:
--- whether it did. `early`: also if it is in doubt, for a look.
+-- whether it did. `early`: also if it is in doubt, for a look. `fresh`: not if its last POST may have been written, as it
+-- would only be found, and prove nothing of POSTs. `since`: it is brought back, unless it has failed by itself after that.
 local posting, outage, probes = KEYS[12], KEYS[13], KEYS[14]
-local function put_first(id, early, since)
+local function put_first(id, early, fresh, since)
     local record = t_stem .. id
-    local r = redis.call('HMGET', record, 'status', 'message', 'doubt', 'lease', 'away')
+    local r = redis.call('HMGET', record, 'status', 'message', 'doubt', 'lease', 'away', 'uncertain')
     local message_id, doubt = r[2] or id, tonumber(r[3]) or 0
     local is_waiting = r[1] == 'pending' or (r[1] == 'processing' and (tonumber(r[4]) or 0) <= now)
     local next_look = early and now or math.max(now, doubt)
     if not is_waiting or (since and (tonumber(r[5]) or 0) > since) then
         redis.call('ZREM', outage, id)
+    elseif fresh and r[6] == '1' then
+        return false
     elseif redis.call('HEXISTS', bodies, message_id) == 1 or next_look > now then
         if not since then return false end
         redis.call('ZADD', due, int(math.max(next_look, now + 100)), id)
@@ -80,15 +83,18 @@ local function is_put_first(...)
 end
 
 -- Up to so many of those that wait, each in its turn: how many.
-local LOOKED_AT = 16
-local function offer(most, turn, early)
+local LOOKED_AT = 100
+local function offer(most, turn, early, waits)
     local rank = turn and redis.call('ZRANK', outage, turn)
     local first, offered = rank and rank + 1 or 0, 0
-    local ids = redis.call('ZRANGE', outage, first, first + LOOKED_AT + most)
-    for _, id in ipairs(ids) do
-        if offered >= most then break end
-        turn = id
-        if is_put_first(id, early) then offered = offered + 1 end
+    local ids = redis.call('ZRANGE', outage, first, first + LOOKED_AT)
+    for _, fresh in ipairs({ not early, false }) do
+        for _, id in ipairs(ids) do
+            if offered >= most then break end
+            turn = id
+            if is_put_first(id, early, fresh) then offered = offered + 1 end
+        end
+        if waits > 0 then break end
     end
     -- After the last it is the turn of what is in the queue, and then of the first.
     redis.call('HSET', posting, 'turn', #ids > 0 and turn or '')
@@ -99,7 +105,7 @@ local BACK_AT_ONCE = 100
 local function bring_back(since)
     local ids = redis.call('ZREVRANGE', outage, 0, BACK_AT_ONCE - 1)
     -- The youngest first, so that the oldest is at the head in the end.
-    for _, id in ipairs(ids) do is_put_first(id, false, since) end
+    for _, id in ipairs(ids) do is_put_first(id, false, false, since) end
     if #ids < BACK_AT_ONCE then redis.call('HDEL', posting, 'refill') end
     return #ids
 end
@@ -122,10 +128,10 @@ if state[1] then
     local is_open, waits = state[1] == 'open', redis.call('LLEN', queue)
     local offered_at = tonumber(state[6]) or 0
     if is_open and room > 0 and (now - offered_at > OFFERED_MS or offered_at > now) then
-        offered = offer(1, state[7], state[8] == 'gets')
+        offered = offer(1, state[7], state[8] == 'gets', waits)
         if offered > 0 or waits > 0 then redis.call('HSET', posting, 'offered', int(now)) end
     elseif not is_open and room > waits then
-        offered = offer(math.min(room - waits, BACK_AT_ONCE), state[7], false)
+        offered = offer(math.min(room - waits, BACK_AT_ONCE), state[7], false, waits)
         if waits + offered == 0 and room == tonumber(state[2]) and redis.call('ZCARD', outage) == 0 then
             -- Nobody is left to go up the ramp.
             redis.call('HDEL', posting, 'breaker', 'cap', 'kind', 'probe_at', 'offered', 'turn')
