@@ -25,7 +25,7 @@ local function gate(state, probes, now)
 end
 
 -- Notes the latest call in a window of them. Failures are noted by whose they are: one transaction alone is no outage.
-local WINDOW = 20
+local WINDOW, CALM = 20, ('.'):rep(60)
 local function noted(window, well, id)
     local who = '...'
     if not well then

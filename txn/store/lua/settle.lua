@@ -66,7 +66,9 @@ if status ~= 'processing' or settled_by ~= owner then
     return { 'refused', status and 'taken' or 'unknown' }
 end
 
-if not posting[1] or is_probe then
+-- Mostly all is well and was well before.
+local is_calm = not posting[1] and posting[4] == CALM and posting[5] == CALM and not calls:find('%u')
+if is_probe or not (posting[1] or is_calm) then
     local set, gone = judged(posting, calls, id, now)
     for _, value in ipairs(set) do learnt[#learnt + 1] = value end
     for _, field in ipairs(gone) do forgotten[#forgotten + 1] = field end
