@@ -168,6 +168,18 @@ def pause_is_over(rig: Rig) -> None:
     rig.clock.forward(60_001)
 
 
+def hung(rig: Rig) -> None:
+    rig.accept("a")
+    rig.parts.settle(rig.parts.claimed("a"), Retry(Cause.OUTAGE, "late", Maybe(0), 0), outage="late", calls="G!")
+    rig.clock.forward(1)
+
+
+def crowded(rig: Rig) -> None:
+    hung(rig)
+    places = {f"x{number}": rig.parts.read_statistics().now_ms + 5_000 for number in range(SETTINGS.max_hanging)}
+    rig.parts.client.zadd(rig.parts.keys.hanging, places)
+
+
 def letters(rig: Rig) -> None:
     for name in IDS:
         rig.mock.script(name, post=["reject"])
@@ -265,6 +277,9 @@ SCENES = [
     Scene("fetch, a probe", "fetch", probed, lambda rig: rig._take()),
     Scene("due, message lost", "due", message_lost, look_for_due),
     Scene("due, worker dead", "due", taken_over, look_for_due),
+    Scene("claim, it hung before", "claim", hung, lambda rig: rig.deliver("a")),
+    Scene("claim, no place for what hangs", "claim", crowded, lambda rig: rig.deliver("a")),
+    Scene("settle, it hung before", "settle", hung, lambda rig: rig.deliver("a")),
     Scene("pause", "pause", accepted, pause),
     Scene("resume", "pause", paused, lambda rig: rig.parts.pauses.resume("ann")),
     Scene("due, a pause is over", "due", pause_is_over, look_for_due),

@@ -48,6 +48,8 @@ def live(parts: Parts) -> None:
     Integrity(parts.database, "@ID@").step()
     parts.client.set(parts.keys.doctor, 1)
     parts.client.hset(parts.keys.posting, mapping={"breaker": "half", "cap": 9})
+    parts.settle(parts.claimed(parts.accept("hangs")), Retry(Cause.OUTAGE, "away", Clear(), 0), calls="G!")
+    parts.claimed("hangs")
     parts.claimed(parts.accept())
 
 

@@ -1,3 +1,4 @@
+import itertools
 import json
 import logging
 from collections.abc import Callable
@@ -180,6 +181,28 @@ def test_what_is_learnt_on_the_way_is_settled_with_the_outcome(
 )
 def test_of_each_call_it_is_settled_whether_the_service_failed(answers: list[Any], calls: str) -> None:
     assert delivered(Scripted(*answers)).calls == calls
+
+
+@pytest.mark.parametrize(
+    ("answers", "calls"),
+    [
+        ([SILENT], "G!"),
+        ([AWAY], "G!"),
+        ([Unknown("GET: answered 503", 503)], "G"),
+        ([NONE, LOST, NONE], "gP!g"),
+        ([NONE, LOST, OURS], "gpg"),
+        ([NONE, Uncertain("failed", 500), NONE], "gPg"),
+    ],
+)
+def test_what_gets_no_answer_for_a_good_part_of_the_deadline_has_hung(answers: list[Any], calls: str) -> None:
+    steps, ticks = Scripted(*answers), itertools.count(0, SETTINGS.posting_timeout_ms // 2 + 1)
+    run(
+        Rules(steps, SETTINGS.model_copy(update={"lease_ms": 10**6}), lambda: 0.5, lambda: next(ticks)).deliver(
+            "77", "n"
+        )
+    )
+    [settlement] = steps.settled
+    assert settlement.calls == calls
 
 
 @pytest.mark.parametrize(

@@ -62,7 +62,7 @@ class Attempt:
         began = self.boot_ms()
         self._lookup = lookup = await self.steps.find(self.claim)
         self._spent["get_ms" if self._result is None else "verify_ms"] = self.boot_ms() - began
-        self._calls += "G" if service_failed(lookup) else "g"
+        self._note("g", lookup, self.boot_ms() - began)
         if isinstance(lookup, Unknown):
             self._outage = lookup.detail
         else:
@@ -75,13 +75,19 @@ class Attempt:
         self._result = result = await self.steps.post(self.claim, last_check)
         self._spent["post_ms"] = self.boot_ms() - began
         if not isinstance(result, NotTried):
-            self._calls += "P" if service_failed(result) else "p"
+            self._note("p", result, self._spent["post_ms"])
         match result:
             case Posted() | Rejected():
                 self._answered = True
             case NotPosted(detail) | Uncertain(detail, status=None):
                 self._outage = detail
         return result
+
+    def _note(self, call: str, result: Lookup | PostResult, spent_ms: int) -> None:
+        """What no answer came to, after a good part of the deadline, has hung."""
+        failed = service_failed(result)
+        hung = failed and result.status is None and spent_ms > self.slow_ms
+        self._calls += (call.upper() if failed else call) + "!" * hung
 
     async def settle(self, outcome: Outcome) -> None:
         """Write the outcome down, and say in the log what has to be said.
@@ -108,7 +114,7 @@ class Attempt:
         outage = self._outage
         if isinstance(self._result, Uncertain) and not let_through:
             outage = outage or self._result.detail
-        calls = self._calls.replace("P", "p") if let_through else self._calls
+        calls = self._calls.replace("P!", "p").replace("P", "p") if let_through else self._calls
         return Settlement(outcome, self._answered, let_through, outage, history, calls)
 
     def _fields(self, outcome: Outcome) -> dict[str, object]:

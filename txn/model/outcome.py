@@ -98,7 +98,7 @@ class Settlement:
 
     `answered`: the posting service gave an answer of its own. `taken`: it let the POST through. `outage`: why it could
     not be reached or sent us away, or empty. `calls`: a letter for each call to it, g for a GET and p for a POST, a
-    capital if the service failed (not: if it refused this transaction).
+    capital if the service failed (not: if it refused this transaction), ! after it if it hung.
     `history`: the delivery as one line of JSON for the record, or empty for a success at the first attempt.
     """
 

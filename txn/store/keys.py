@@ -78,6 +78,11 @@ class Keys:
         return f"{self.prefix}probes"
 
     @property
+    def hanging(self) -> str:
+        """Zset: ids in flight that hung the last time, by the end of their leases (ms)."""
+        return f"{self.prefix}hanging"
+
+    @property
     def recent_timings(self) -> str:
         """Stem of the hashes `minute:timings:<minutes since the epoch>`: the same for one minute; they expire."""
         return f"{self.minute}timings:"

@@ -99,7 +99,7 @@ class Rights:
             "zset": [keys.due, keys.heartbeats, keys.outage],
         }
         if role != "api":
-            found["zset"] += [keys.probes]
+            found["zset"] += [keys.probes, keys.hanging]
             found["hash"] += [keys.epoch, keys.sweep, keys.dead_message_bodies, f"{keys.worker}{some_id}"]
             found["zset"] += [keys.failed, keys.failed_with("rejected"), keys.dead_messages, keys.bulk_active]
             found |= {"set": [keys.acks_of(some_id)], "stream": [keys.journal]}

@@ -93,11 +93,11 @@ class Store:
             "claim",
             [
                 *(keys.record(transaction_id), keys.payload(transaction_id), *_places(keys)),
-                *(keys.epoch, keys.posting, keys.outage, keys.probes),
+                *(keys.epoch, keys.posting, keys.outage, keys.probes, keys.hanging),
             ],
             [
                 *(transaction_id, owner, settings.lease_ms, settings.doubt_window_ms, settings.max_attempts),
-                *(self._claims_seen, self._database.shift_ms()),
+                *(self._claims_seen, self._database.shift_ms(), settings.max_hanging),
             ],
             repeats=CLAIM_REPEATS,
         )
@@ -112,7 +112,7 @@ class Store:
             "settle",
             [
                 *(keys.record(transaction_id), *_places(keys), keys.epoch, keys.posting),
-                *(*letter_places(keys), keys.outage, keys.probes),
+                *(*letter_places(keys), keys.outage, keys.probes, keys.hanging),
             ],
             [
                 *(transaction_id, owner, kind, *_doubt(getattr(outcome, "doubt", Clear())), wait_ms, int(counts)),

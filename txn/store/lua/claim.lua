@@ -4,13 +4,15 @@
 -- worker, from now on this claim counts as a POST that may land, until its own settle says otherwise.
 --
 -- KEYS   1 t:<id>   2 p:<id>   3 due   4 count   5 minute stem   6 epoch   7 posting   8 outage   9 probes
+--        10 hanging
 -- ARGV   1 id   2 owner   3 lease ms   4 doubt window ms   5 max attempts   6 claims seen   7 shift
+--        8 how many that hung before may be in flight at once
 -- reply  { 'claimed', mode, payload, submitted ms, attempts, counted, tries, unanswered ms, others, last error, claims }
 --          unanswered ms: how long the posting service has not answered GETs of this id while it answered others
 --          others: 1 if, since we were sent away, it has let others in, and as many as it has sent away
 --          mode: post | confirm (GET only) | final (GET only, and its 404 decides) | crashed (nothing: see below)
 --        { 'refused', 'unknown' | 'finished' | 'leased' | 'early' | 'unreadable' (its status) | 'no_content', claims }
---        { 'refused', 'away' | 'paused', ms to wait, claims }
+--        { 'refused', 'away' | 'paused' | 'crowded' (as many that hung before are in flight), ms to wait, claims }
 
 -- So many workers may leave a transaction without a word before a person must look at it.
 local MAX_CRASHES = 3
@@ -20,10 +22,17 @@ local record, id, owner = KEYS[1], ARGV[1], ARGV[2]
 local lease, doubt_window, max_attempts = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
 local now = clock(ARGV[7])
 
+-- A time below `most` that depends on the id: what comes together does not come back together.
+local function spread(most)
+    local sum = 0
+    for i = 1, #id do sum = (sum * 31 + id:byte(i)) % most end
+    return sum
+end
+
 local quarantined, claims = quarantine(KEYS[6], tonumber(ARGV[6]), now, lease, doubt_window)
 local r = redis.call('HMGET', record, 'status', 'owner', 'lease', 'doubt', 'next', 'attempts', 'counted', 'tried',
     'mode', 'submitted', 'tries', 'unanswered', 'uncertain', 'silent', 'crashes', 'error', 'let_in', 'kept_out', 'counts_if',
-    'failed_at', 'away')
+    'failed_at', 'away', 'hung')
 local status, mode = r[1], r[9]
 local attempts, counted, crashes = tonumber(r[6]) or 0, tonumber(r[7]) or 0, tonumber(r[15]) or 0
 
@@ -41,6 +50,14 @@ if not repeated then
         redis.call('ZADD', KEYS[8], r[10] or int(now), id)
         redis.call('HSET', record, 'away', int(now))
         return { 'refused', why, math.ceil(wait), claims }
+    end
+    -- Those that hang hold their places for as long as a deadline is: they share a few, so that the others have theirs.
+    if r[22] == '1' and redis.call('ZCOUNT', KEYS[10], '(' .. int(now), int(now + lease)) >= tonumber(ARGV[8]) then
+        local longest = 1000 * 2 ^ math.min(tonumber(r[11]) or 0, 8)
+        wait = longest / 2 + spread(longest / 2)
+        redis.call('ZADD', KEYS[3], int(now + wait), id)
+        redis.call('HSET', record, 'next', int(now + wait))
+        return { 'refused', 'crowded', math.ceil(wait), claims }
     end
 end
 
@@ -105,10 +122,7 @@ end
 
 -- What was in flight together when a worker died does not come back together again and again: one of them may be what
 -- kills.
-local apart = 0
-if crashes > 0 then
-    for i = 1, #id do apart = (apart * 31 + id:byte(i)) % APART_MS end
-end
+local apart = crashes > 0 and spread(APART_MS) or 0
 
 if crashes >= MAX_CRASHES then
     mode = 'crashed'
@@ -132,6 +146,7 @@ write('mode', mode)
 claims = redis.call('HINCRBY', KEYS[6], 'claims', 1)
 redis.call('ZADD', KEYS[3], int(now + lease + apart), id)
 if posting[1] then redis.call('ZADD', KEYS[9], int(now + lease), id) end
+if r[22] == '1' then redis.call('ZADD', KEYS[10], int(now + lease), id) end
 redis.call('HSET', record, unpack(written))
 committed()
 if r[21] then

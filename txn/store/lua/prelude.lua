@@ -137,7 +137,7 @@ local function unlist_letter(at, id, code)
 end
 
 -- Fields that only a delivery needs (txn/store/record.py tells what is in them).
-local OF_A_DELIVERY = { 'mode', 'lease', 'next', 'counted', 'counts_if', 'failed_at', 'away', 'tries', 'tried',
+local OF_A_DELIVERY = { 'mode', 'lease', 'next', 'counted', 'counts_if', 'failed_at', 'away', 'hung', 'tries', 'tried',
     'unanswered', 'silent', 'uncertain', 'failing', 'sent_away', 'let_in', 'kept_out', 'crashes', 'message', 'queued',
     'error' }
 

@@ -2,6 +2,7 @@
 --
 -- KEYS   1 t:<id>   2 due   3 count   4 minute stem   5 epoch   6 posting   7 failed   8 failed:<code> stem
 --        9 the queue's dead letters (zset)   10 their messages (hash)   11 outage   12 probes
+--        13 hanging
 -- ARGV   1 id   2 owner   3 outcome   4 doubt   5 doubt ms   6 wait ms   7 counts   8 answered   9 taken   10 outage
 --        11 code or evidence   12 detail   13 line for the history   14 message template   15 shift
 --        16 calls
@@ -10,7 +11,7 @@
 --          counts:   0 this attempt does not count against max attempts, whatever happens to others' POSTs
 --          answered: 1 the posting service gave an answer of its own;   taken: 1 it let our POST through
 --          outage:   why it could not be reached, or sent us away, or ''
---          calls:    a letter for each call: g GET, p POST, a capital if the service failed
+--          calls:    a letter for each call: g GET, p POST, a capital if the service failed, ! after it if it hung
 -- reply  { 'settled' } | { 'refused', 'unknown' | 'repeated' | 'taken' }
 
 local record, due, count, minute_stem = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
@@ -21,7 +22,8 @@ local at = { due = due, count = count, failed = KEYS[7], codes = KEYS[8], dead =
 local HISTORY_LINES = 20
 local BUCKETS_MS = { 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000, 30000, 60000, 300000, 1800000 }
 
-local calls, learnt, forgotten = ARGV[16], {}, {}
+local calls, learnt, forgotten = (ARGV[16]:gsub('!', '')), {}, {}
+local has_hung = ARGV[16]:find('!', 1, true)
 local posting = redis.call('HMGET', KEYS[6], 'breaker', 'cap', 'kind', 'gets', 'posts', 'refused')
 local is_probe = posting[1] and redis.call('ZSCORE', KEYS[12], id)
 local function learn(field, value)
@@ -43,7 +45,8 @@ local function write_down()
     if #forgotten > 0 then redis.call('HDEL', KEYS[6], unpack(forgotten)) end
 end
 local r = redis.call('HMGET', record, 'status', 'owner', 'mode', 'doubt', 'attempts', 'tries',
-    'uncertain', 'failing', 'history', 'submitted', 'unanswered', 'silent', 'crashes', 'sent_away', 'code', 'completed')
+    'uncertain', 'failing', 'history', 'submitted', 'unanswered', 'silent', 'crashes', 'sent_away', 'code', 'completed',
+    'hung')
 local status, settled_by, mode = r[1], r[2], r[3]
 local may_have_posted = mode == 'post'
 
@@ -75,6 +78,7 @@ if is_probe or not (posting[1] or is_calm) then
 end
 write_down()
 if is_probe then redis.call('ZREM', KEYS[12], id) end
+if r[17] == '1' then redis.call('ZREM', KEYS[13], id) end
 
 -- A replay that was cut short.
 if r[15] then put_back(at, record, id, r[15]) end
@@ -141,6 +145,7 @@ local function retry(doubt_until)
     come_back(doubt_until)
     raise(count, 'retried:' .. code, 1)
     stands('uncertain', 'in_doubt', r[7], doubt_until > now)
+    if has_hung or r[17] == '1' then write('hung', has_hung and 1 or 0) end
     if calls:find('%u') then
         redis.call('ZADD', KEYS[11], r[10] or int(now), id)
         write('away', int(now))
