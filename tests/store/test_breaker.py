@@ -193,11 +193,13 @@ def test_a_probe_that_could_only_look_proves_nothing_of_posts(parts: Parts) -> N
 def test_what_was_on_its_way_when_it_opened_neither_closes_it_nor_counts(parts: Parts) -> None:
     late = [parts.claimed(parts.accept(name)) for name in IDS[10:12]]
     open_it(parts, "gPg", UNCERTAIN)
-    went_well(parts, late[0])
-    failed(parts, late[1])
-    assert breaker(parts) == "open"
+    probe_at = parts.client.hget(parts.keys.posting, "probe_at")
+    for claim, settle in zip(late, (went_well, failed), strict=True):
+        settle(parts, claim)
+        assert parts.client.hmget(parts.keys.posting, "breaker", "probe_at") == [b"open", probe_at]
+    failed(parts, probe(parts), "gPg", UNCERTAIN)
     claim = probe(parts)
-    assert (claim.attempts, claim.counted) == (2, 0)
+    assert (claim.id, claim.attempts, claim.counted) == ("t0", 2, 0)
 
 
 def test_in_doubt_ones_are_no_probes_of_posts_before_the_doubt_is_over(parts: Parts) -> None:

@@ -271,6 +271,17 @@ def test_what_never_counts_does_not_count_when_others_are_let_in_either(parts: P
     assert parts.claimed("a").counted == 0
 
 
+def test_a_post_that_was_let_through_before_the_attempt_had_failed_says_nothing_of_it(parts: Parts) -> None:
+    parts.accept("a")
+    claim = parts.claimed("a")
+    parts.clock.forward(10)
+    parts.let_another_in()
+    parts.clock.forward(10)
+    parts.settle(claim, retry(Cause.UNCERTAIN, Maybe(0), 0), answered=True)
+    parts.clock.forward(10)
+    assert parts.claimed("a").counted == 0
+
+
 def test_a_claim_that_is_repeated_counts_no_attempt_twice(parts: Parts) -> None:
     parts.accept("a")
     parts.settle(parts.claimed("a"), retry(Cause.UNCERTAIN, Maybe(0), 0), answered=True)
