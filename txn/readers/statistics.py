@@ -117,12 +117,20 @@ def _flow(fields: Sequence[bytes | None], held: int, now_ms: int) -> Flow:
     until_ms = whole(paused_until)
     pause = None
     if paused is not None and (until_ms is None or until_ms > now_ms):
-        said = loads(paused)
-        pause = Paused(said["by"], said["why"], whole(paused_at), until_ms)
+        pause = Paused(*_said(paused), whole(paused_at), until_ms)
     state: Breaker = "open" if breaker == b"open" else "half" if breaker == b"half" else "closed"
     if state == "closed":
         return Flow(held=held, paused=pause)
     return Flow(state, whole(opened), whole(probe_at), whole(most), (kind or b"").decode(), held, pause)
+
+
+def _said(line: bytes) -> tuple[str, str]:
+    """Who has paused, and why."""
+    try:
+        said = loads(line)
+        return str(said["by"]), str(said["why"])
+    except (ValueError, TypeError, KeyError):
+        return "somebody", "what is written down about it cannot be read"
 
 
 def _totals(flat: Sequence[bytes]) -> Totals:

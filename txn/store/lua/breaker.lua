@@ -53,7 +53,7 @@ end
 -- write and those to delete. `calls`: a letter each, g for a GET and p for a POST, a capital if the service failed.
 local PROBE_MS, RAMPED = 500, 256
 local function judged(state, calls, id, now)
-    local set, gone, failed = {}, {}, calls:find('%u') ~= nil
+    local set, gone, failed, most = {}, {}, calls:find('%u') ~= nil, tonumber(state[2]) or 1
     local function learn(field, value)
         set[#set + 1] = field
         set[#set + 1] = value
@@ -86,10 +86,10 @@ local function judged(state, calls, id, now)
             open(state[3])
         end
     elseif failed then
-        local cap = math.floor(state[2] / 2)
+        local cap = math.floor(most / 2)
         if cap > 0 then learn('cap', cap) else open(calls:find('P', 1, true) and 'posts' or 'gets') end
-    elseif calls ~= '' and state[2] * 2 < RAMPED then
-        learn('cap', int(state[2] * 2))
+    elseif calls ~= '' and most * 2 < RAMPED then
+        learn('cap', int(most * 2))
     elseif calls ~= '' then
         learn('refill', int(now))
         gone = { 'breaker', 'cap', 'kind', 'probe_at', 'offered', 'turn' }
