@@ -56,6 +56,8 @@ class Settings(BaseModel):
     max_attempts: Annotated[int, Field(ge=1, le=1_000)] = 8
     min_backoff_ms: Milliseconds = 500
     max_backoff_ms: Milliseconds = 300_000
+    #: How many transactions that hung the last time may be in flight at once, over all workers.
+    max_hanging: Annotated[int, Field(ge=1, le=100_000)] = 32
     #: How long GETs of one id may stay unanswered, while others are answered, before a person must decide.
     undecided_after_ms: Milliseconds = 3_600_000
 

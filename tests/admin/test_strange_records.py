@@ -9,6 +9,8 @@ from tests.cli.terminal import Commands
 from tests.parts import Parts
 from txn.api.app import create_app
 from txn.model.dead_letter import Action, Filter
+from txn.model.outcome import Completed
+from txn.model.transaction import Evidence
 from txn.readers.details import DetailReader
 from txn.readers.workers import WorkerReader
 
@@ -139,6 +141,26 @@ def test_a_strange_counter_takes_no_page_away(ada: Browser, parts: Parts) -> Non
     assert (statistics.totals.accepted, statistics.totals.completed, statistics.answered_ms) == (1, 0, None)
     for path in ("/admin", "/admin/queues"):
         assert ada.get(path).status_code == 200
+
+
+@pytest.mark.parametrize("breaker", ["open", "half", "new"])
+def test_a_strange_breaker_takes_no_page_away_and_ends(ada: Browser, parts: Parts, breaker: str) -> None:
+    strange = {
+        "breaker": breaker,
+        "cap": "x",
+        "opened": "soon",
+        "probe_at": "",
+        "paused": "no json",
+        "paused_until": "x",
+    }
+    parts.client.hset(parts.keys.posting, mapping=strange)
+    for path in ("/admin", "/admin/queues"):
+        assert ada.get(path).status_code == 200
+    assert parts.pauses.resume("ann")
+    for _ in range(20):
+        parts.clock.forward(1_000)
+        parts.settle(parts.claimed(parts.accept()), Completed(Evidence.POSTED), answered=True, taken=True, calls="gp")
+    assert parts.read_statistics().flow.breaker == "closed"
 
 
 @damages

@@ -14,9 +14,10 @@ from txn.store.durability import Durability, DurabilityMonitor
 NUMBERS = {
     *("queueDepth", "pending", "processing", "completed", "failed", "retryCount", "inDoubt"),
     *("sentAway", "leftAlone", "possibleDoubles", "errorRate"),
-    *("oldestPendingSeconds", "workers", "durability", "postingService"),
+    *("oldestPendingSeconds", "workers", "durability", "postingService", "paused"),
 }
 PROCESS = {"uptime", "version"}
+CLOSED = {"breaker": "closed", "openedAt": None, "nextProbe": None, "held": 0}
 
 
 def health(api: TestClient) -> Result:
@@ -64,7 +65,8 @@ def test_a_fresh_system_with_a_worker_is_healthy(api: TestClient, worker: str) -
         "oldestPendingSeconds": 0,
         "workers": 1,
         "durability": "durable",
-        "postingService": {"state": "unknown", "lastAnswered": None, "reason": None},
+        "postingService": {"state": "unknown", "lastAnswered": None, "reason": None} | CLOSED,
+        "paused": None,
     }
 
 
@@ -134,7 +136,8 @@ def test_while_the_posting_service_is_away_it_is_degraded(api: TestClient, parts
     assert result.json["status"] == "degraded"
     [said] = result.json["problems"]
     assert said.startswith("The posting service does not answer: connection refused.")
-    assert result.json["postingService"] == {"state": "away", "lastAnswered": None, "reason": "connection refused"}
+    away = {"state": "away", "lastAnswered": None, "reason": "connection refused"}
+    assert result.json["postingService"] == away | CLOSED
 
 
 def test_why_it_is_away_is_for_this_machine(api: TestClient, parts: Parts, worker: str) -> None:
@@ -269,9 +272,31 @@ def test_a_posting_service_that_answers_and_takes_no_post_is_degraded_until_it_t
     parts.messages(worker).heartbeat()
     found = health(api).json
     assert found["status"] == "degraded"
-    assert found["problems"] == ["The posting service takes no POSTs: POST: 403"]
+    [problem] = found["problems"]
+    assert problem.startswith("The posting service takes no POSTs: POST: 403. Deliveries go on by themselves")
     assert found["postingService"] == found["postingService"] | {"state": "refusing", "reason": "POST: 403"}
     parts.settle(parts.claimed("there"), Completed(Evidence.FOUND), answered=True)
     assert health(api).json["status"] == "degraded", "what a GET found says nothing about POSTs"
     parts.settle(parts.claimed("a"), Failed(ErrorCode.REJECTED, "no", Clear()), answered=True, taken=True)
     assert health(api).json["status"] == "healthy"
+
+
+def test_an_outage_and_a_pause_are_told_with_their_times(api: TestClient, parts: Parts) -> None:
+    parts.messages("one").heartbeat()
+    for _ in range(10):
+        claim = parts.claimed(parts.accept())
+        parts.settle(claim, Retry(Cause.UNCERTAIN, "503", Maybe(0), 0), answered=True, outage="503", calls="gPg")
+    parts.pauses.pause("ann", "moved")
+    found = health(api).json
+    assert found["status"] == "degraded"
+    assert [problem.partition(":")[0] for problem in found["problems"]] == [
+        "Deliveries are paused",
+        "The posting service takes no POSTs",
+    ]
+    service = found["postingService"]
+    assert (service["state"], service["breaker"], service["held"]) == ("refusing", "open", 10)
+    assert TIME.fullmatch(service["openedAt"])
+    assert TIME.fullmatch(service["nextProbe"])
+    assert found["paused"]["by"] == "ann"
+    parts.pauses.resume("ann")
+    assert health(api).json["paused"] is None

@@ -6,12 +6,26 @@ from tests.cli.terminal import Commands
 from tests.parts import BODY, Parts
 from txn.cli.app import app
 
-COMMANDS = ["status", "show", "failed", "replay", "discard", "submit", "doctor", "audit", "hash-password"]
+COMMANDS = [
+    "status",
+    "show",
+    "failed",
+    "replay",
+    "discard",
+    "pause",
+    "resume",
+    "submit",
+    "doctor",
+    "audit",
+    "hash-password",
+]
 READING = [("status",), ("status", "--json"), ("show", "a"), ("failed",), ("failed", "--json")]
 CHANGING = [
     ("replay", "a", "--yes"),
     ("replay", "--all", "--yes"),
     ("discard", "a", "--why", "x", "--yes"),
+    ("pause", "--why", "x"),
+    ("resume",),
     ("audit",),
 ]
 

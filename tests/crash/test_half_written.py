@@ -67,8 +67,10 @@ def retried(rig: Rig) -> None:
 
 def exhausted(rig: Rig) -> None:
     rig.accept("a")
-    for _ in range(SETTINGS.max_attempts):
+    for number in range(SETTINGS.max_attempts):
         rig.parts.settle(rig.parts.claimed("a"), Retry(Cause.UNCERTAIN, "because", Maybe(0), 0), answered=True)
+        rig.accept(f"b{number}")
+        rig.deliver(f"b{number}")
         rig.clock.forward(10)
 
 
@@ -102,6 +104,80 @@ def held_by_the_dead(rig: Rig) -> None:
     dead.heartbeat()
     dead.fetch(1)
     rig.clock.forward(11_000)
+
+
+def away(rig: Rig) -> None:
+    """The breaker is open: three wait because of it, and one more in the queue."""
+    for name in (*IDS, "young"):
+        rig.accept(name)
+    for _ in range(4):
+        for name in IDS:
+            if claim := rig.parts.claim(name):
+                retry = Retry(Cause.UNCERTAIN, "503", Maybe(0), 0)
+                rig.parts.settle(claim, retry, answered=True, outage="503", calls="gPg")
+        rig.clock.forward(1)
+    assert rig.parts.client.hget(rig.parts.keys.posting, "breaker") == b"open"
+    for name in IDS:
+        rig.parts.client.lrem(rig.parts.keys.messages, 0, name)
+        rig.parts.client.hdel(rig.parts.keys.message_bodies, name)
+
+
+def nearly_away(rig: Rig) -> None:
+    rig.parts.client.hset(rig.parts.keys.posting, "posts", "abcdef" * 9 + "abc")
+    answering("truncate")(rig)
+    rig.mock.script("a", post=["fail_before"])
+
+
+def a_while_away(rig: Rig) -> None:
+    away(rig)
+    rig.clock.forward(2_000)
+
+
+def probed(rig: Rig) -> None:
+    a_while_away(rig)
+    rig.parts.store.due(1)
+
+
+def on_the_ramp(cap: int) -> Step:
+    def prepare(rig: Rig) -> None:
+        away(rig)
+        rig.parts.client.hset(rig.parts.keys.posting, mapping={"breaker": "half", "cap": cap})
+
+    return prepare
+
+
+def back(rig: Rig) -> None:
+    on_the_ramp(128)(rig)
+    rig.deliver("young")
+    assert rig.parts.client.hget(rig.parts.keys.posting, "breaker") is None
+
+
+def pause(rig: Rig) -> None:
+    rig.parts.pauses.pause("ann", "why", rig.parts.read_statistics().now_ms + 60_000)
+
+
+def paused(rig: Rig) -> None:
+    rig.accept("a")
+    pause(rig)
+    rig.deliver("a")
+
+
+def pause_is_over(rig: Rig) -> None:
+    paused(rig)
+    rig.parts.client.delete(rig.parts.keys.messages, rig.parts.keys.message_bodies)
+    rig.clock.forward(60_001)
+
+
+def hung(rig: Rig) -> None:
+    rig.accept("a")
+    rig.parts.settle(rig.parts.claimed("a"), Retry(Cause.OUTAGE, "late", Maybe(0), 0), outage="late", calls="G!")
+    rig.clock.forward(1)
+
+
+def crowded(rig: Rig) -> None:
+    hung(rig)
+    places = {f"x{number}": rig.parts.read_statistics().now_ms + 5_000 for number in range(SETTINGS.max_hanging)}
+    rig.parts.client.zadd(rig.parts.keys.hanging, places)
 
 
 def letters(rig: Rig) -> None:
@@ -189,8 +265,24 @@ SCENES = [
     Scene("settle, rejected", "settle", answering("reject"), lambda rig: rig.deliver("a")),
     Scene("settle, crashed", "settle", crashed_three_times, lambda rig: rig.deliver("a")),
     Scene("settle, given back", "settle", claimed_by_hand, settle_by_hand),
+    Scene("claim, away", "claim", away, lambda rig: rig.deliver("young")),
+    Scene("claim, a probe", "claim", probed, lambda rig: rig.deliver("a")),
+    Scene("settle, it opens", "settle", nearly_away, lambda rig: rig.deliver("a")),
+    Scene("settle, a probe", "settle", probed, lambda rig: rig.deliver("a")),
+    Scene("settle, on the ramp", "settle", on_the_ramp(2), lambda rig: rig.deliver("young")),
+    Scene("settle, it closes", "settle", on_the_ramp(128), lambda rig: rig.deliver("young")),
+    Scene("due, a probe is offered", "due", a_while_away, look_for_due),
+    Scene("due, on the ramp", "due", on_the_ramp(8), look_for_due),
+    Scene("due, it is back", "due", back, look_for_due),
+    Scene("fetch, a probe", "fetch", probed, lambda rig: rig._take()),
     Scene("due, message lost", "due", message_lost, look_for_due),
     Scene("due, worker dead", "due", taken_over, look_for_due),
+    Scene("claim, it hung before", "claim", hung, lambda rig: rig.deliver("a")),
+    Scene("claim, no place for what hangs", "claim", crowded, lambda rig: rig.deliver("a")),
+    Scene("settle, it hung before", "settle", hung, lambda rig: rig.deliver("a")),
+    Scene("pause", "pause", accepted, pause),
+    Scene("resume", "pause", paused, lambda rig: rig.parts.pauses.resume("ann")),
+    Scene("due, a pause is over", "due", pause_is_over, look_for_due),
     Scene("push", "push", accepted, lambda rig: rig.parts.messages().push("a~x", b'{"args":["a"]}')),
     Scene("fetch", "fetch", accepted, lambda rig: rig._take()),
     Scene("fetch, acknowledging", "fetch", one_processed, lambda rig: rig._take()),

@@ -50,12 +50,14 @@ class Rig:
         now = self.parts.read_statistics().now_ms
         self.clock.forward(max(0, int(record.get("next", 0)) - now) + 1)
 
-    def until_finished(self, transaction_id: str, tries: int = 30) -> Transaction:
-        """Deliver, again and again, each time when it is due."""
+    def until_finished(self, transaction_id: str, tries: int = 30, others_get_in: bool = False) -> Transaction:
+        """Deliver, again and again, each time when it is due; in between, somebody else's POST is let through."""
         for _ in range(tries):
             transaction = self.deliver(transaction_id)
             if transaction.completed_ms is not None:
                 return transaction
+            if others_get_in:
+                self.parts.let_another_in()
             self.until_due(transaction_id)
         raise AssertionError(f"not finished after {tries} deliveries: {self.parts.record(transaction_id)}")
 

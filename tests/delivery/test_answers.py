@@ -85,7 +85,7 @@ def test_a_page_in_place_of_every_answer_ends_exhausted_with_what_it_said(rig: B
     one = rig(max_attempts=2)
     name = one.accept()
     service.posts = [(False, PAGE)] * 10
-    failure = one.until_finished(name).failure
+    failure = one.until_finished(name, others_get_in=True).failure
     assert failure is not None
     assert failure.code == "exhausted"
     assert (service.posted, service.rows) == (2, [])
@@ -283,6 +283,7 @@ def test_exhausted_keeps_the_last_answer(rig: Build, service: OddService, monkey
     name = one.accept()
     service.posts = [(False, (500, {}, b""))]
     one.deliver(name)
+    one.parts.let_another_in()
     one.until_due(name)
     claim = one.parts.store.claim
 

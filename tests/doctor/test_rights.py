@@ -28,8 +28,9 @@ def called(text: str) -> set[str]:
 
 
 def helpers() -> dict[str, str]:
-    """The prelude's functions by name."""
-    parts = re.split(r"^local function (\w+)", (LUA / "prelude.lua").read_text(), flags=re.MULTILINE)
+    """The functions that scripts share, by name."""
+    text = "".join((LUA / f"{shared}.lua").read_text() for shared in ("prelude", "breaker"))
+    parts = re.split(r"^local function (\w+)", text, flags=re.MULTILINE)
     return dict(zip(parts[1::2], parts[2::2], strict=True))
 
 
@@ -119,7 +120,7 @@ def test_a_full_redis_is_no_right_that_is_missing(rights: Rights, parts: Parts) 
 
 @pytest.mark.parametrize("key", ["due", "t:*", "p:*", "dramatiq:deliver", "minute:*", "count"])
 def test_a_key_that_may_not_be_used_is_named(rights: Rights, parts: Parts, key: str) -> None:
-    names = ["t:*", "p:*", "due", "count", "minute:*", "posting", "timings", "dramatiq:*", "doctor*"]
+    names = ["t:*", "p:*", "due", "outage", "count", "minute:*", "posting", "timings", "dramatiq:*", "doctor*"]
     if key == "dramatiq:deliver":
         names = [name for name in names if name != "dramatiq:*"] + ["dramatiq:deliver.msgs", "dramatiq:__*"]
     names = [name for name in names if name != key]

@@ -52,6 +52,7 @@ def test_a_dead_worker_whose_last_look_it_was_leaves_none(parts: Parts) -> None:
     parts.accept("a")
     for _ in range(parts.settings.max_attempts):
         parts.settle(parts.claimed("a"), Retry(Cause.NOT_WRITTEN, "500", Clear(), 0), answered=True)
+        parts.let_another_in()
         parts.clock.forward(1)
     die(parts, Mode.FINAL)
     parts.claimed("a")

@@ -38,7 +38,7 @@ def live(parts: Parts) -> None:
     """Something of everything."""
     parts.accept("waits")
     parts.settle(parts.claimed(parts.accept()), Completed(Evidence.POSTED), answered=True)
-    parts.settle(parts.claimed(parts.accept()), Retry(Cause.OUTAGE, "away", Clear(), 0), outage="away")
+    parts.settle(parts.claimed(parts.accept()), Retry(Cause.OUTAGE, "away", Clear(), 0), outage="away", calls="G")
     parts.fail("a")
     parts.messages().heartbeat({"host": "h"})
     assert parts.messages().fetch(1)
@@ -47,6 +47,10 @@ def live(parts: Parts) -> None:
     parts.operations.start_run("run", Action.REPLAY, Filter(), "ann")
     Integrity(parts.database, "@ID@").step()
     parts.client.set(parts.keys.doctor, 1)
+    parts.client.hset(parts.keys.posting, mapping={"breaker": "half", "cap": 9})
+    parts.settle(parts.claimed(parts.accept("hangs")), Retry(Cause.OUTAGE, "away", Clear(), 0), calls="G!")
+    parts.claimed("hangs")
+    parts.claimed(parts.accept())
 
 
 def test_every_key_is_one_of_keys_and_of_the_type_that_is_said_there(parts: Parts) -> None:

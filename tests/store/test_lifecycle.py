@@ -53,7 +53,7 @@ def test_a_claim_hands_out_the_payload_and_the_right_to_post(parts: Parts) -> No
     claim = parts.claimed("a")
     assert claim.mode is Mode.POST
     assert claim.payload == submission("a").payload
-    assert (claim.attempts, claim.counted, claim.tries) == (1, 1, 0)
+    assert (claim.attempts, claim.counted, claim.tries) == (1, 0, 0)
     assert parts.store.read("a").status is Status.PROCESSING
 
 
@@ -238,7 +238,7 @@ def test_a_release_gives_back_the_attempt_and_the_doubt(parts: Parts) -> None:
     parts.settle(parts.claimed("a"), Released())
     assert parts.record("a")["doubt"] == "0"
     claim = parts.claimed("a")
-    assert (claim.attempts, claim.counted, claim.tries) == (1, 1, 0)
+    assert (claim.attempts, claim.counted, claim.tries) == (1, 0, 0)
 
 
 def test_an_outage_uses_no_attempt_up(parts: Parts) -> None:
@@ -250,22 +250,65 @@ def test_an_outage_uses_no_attempt_up(parts: Parts) -> None:
     assert (claim.attempts, claim.counted, claim.tries) == (4, 0, 3)
 
 
-def test_an_attempt_counts_only_if_somebody_was_answered_since_the_last_one(parts: Parts) -> None:
+def test_an_attempt_counts_only_if_somebodys_post_was_let_through_after_it(parts: Parts) -> None:
     parts.accept("a")
-    parts.accept("b")
     for _ in range(3):
-        parts.settle(parts.claimed("a"), retry(Cause.UNCERTAIN, Maybe(0), 0))
+        parts.settle(parts.claimed("a"), retry(Cause.UNCERTAIN, Maybe(0), 0), answered=True)
         parts.clock.forward(10)
-    assert parts.claimed("a").counted == 1
-    parts.settle(parts.claimed("b"), POSTED, answered=True)
+    assert parts.claimed("a").counted == 0
+    parts.let_another_in()
     parts.clock.forward(parts.settings.lease_ms + parts.settings.doubt_window_ms)
-    assert parts.claimed("a").counted == 2
+    assert parts.claimed("a").counted == 1
+
+
+@pytest.mark.parametrize("cause", [Cause.OUTAGE, Cause.UNANSWERED, Cause.STORE])
+def test_what_never_counts_does_not_count_when_others_are_let_in_either(parts: Parts, cause: Cause) -> None:
+    parts.accept("a")
+    for _ in range(3):
+        parts.settle(parts.claimed("a"), retry(cause, wait_ms=0))
+        parts.let_another_in()
+        parts.clock.forward(10)
+    assert parts.claimed("a").counted == 0
+
+
+def test_a_post_that_was_let_through_before_the_attempt_had_failed_says_nothing_of_it(parts: Parts) -> None:
+    parts.accept("a")
+    claim = parts.claimed("a")
+    parts.clock.forward(10)
+    parts.let_another_in()
+    parts.clock.forward(10)
+    parts.settle(claim, retry(Cause.UNCERTAIN, Maybe(0), 0), answered=True)
+    parts.clock.forward(10)
+    assert parts.claimed("a").counted == 0
+
+
+def test_a_claim_that_is_repeated_counts_no_attempt_twice(parts: Parts) -> None:
+    parts.accept("a")
+    parts.settle(parts.claimed("a"), retry(Cause.UNCERTAIN, Maybe(0), 0), answered=True)
+    parts.let_another_in()
+    parts.clock.forward(10)
+    first = parts.store.claim("a", "nonce")
+    parts.let_another_in()
+    assert parts.store.claim("a", "nonce") == first
+    assert first is not None
+    assert first.counted == 1
+
+
+def test_a_post_that_was_let_through_before_the_clock_was_set_back_says_nothing(parts: Parts) -> None:
+    parts.clock.forward(3_600_000)
+    parts.let_another_in()
+    parts.clock.forward(-3_600_000)
+    parts.accept("a")
+    parts.settle(parts.claimed("a"), retry(Cause.UNCERTAIN, Maybe(0), 0), answered=True)
+    parts.clock.forward(10)
+    assert parts.claimed("a").counted == 0
 
 
 def test_without_attempts_left_a_claim_may_only_look_and_its_404_decides(parts: Parts) -> None:
     parts.accept("a")
     for _ in range(parts.settings.max_attempts):
         parts.settle(parts.claimed("a"), retry(Cause.UNCERTAIN, Maybe(0), 0), answered=True)
+        parts.let_another_in()
         parts.clock.forward(10)
     claim = parts.claimed("a")
     assert claim.mode is Mode.FINAL

@@ -1,3 +1,4 @@
+import itertools
 import json
 import logging
 from collections.abc import Callable
@@ -104,7 +105,7 @@ def test_each_row_of_the_table(mode: str, answers: list[Any], outcome: str, doub
     [
         (500, 1, "not_written"),
         (408, 1, "not_written"),
-        (409, 8, "exhausted"),
+        (409, 8, "not_written"),
         (302, 8, "uncertain"),
         (None, 8, "uncertain"),
     ],
@@ -147,7 +148,8 @@ def test_silence_about_one_id_ends_undecided_but_never_in_doubt(mode: str, outco
         ([LOST, OURS], True, True, "POST: lost"),
         ([LOST, NONE], True, False, "POST: lost"),
         ([LOST, AWAY], False, False, "GET: away"),
-        ([Uncertain("failed", 500), NONE], True, False, ""),
+        ([Uncertain("failed", 500), NONE], True, False, "failed"),
+        ([Uncertain("failed", 500), OURS], True, True, ""),
     ],
 )
 def test_what_is_learnt_on_the_way_is_settled_with_the_outcome(
@@ -156,6 +158,51 @@ def test_what_is_learnt_on_the_way_is_settled_with_the_outcome(
     verify = "always" if isinstance(answers[0], Lookup) else "after-doubt"
     settled = delivered(Scripted(*answers), verify=verify)
     assert (settled.answered, settled.taken, settled.outage) == (answered, let_through, outage)
+
+
+@pytest.mark.parametrize(
+    ("answers", "calls"),
+    [
+        ([OURS], "g"),
+        ([NONE, Posted(201)], "gp"),
+        ([SILENT], "G"),
+        ([Unknown("GET: answered 503", 503)], "G"),
+        ([Unknown("GET: answered 400", 400)], "g"),
+        ([NONE, NotTried()], "g"),
+        ([NONE, NotPosted("refused")], "gP"),
+        ([NONE, NotPosted("no", 429)], "gP"),
+        ([NONE, Rejected(422, "no"), NONE], "gpg"),
+        ([NONE, Uncertain("failed", 409), NONE], "gpg"),
+        ([NONE, Uncertain("failed", 500), NONE], "gPg"),
+        ([NONE, Uncertain("a page", 200), NONE], "gPg"),
+        ([NONE, LOST, OURS], "gpg"),
+        ([NONE, LOST, AWAY], "gPG"),
+    ],
+)
+def test_of_each_call_it_is_settled_whether_the_service_failed(answers: list[Any], calls: str) -> None:
+    assert delivered(Scripted(*answers)).calls == calls
+
+
+@pytest.mark.parametrize(
+    ("answers", "calls"),
+    [
+        ([SILENT], "G!"),
+        ([AWAY], "G!"),
+        ([Unknown("GET: answered 503", 503)], "G"),
+        ([NONE, LOST, NONE], "gP!g"),
+        ([NONE, LOST, OURS], "gpg"),
+        ([NONE, Uncertain("failed", 500), NONE], "gPg"),
+    ],
+)
+def test_what_gets_no_answer_for_a_good_part_of_the_deadline_has_hung(answers: list[Any], calls: str) -> None:
+    steps, ticks = Scripted(*answers), itertools.count(0, SETTINGS.posting_timeout_ms // 2 + 1)
+    run(
+        Rules(steps, SETTINGS.model_copy(update={"lease_ms": 10**6}), lambda: 0.5, lambda: next(ticks)).deliver(
+            "77", "n"
+        )
+    )
+    [settlement] = steps.settled
+    assert settlement.calls == calls
 
 
 @pytest.mark.parametrize(

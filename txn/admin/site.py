@@ -37,7 +37,7 @@ from txn.admin.door.guard import Guard
 from txn.admin.door.passwords import Passwords
 from txn.admin.door.sessions import Sessions
 from txn.admin.door.users import User
-from txn.admin.pages import bulk, dramatiq_mount, failed, journal, login, overview, queues, transaction
+from txn.admin.pages import bulk, dramatiq_mount, failed, journal, login, overview, pause, queues, transaction
 from txn.admin.route import ROOT, Route
 from txn.operate.tools import Tools
 from txn.store.durability import DurabilityMonitor
@@ -52,6 +52,7 @@ def routes(tools: Tools, users: Mapping[str, User], sessions: Sessions) -> list[
         *assets.routes(),
         *login.routes(tools, sessions, Passwords(users)),
         *overview.routes(tools),
+        *pause.routes(tools),
         *queues.routes(tools),
         *transaction.routes(tools),
         *failed.routes(tools),

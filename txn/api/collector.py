@@ -2,11 +2,13 @@
 
 from collections.abc import Iterator, Mapping
 from itertools import accumulate
+from typing import get_args
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from txn.errors import StoreUnavailable, Unavailable
+from txn.model.flow import Breaker
 from txn.model.totals import COUNTERS, END_TO_END_MS, Totals
 from txn.readers.statistics import Statistics, StatisticsReader
 from txn.store.durability import DurabilityMonitor
@@ -76,6 +78,15 @@ def _gauges(statistics: Statistics) -> Iterator[Metric]:
         "How long GETs have been answered and POSTs refused; 0 if POSTs are let through",
         refused_ms / 1000,
     )
+    flow = statistics.flow
+    family = GaugeMetricFamily(
+        "txn_breaker_state", "The breaker of the posting service: 1 for the state it is in", labels=["state"]
+    )
+    for state in get_args(Breaker):
+        family.add_metric([state], int(flow.breaker == state))
+    yield family
+    yield _gauge("held", "Transactions that wait because it is away or paused, beside those in the queue", flow.held)
+    yield _gauge("paused", "Whether an operator has paused deliveries", int(flow.paused is not None))
 
 
 def _gauge(name: str, meaning: str, value: float) -> GaugeMetricFamily:

@@ -10,6 +10,7 @@ from txn import __version__
 from txn.api.local import is_local
 from txn.errors import NotDurable, StoreUnavailable
 from txn.model.content import dumps
+from txn.model.flow import Flow
 from txn.model.transaction import rfc3339
 from txn.readers.health import at_risk, standing_still
 from txn.readers.statistics import Statistics, StatisticsReader
@@ -66,6 +67,7 @@ class Health:
             "workers": statistics.workers,
             "durability": "unknown" if durability is None else durability.level,
             "postingService": _posting_service(statistics),
+            "paused": _paused(statistics.flow),
         }
 
 
@@ -77,9 +79,20 @@ def _shown(statistics: Statistics, request: falcon.Request) -> Statistics:
 
 
 def _posting_service(statistics: Statistics) -> dict[str, Any]:
-    answered = statistics.answered_ms
+    answered, flow = statistics.answered_ms, statistics.flow
     return {
         "state": statistics.posting_state,
         "lastAnswered": None if answered is None else rfc3339(answered),
         "reason": statistics.posting_problem or None,
+        "breaker": flow.breaker,
+        "openedAt": None if flow.opened_ms is None else rfc3339(flow.opened_ms),
+        "nextProbe": None if flow.probe_ms is None else rfc3339(flow.probe_ms),
+        "held": flow.held,
     }
+
+
+def _paused(flow: Flow) -> dict[str, Any] | None:
+    if (paused := flow.paused) is None:
+        return None
+    since, until = (None if at is None else rfc3339(at) for at in (paused.since_ms, paused.until_ms))
+    return {"by": paused.by, "why": paused.why, "since": since, "until": until}

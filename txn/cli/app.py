@@ -10,7 +10,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from txn.cli import INTERRUPTED, audit, discard, doctor, failed, hash_password, replay, show, status, submit
+from txn.cli import INTERRUPTED, audit, discard, doctor, failed, hash_password, pause, replay, show, status, submit
 from txn.cli.local_env import local_env
 from txn.cli.output import plain
 from txn.errors import BadSettings, Invalid, NotFound, StoreUnavailable, TxnError
@@ -56,6 +56,8 @@ app.command("show")(show.show)
 app.command("failed")(failed.failed)
 app.command("replay")(replay.replay)
 app.command("discard")(discard.discard)
+app.command("pause")(pause.pause)
+app.command("resume")(pause.resume)
 app.command("submit")(submit.submit)
 app.command("doctor")(doctor.doctor)
 app.command("audit")(audit.audit)

@@ -88,6 +88,9 @@ def _document(seen: Seen) -> dict[str, Any]:
         "errorRate": round(statistics.error_rate, 4),
         "perSecond": {name: round(seen.per_second(name), 3) for name in ("accepted", "completed", "failed")},
         "postingService": statistics.posting_state,
+        "breaker": statistics.flow.breaker,
+        "held": statistics.flow.held,
+        "paused": statistics.flow.paused is not None,
         "redis": seen.durability,
         "workers": [_worker(worker) for worker in seen.floor.workers if worker.alive],
     }

@@ -14,7 +14,18 @@ from txn.model.claim import Claim
 from txn.model.content import dumps
 from txn.model.outcome import Completed, Mode, Outcome, Settlement, named
 from txn.model.transaction import Evidence
-from txn.posting.results import Lookup, NotPosted, Posted, PostResult, Rejected, Uncertain, Unknown, unquoted
+from txn.posting.results import (
+    Lookup,
+    NotPosted,
+    NotTried,
+    Posted,
+    PostResult,
+    Rejected,
+    Uncertain,
+    Unknown,
+    service_failed,
+    unquoted,
+)
 
 _VERIFIED = Completed(Evidence.VERIFIED)
 
@@ -40,6 +51,7 @@ class Attempt:
     _result: PostResult | None = None
     _answered: bool = False
     _outage: str = ""
+    _calls: str = ""
     _spent: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -50,6 +62,7 @@ class Attempt:
         began = self.boot_ms()
         self._lookup = lookup = await self.steps.find(self.claim)
         self._spent["get_ms" if self._result is None else "verify_ms"] = self.boot_ms() - began
+        self._note("g", lookup, self.boot_ms() - began)
         if isinstance(lookup, Unknown):
             self._outage = lookup.detail
         else:
@@ -61,12 +74,20 @@ class Attempt:
         began = self.boot_ms()
         self._result = result = await self.steps.post(self.claim, last_check)
         self._spent["post_ms"] = self.boot_ms() - began
+        if not isinstance(result, NotTried):
+            self._note("p", result, self._spent["post_ms"])
         match result:
             case Posted() | Rejected():
                 self._answered = True
             case NotPosted(detail) | Uncertain(detail, status=None):
                 self._outage = detail
         return result
+
+    def _note(self, call: str, result: Lookup | PostResult, spent_ms: int) -> None:
+        """What no answer came to, after a good part of the deadline, has hung."""
+        failed = service_failed(result)
+        hung = failed and result.status is None and spent_ms > self.slow_ms
+        self._calls += (call.upper() if failed else call) + "!" * hung
 
     async def settle(self, outcome: Outcome) -> None:
         """Write the outcome down, and say in the log what has to be said.
@@ -90,7 +111,11 @@ class Attempt:
         first = isinstance(outcome, Completed) and claim.attempts == 1 and not claim.tries and claim.mode is Mode.POST
         history = "" if first else dumps(self._line(outcome)).decode()
         let_through = isinstance(self._result, Posted | Rejected) or outcome == _VERIFIED
-        return Settlement(outcome, self._answered, let_through, self._outage, history)
+        outage = self._outage
+        if isinstance(self._result, Uncertain) and not let_through:
+            outage = outage or self._result.detail
+        calls = self._calls.replace("P!", "p").replace("P", "p") if let_through else self._calls
+        return Settlement(outcome, self._answered, let_through, outage, history, calls)
 
     def _fields(self, outcome: Outcome) -> dict[str, object]:
         """For the log: the history's line, whose it is, and how long each call took.

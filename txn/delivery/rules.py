@@ -135,7 +135,7 @@ class Rules:
 
     def _or_rejected(self, claim: Claim, result: NotPosted) -> NotPosted | Rejected:
         """To be sent away while others are let in uses attempts up. With none left it counts as a rejection."""
-        if result.status is None or not claim.others or not self._used_up(claim):
+        if result.status is None or not claim.others or claim.counted < self._settings.max_attempts:
             return result
         return Rejected(result.status, f"{result.detail}, {claim.attempts} times, while others are let in")
 
@@ -171,16 +171,11 @@ class Rules:
         wait_ms = self._backoff(claim.tries, result.retry_after_ms)
         if not isinstance(lookup, Absent) or not self._was_final(result.status):
             return Retry(Cause.UNCERTAIN, result.detail, doubt, wait_ms)
-        if self._used_up(claim):
-            return Failed(ErrorCode.EXHAUSTED, f"{result.detail}, attempt {claim.attempts}", Clear())
         return Retry(Cause.NOT_WRITTEN, result.detail, Clear(), wait_ms)
 
     def _was_final(self, status: int | None) -> bool:
         failed = status is not None and (status >= 500 or status in (408, 409))
         return failed and self._settings.answer_is_final
-
-    def _used_up(self, claim: Claim) -> bool:
-        return claim.counted >= self._settings.max_attempts
 
     def _backoff(self, tries: int, at_least_ms: int = 0) -> int:
         settings = self._settings

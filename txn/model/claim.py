@@ -9,10 +9,10 @@ from txn.model.outcome import Mode
 class Claim:
     """A transaction that is ours for `Settings.lease_ms` from before the claim was sent.
 
-    `attempts`: deliveries that were allowed to post, this one included; `counted`: those that count against the
-    maximum; `tries`: failures since it was accepted or replayed; `unanswered_ms`: how long GETs of this id have brought
-    nothing while others were answered; `others`: whether the posting service has let others in since it sent us away;
-    `last_error`: how the last delivery that failed did, or empty.
+    `attempts`: deliveries that were allowed to post, this one included; `counted`: those before it that count against
+    the maximum; `tries`: failures since it was accepted or replayed; `unanswered_ms`: how long GETs of this id have
+    brought nothing while others were answered; `others`: whether the posting service has let others in since it sent
+    us away; `last_error`: how the last delivery that failed did, or empty.
     """
 
     id: str

@@ -78,7 +78,7 @@ class Retry:
 
     @property
     def counts(self) -> bool:
-        """Whether the attempt stays counted against the maximum."""
+        """Whether the attempt counts against the maximum, once somebody's POST is let through after it."""
         if self.cause is Cause.SENT_AWAY:
             return self.others
         return self.cause not in (Cause.OUTAGE, Cause.UNANSWERED, Cause.STORE)
@@ -97,7 +97,8 @@ class Settlement:
     """An outcome with what else the delivery learnt.
 
     `answered`: the posting service gave an answer of its own. `taken`: it let the POST through. `outage`: why it could
-    not be reached or sent us away, or empty.
+    not be reached or sent us away, or empty. `calls`: a letter for each call to it, g for a GET and p for a POST, a
+    capital if the service failed (not: if it refused this transaction), ! after it if it hung.
     `history`: the delivery as one line of JSON for the record, or empty for a success at the first attempt.
     """
 
@@ -106,6 +107,7 @@ class Settlement:
     taken: bool = False
     outage: str = ""
     history: str = ""
+    calls: str = ""
 
 
 #: What settle answers. It refuses if there is no record, this owner has settled before, or somebody else has it now.

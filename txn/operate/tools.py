@@ -7,6 +7,7 @@ from txn.operate.bulk_runs import BulkRuns
 from txn.operate.ended_sessions import EndedSessions
 from txn.operate.journal import Journal
 from txn.operate.operations import Operations
+from txn.operate.pauses import Pauses
 from txn.readers.charts import Charts
 from txn.readers.dead_letters import DeadLetters
 from txn.readers.details import DetailReader
@@ -20,7 +21,7 @@ from txn.store.durability import DurabilityMonitor
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """Readers on one `database`, `operations` on another, which waits for the disk."""
+    """Readers on one `database`, `operations` and `pauses` on another, which waits for the disk."""
 
     settings: Settings
     durability: DurabilityMonitor
@@ -35,6 +36,7 @@ class Tools:
     messages: MessageReader
     operations: Operations
     ended_sessions: EndedSessions
+    pauses: Pauses
 
     @classmethod
     def on(cls, database: Database, writer: Database, settings: Settings, durability: DurabilityMonitor) -> Self:
@@ -53,4 +55,5 @@ class Tools:
             messages=MessageReader(database),
             operations=Operations(writer),
             ended_sessions=EndedSessions(database),
+            pauses=Pauses(writer),
         )

@@ -75,6 +75,23 @@ class NotTried:
 Lookup = Found | Absent | Unknown
 PostResult = Posted | NotPosted | Rejected | Uncertain | NotTried
 
+#: Our set-up is wrong, for this transaction and all others. Nothing was written.
+MISCONFIGURED = frozenset({301, 302, 307, 308, 401, 403, 404, 405, 407, 421, 501, 511})
+#: Sent away for now. Nothing was written.
+THROTTLED = frozenset({425, 429})
+#: Waited for the request in vain: as a deadline of ours that passed.
+_TIMED_OUT = 408
+
+
+def service_failed(result: Lookup | PostResult) -> bool:
+    """Whether the service failed (not reached, no answer in time, 5xx, 429, a wrong set-up), and not this request."""
+    if not isinstance(result, Unknown | NotPosted | Uncertain):
+        return False
+    status = result.status
+    if status is None or not 400 <= status < 500:
+        return True
+    return status in MISCONFIGURED or status in THROTTLED or status == _TIMED_OUT
+
 
 def unquoted(detail: str) -> str:
     """The detail of a result without what the posting service said: fit for a log."""

@@ -8,7 +8,9 @@ from urllib.parse import quote
 from txn.model.content import differing, loads, same_id
 from txn.model.transaction import rfc3339
 from txn.posting.results import (
+    MISCONFIGURED,
     SAYING,
+    THROTTLED,
     Absent,
     Found,
     Lookup,
@@ -26,10 +28,6 @@ from txn.posting.transport import Answer, MaybeSent, NotSent, Transport, Transpo
 
 #: Written, if the answer carries our id. Nothing else proves a write: a firewall's page is a 200 too.
 _OK = frozenset({200, 201})
-#: Our set-up is wrong, for this transaction and all others. Nothing was written.
-_MISCONFIGURED = frozenset({301, 302, 307, 308, 401, 403, 404, 405, 407, 421, 501, 511})
-#: Sent away for now. Nothing was written.
-_THROTTLED = frozenset({425, 429})
 #: Refused for good; says that nothing was written.
 _REJECTED = frozenset({400, 402, 410, 411, 413, 414, 415, 417, 422, 431})
 
@@ -80,9 +78,9 @@ class PostingService:
             if same_id(transaction_id, (_object(answer) or {}).get("id")):
                 return Posted(status)
             return Uncertain(f"{detail} without the id of the transaction{_said(answer)}", status)
-        if status in _MISCONFIGURED:
+        if status in MISCONFIGURED:
             return NotPosted(f"{detail}: check TXN_POSTING_URL and its credentials", status)
-        if status in _THROTTLED:
+        if status in THROTTLED:
             return NotPosted(detail, status, self._retry_after_ms(answer))
         if status in _REJECTED:
             return Rejected(status, f"{detail}{_said(answer)}")
@@ -95,7 +93,7 @@ class PostingService:
         elif answer.status == 200:
             said = "the row of another id" if row and "id" in row else "JSON that is not a transaction"
             detail += f" with {said}: check what answers at TXN_POSTING_URL"
-        elif answer.status in _MISCONFIGURED:
+        elif answer.status in MISCONFIGURED:
             detail += ": check TXN_POSTING_URL and its credentials"
         return Unknown(detail, answer.status, retry_after_ms=self._retry_after_ms(answer))
 

@@ -6,6 +6,7 @@ from typing import Literal
 
 from txn.advice import START_WORKERS
 from txn.errors import Unavailable
+from txn.readers import words
 from txn.readers.charts import History, Span
 from txn.readers.statistics import Statistics
 from txn.readers.workers import Marks
@@ -14,6 +15,8 @@ from txn.store.durability import DurabilityMonitor
 #: The error rate is worth a word from this share on, if there were so many attempts in five minutes.
 HIGH_ERROR_RATE = 0.2
 MIN_ATTEMPTS = 10
+
+_GO_ON = "Deliveries go on by themselves when it does, and no attempt is used up"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +62,7 @@ def often_fails(recent: Span) -> bool:
 
 def standing_still(statistics: Statistics, beat_ms: int | None = None) -> list[Problem]:
     """Why transactions are accepted and do not get on; empty: they do. `beat_ms`: when a worker last lived."""
-    return [*_workers(statistics, beat_ms), *_posting(statistics), *_waiting(statistics)]
+    return [*_paused(statistics), *_workers(statistics, beat_ms), *_posting(statistics), *_waiting(statistics)]
 
 
 def at_risk(durability: DurabilityMonitor) -> Iterator[Problem]:
@@ -88,20 +91,33 @@ def _workers(statistics: Statistics, beat_ms: int | None) -> Iterator[Problem]:
         yield Problem("bad", "No worker is alive", hint, beat_ms, "workers")
 
 
+def _paused(statistics: Statistics) -> Iterator[Problem]:
+    if paused := statistics.flow.paused:
+        end = "somebody resumes it" if paused.until_ms is None else words.utc(paused.until_ms)
+        hint = f"by {paused.by}: {paused.why}. Nothing goes out until {end} (txn resume); submits are accepted"
+        yield Problem("warn", "Deliveries are paused", hint, paused.since_ms)
+
+
 def _posting(statistics: Statistics) -> Iterator[Problem]:
-    if statistics.posting_away:
-        hint = f"{statistics.outage_reason}. Deliveries go on by themselves when it answers, and no attempt is used up"
-        yield Problem("bad", "The posting service does not answer", hint, statistics.answered_ms)
+    flow = statistics.flow
+    probes = f"; one probe at a time, {words.number(flow.held)} held back" if flow.breaker == "open" else ""
+    if flow.breaker == "half":
+        hint = f"at most {flow.most} in flight now, twice as many with each success, until all may go out"
+        yield Problem("warn", "The posting service is back", hint, flow.opened_ms)
+    elif statistics.posting_away:
+        hint = f"{statistics.outage_reason}{probes}. {_GO_ON}"
+        yield Problem("bad", "The posting service does not answer", hint, flow.opened_ms or statistics.answered_ms)
     elif statistics.posting_refuses:
-        yield Problem("bad", "The posting service takes no POSTs", statistics.outage_reason, statistics.refused_ms)
+        hint = f"{statistics.outage_reason}{probes}. {_GO_ON}"
+        yield Problem("bad", "The posting service takes no POSTs", hint, statistics.refused_ms or flow.opened_ms)
     elif away := statistics.totals.sent_away:
         what = f"{away:,} transaction{'s are' if away > 1 else ' is'} not let in by the posting service; others are"
         yield Problem("warn", what, f"{statistics.outage_reason}; they fail when their attempts are used up")
 
 
 def _waiting(statistics: Statistics) -> Iterator[Problem]:
-    waiting_ms = statistics.oldest_waiting_ms
-    if statistics.waits_too_long:
+    waiting_ms, flow = statistics.oldest_waiting_ms, statistics.flow
+    if statistics.waits_too_long and flow.breaker == "closed" and not flow.paused:
         hint = f"the oldest has waited for {waiting_ms // 1000} s; the workers do not keep up"
         since_ms = statistics.now_ms - waiting_ms
         yield Problem("bad", "Transactions wait too long", hint, since_ms, "queue")

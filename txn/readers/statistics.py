@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from txn.model.content import loads
+from txn.model.flow import Breaker, Flow, Paused
 from txn.model.totals import Totals
 from txn.store.database import Database
 from txn.store.record import whole
@@ -41,6 +43,7 @@ class Statistics:
     outage_reason: str
     refused_ms: int | None
     left_alone: int
+    flow: Flow
     now_ms: int
 
     @property
@@ -56,19 +59,25 @@ class Statistics:
     @property
     def posting_refuses(self) -> bool:
         """Whether the posting service answers, but has not taken a POST for a while."""
+        if self.flow.breaker == "open" and self.flow.kind == "posts":
+            return True
         return self.refused_ms is not None and self.now_ms - self.refused_ms > SILENT_MS
 
     @property
     def posting_away(self) -> bool:
         """Whether deliveries were tried in vain since the posting service last answered, and that is a while ago."""
+        if self.flow.breaker == "open" and self.flow.kind == "gets":
+            return True
         answered = self.answered_ms or 0
         if self.outage_ms is not None and answered > self.now_ms >= self.outage_ms:
             answered = 0  # before Redis's clock was set back, and the outage after it
         return self.outage_ms is not None and answered < self.outage_ms and self.now_ms - answered > SILENT_MS
 
     @property
-    def posting_state(self) -> Literal["unknown", "answering", "away", "refusing"]:
+    def posting_state(self) -> Literal["unknown", "answering", "away", "refusing", "returning"]:
         """The posting service as deliveries have met it; nobody asks it for this."""
+        if self.flow.breaker == "half":
+            return "returning"
         if self.posting_away:
             return "away"
         if self.posting_refuses:
@@ -95,11 +104,33 @@ class StatisticsReader:
         keys = self._database.keys
         names = [keys.count, keys.due, keys.messages, keys.heartbeats, keys.posting, keys.minute, keys.record("")]
         arguments = [ERROR_RATE_MINUTES, ALIVE_MS, self._database.shift_ms()]
-        reply = self._database.run("statistics", [*names, keys.sweep], arguments)
-        counts, *numbers, answered, outage, reason, refused, left_alone, now = reply
+        reply = self._database.run("statistics", [*names, keys.sweep, keys.outage], arguments)
+        counts, *numbers, answered, outage, reason, refused, left_alone, flow, held, now = reply
         reason = (reason or b"").decode(errors="replace")
-        values: list[Any] = [*numbers, whole(answered), whole(outage), reason, whole(refused), left_alone, int(now)]
+        values: list[Any] = [*numbers, whole(answered), whole(outage), reason, whole(refused), left_alone]
+        values += [_flow(flow, held, int(now)), int(now)]
         return Statistics(_totals(counts), *values)
+
+
+def _flow(fields: Sequence[bytes | None], held: int, now_ms: int) -> Flow:
+    breaker, opened, probe_at, most, kind, paused, paused_at, paused_until = fields
+    until_ms = whole(paused_until)
+    pause = None
+    if paused is not None and (until_ms is None or until_ms > now_ms):
+        pause = Paused(*_said(paused), whole(paused_at), until_ms)
+    state: Breaker = "open" if breaker == b"open" else "half" if breaker == b"half" else "closed"
+    if state == "closed":
+        return Flow(held=held, paused=pause)
+    return Flow(state, whole(opened), whole(probe_at), whole(most), (kind or b"").decode(), held, pause)
+
+
+def _said(line: bytes) -> tuple[str, str]:
+    """Who has paused, and why."""
+    try:
+        said = loads(line)
+        return str(said["by"]), str(said["why"])
+    except (ValueError, TypeError, KeyError):
+        return "somebody", "what is written down about it cannot be read"
 
 
 def _totals(flat: Sequence[bytes]) -> Totals:

@@ -72,6 +72,21 @@ class Keys:
         return f"{self.prefix}posting"
 
     @property
+    def outage(self) -> str:
+        """Zset: ids that wait because the posting service is away or paused, by when they were submitted (ms)."""
+        return f"{self.prefix}outage"
+
+    @property
+    def probes(self) -> str:
+        """Zset: ids that were claimed since the posting service is away, by the end of their leases (ms)."""
+        return f"{self.prefix}probes"
+
+    @property
+    def hanging(self) -> str:
+        """Zset: ids in flight that hung the last time, by the end of their leases (ms)."""
+        return f"{self.prefix}hanging"
+
+    @property
     def recent_timings(self) -> str:
         """Stem of the hashes `minute:timings:<minutes since the epoch>`: the same for one minute; they expire."""
         return f"{self.minute}timings:"

@@ -21,6 +21,7 @@ class Messages:
         self._database, self._consumer = database, consumer
         self._queue = wake_ups(database.keys)
         self._held = [*self._queue, database.keys.acks_of(consumer)]
+        self._gated = [*self._held, database.keys.posting, database.keys.probes]
 
     def push(self, message_id: str, body: bytes) -> None:
         """Queue a message."""
@@ -28,11 +29,11 @@ class Messages:
 
     def fetch(self, count: int, acknowledge: Iterable[str] = ()) -> list[tuple[str, bytes]]:
         """Acknowledge messages by id and take up to `count` new ones: (id, body), oldest first."""
-        acknowledge = list(acknowledge)
+        acknowledge, shift_ms = list(acknowledge), self._database.shift_ms()
         while len(acknowledge) > MOST_ACKNOWLEDGED:
-            self._database.run("fetch", self._held, [0, *acknowledge[:MOST_ACKNOWLEDGED]])
+            self._database.run("fetch", self._gated, [0, shift_ms, *acknowledge[:MOST_ACKNOWLEDGED]])
             acknowledge = acknowledge[MOST_ACKNOWLEDGED:]
-        reply = self._database.run("fetch", self._held, [count, *acknowledge])
+        reply = self._database.run("fetch", self._gated, [count, shift_ms, *acknowledge])
         return [(name.decode(), body) for name, body in zip(reply[::2], reply[1::2], strict=True)]
 
     def requeue_all_but(self, held: Iterable[str]) -> int:

@@ -48,9 +48,10 @@ RECORD: Mapping[str, Field] = {
     # The claim.
     "mode": _field("text", "what the latest claim may do: post, confirm, final, crashed", "claim", _OVER),
     "lease": _field("time", "until then the transaction is its owner's", "claim due", _OVER),
-    "next": _field("time", "no claim before that", "settle due operate bulk", _OVER),
-    "counted": _field("number", "attempts that count against the maximum", "claim settle", _OVER),
-    "counts": _field("flag", "the latest attempt counts", "claim settle", _OVER),
+    "next": _field("time", "no claim before that", "claim settle due operate bulk", _OVER),
+    "counted": _field("number", "attempts before the latest that count against the maximum", "claim", _OVER),
+    "counts_if": _field("text", "when the latest attempt counts: taken, others, nothing", "claim settle", _OVER),
+    "failed_at": _field("time", "when the latest attempt had failed", "claim settle", _OVER),
     "tried": _field("time", "of the latest claim that may post", "claim settle", _OVER),
     "crashes": _field("number", "claims in a row whose worker never settled", "claim settle", _OVER),
     # What earlier deliveries have met.
@@ -63,6 +64,8 @@ RECORD: Mapping[str, Field] = {
     "kept_out": _field("number", "POSTs of all that were sent away, at that time", "settle", _OVER),
     "unanswered": _field("time", "since when GETs of it bring nothing while others are answered", "settle", _OVER),
     "silent": _field("time", "of the latest GET that brought nothing", "settle", _OVER),
+    "hung": _field("flag", "its latest delivery waited for an answer in vain", "settle", _OVER),
+    "away": _field("time", "since when it is in `outage`", "claim settle", f"claim {_OVER}"),
     # Its wake-up.
     "message": _field("text", "the id of the latest message, if it is not the transaction's", "due", _OVER),
     "queued": _field("time", "when a message was last queued after the first", "due", _OVER),

@@ -29,9 +29,9 @@ NEEDED: Mapping[Role, frozenset[str]] = {
         "DEL EXISTS EXPIRE HGET HGETALL HINCRBY HMGET HSET LINDEX MULTI RPUSH SET TIME ZADD ZCARD ZCOUNT ZRANGE ZSCORE"
     ),
     "worker": _names(
-        "DEL EXISTS EXPIRE GET HDEL HEXISTS HGET HGETALL HINCRBY HMGET HSET HSETNX LINDEX LLEN LPOP LPUSH LRANGE MULTI "
+        "DEL EXISTS EXPIRE GET HDEL HEXISTS HGET HGETALL HINCRBY HMGET HSET LINDEX LLEN LPOP LPUSH LRANGE MULTI "
         "PEXPIRE RPUSH SADD SCAN SMEMBERS SMISMEMBER SREM TIME XADD XDEL ZADD ZCARD ZCOUNT ZRANDMEMBER ZRANGE "
-        "ZRANGEBYSCORE ZREM ZREVRANGE ZSCORE"
+        "ZRANGEBYSCORE ZRANK ZREM ZREVRANGE ZSCORE"
     ),
 }
 
@@ -96,9 +96,10 @@ class Rights:
                 *(keys.posting, keys.message_bodies, keys.timings),
             ],
             "list": [keys.messages],
-            "zset": [keys.due, keys.heartbeats],
+            "zset": [keys.due, keys.heartbeats, keys.outage],
         }
         if role != "api":
+            found["zset"] += [keys.probes, keys.hanging]
             found["hash"] += [keys.epoch, keys.sweep, keys.dead_message_bodies, f"{keys.worker}{some_id}"]
             found["zset"] += [keys.failed, keys.failed_with("rejected"), keys.dead_messages, keys.bulk_active]
             found |= {"set": [keys.acks_of(some_id)], "stream": [keys.journal]}

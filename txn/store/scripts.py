@@ -12,8 +12,9 @@ import redis
 from txn.store.group_commit import GroupCommit
 
 _FOLDER = Path(__file__).with_name("lua")
-#: The prelude's definitions, in its order: each may use those before it.
-_DEFINITIONS = (_FOLDER / "prelude.lua").read_text().split("\n\n")
+#: What the scripts share, and its definitions, in their order: each may use those before it.
+_SHARED = ("prelude", "breaker")
+_DEFINITIONS = "\n\n".join((_FOLDER / f"{name}.lua").read_text() for name in _SHARED).split("\n\n")
 _NAME = re.compile(r"^local (?:function )?(\w+)", re.MULTILINE)
 
 Argument = str | bytes | int
@@ -55,7 +56,7 @@ class Scripts:
         self._scripts: dict[str, Callable[..., Any]] = {
             path.stem: Script(group, text_of(path.read_text()))
             for path in _FOLDER.glob("*.lua")
-            if path.stem != "prelude"
+            if path.stem not in _SHARED
         }
 
     def run(self, name: str, keys: Sequence[str], arguments: Sequence[Argument]) -> Any:

@@ -91,10 +91,13 @@ class Store:
         keys, settings = self._database.keys, self._settings
         reply = self._database.run(
             "claim",
-            [keys.record(transaction_id), keys.payload(transaction_id), *_places(keys), keys.epoch, keys.posting],
+            [
+                *(keys.record(transaction_id), keys.payload(transaction_id), *_places(keys)),
+                *(keys.epoch, keys.posting, keys.outage, keys.probes, keys.hanging),
+            ],
             [
                 *(transaction_id, owner, settings.lease_ms, settings.doubt_window_ms, settings.max_attempts),
-                *(self._claims_seen, self._database.shift_ms()),
+                *(self._claims_seen, self._database.shift_ms(), settings.max_hanging),
             ],
             repeats=CLAIM_REPEATS,
         )
@@ -107,11 +110,15 @@ class Store:
         kind, code, detail, wait_ms, counts = _described(outcome)
         answer = self._database.run(
             "settle",
-            [keys.record(transaction_id), *_places(keys), keys.epoch, keys.posting, *letter_places(keys)],
+            [
+                *(keys.record(transaction_id), *_places(keys), keys.epoch, keys.posting),
+                *(*letter_places(keys), keys.outage, keys.probes, keys.hanging),
+            ],
             [
                 *(transaction_id, owner, kind, *_doubt(getattr(outcome, "doubt", Clear())), wait_ms, int(counts)),
                 *(int(settlement.answered), int(settlement.taken), settlement.outage[:MAX_DETAIL]),
                 *(code, detail[:MAX_DETAIL], settlement.history, self._template, self._database.shift_ms()),
+                settlement.calls,
             ],
             repeats=SETTLE_REPEATS,
         )
@@ -125,7 +132,7 @@ class Store:
             "due",
             [
                 *(keys.due, keys.record(""), keys.count, keys.epoch, *wake_ups(keys)),
-                *(*letter_places(keys), keys.payload("")),
+                *(*letter_places(keys), keys.payload(""), keys.posting, keys.outage, keys.probes),
             ],
             [
                 *(limit, settings.grace_ms, settings.patience_ms, settings.lease_ms, settings.doubt_window_ms),

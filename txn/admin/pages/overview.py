@@ -3,8 +3,10 @@
 import falcon
 
 from txn.admin import chart
+from txn.admin.pages.pause import HOURS
 from txn.admin.render import render
 from txn.admin.route import ROOT, Route, page
+from txn.operate.operations import MAX_WHY
 from txn.operate.tools import Tools
 from txn.readers import words
 from txn.readers.charts import BAR
@@ -53,6 +55,8 @@ class Overview:
                 (name, [chart.flow(spans, minutes, now_ms), chart.latency(spans), chart.errors(spans)])
                 for name, spans, minutes in (("Last hour", history.hour, 1), ("Last day", history.day, BAR))
             ],
+            max_why=MAX_WHY,
+            hours=HOURS,
             now_ms=now_ms,
         )
 

@@ -3,13 +3,16 @@
 -- A claim that may post writes the doubt that it could leave behind before anything is sent: whatever happens to the
 -- worker, from now on this claim counts as a POST that may land, until its own settle says otherwise.
 --
--- KEYS   1 t:<id>   2 p:<id>   3 due   4 count   5 minute stem   6 epoch   7 posting
+-- KEYS   1 t:<id>   2 p:<id>   3 due   4 count   5 minute stem   6 epoch   7 posting   8 outage   9 probes
+--        10 hanging
 -- ARGV   1 id   2 owner   3 lease ms   4 doubt window ms   5 max attempts   6 claims seen   7 shift
+--        8 how many that hung before may be in flight at once
 -- reply  { 'claimed', mode, payload, submitted ms, attempts, counted, tries, unanswered ms, others, last error, claims }
 --          unanswered ms: how long the posting service has not answered GETs of this id while it answered others
 --          others: 1 if, since we were sent away, it has let others in, and as many as it has sent away
 --          mode: post | confirm (GET only) | final (GET only, and its 404 decides) | crashed (nothing: see below)
 --        { 'refused', 'unknown' | 'finished' | 'leased' | 'early' | 'unreadable' (its status) | 'no_content', claims }
+--        { 'refused', 'away' | 'paused' | 'crowded' (as many that hung before are in flight), ms to wait, claims }
 
 -- So many workers may leave a transaction without a word before a person must look at it.
 local MAX_CRASHES = 3
@@ -19,9 +22,17 @@ local record, id, owner = KEYS[1], ARGV[1], ARGV[2]
 local lease, doubt_window, max_attempts = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
 local now = clock(ARGV[7])
 
+-- A time below `most` that depends on the id: what comes together does not come back together.
+local function spread(most)
+    local sum = 0
+    for i = 1, #id do sum = (sum * 31 + id:byte(i)) % most end
+    return sum
+end
+
 local quarantined, claims = quarantine(KEYS[6], tonumber(ARGV[6]), now, lease, doubt_window)
 local r = redis.call('HMGET', record, 'status', 'owner', 'lease', 'doubt', 'next', 'attempts', 'counted', 'tried',
-    'mode', 'submitted', 'tries', 'unanswered', 'uncertain', 'silent', 'crashes', 'error', 'let_in', 'kept_out')
+    'mode', 'submitted', 'tries', 'unanswered', 'uncertain', 'silent', 'crashes', 'error', 'let_in', 'kept_out', 'counts_if',
+    'failed_at', 'away', 'hung')
 local status, mode = r[1], r[9]
 local attempts, counted, crashes = tonumber(r[6]) or 0, tonumber(r[7]) or 0, tonumber(r[15]) or 0
 
@@ -29,9 +40,25 @@ if not status then return { 'refused', 'unknown', claims } end
 if status == 'completed' or status == 'failed' then return { 'refused', 'finished', claims } end
 if status ~= 'pending' and status ~= 'processing' then return { 'refused', 'unreadable', claims } end
 local repeated = status == 'processing' and r[2] == owner
+local posting = redis.call('HMGET', KEYS[7], 'breaker', 'cap', 'probe_at', 'paused', 'paused_until',
+    'answered', 'taken', 'ended')
 if not repeated then
     if status == 'processing' and (tonumber(r[3]) or 0) > now then return { 'refused', 'leased', claims } end
     if status == 'pending' and (tonumber(r[5]) or 0) > now then return { 'refused', 'early', claims } end
+    local room, why, wait = gate(posting, KEYS[9], now)
+    if room < 1 then
+        redis.call('ZADD', KEYS[8], r[10] or int(now), id)
+        redis.call('HSET', record, 'away', int(now))
+        return { 'refused', why, math.ceil(wait), claims }
+    end
+    -- Those that hang hold their places for as long as a deadline is: they share a few, so that the others have theirs.
+    if r[22] == '1' and redis.call('ZCOUNT', KEYS[10], '(' .. int(now), int(now + lease)) >= tonumber(ARGV[8]) then
+        local longest = 1000 * 2 ^ math.min(tonumber(r[11]) or 0, 8)
+        wait = longest / 2 + spread(longest / 2)
+        redis.call('ZADD', KEYS[3], int(now + wait), id)
+        redis.call('HSET', record, 'next', int(now + wait))
+        return { 'refused', 'crowded', math.ceil(wait), claims }
+    end
 end
 
 local payload = redis.call('GET', KEYS[2])
@@ -40,9 +67,10 @@ if not payload then
     return { 'refused', 'no_content', claims }
 end
 
-local answered, tried = tonumber(redis.call('HGET', KEYS[7], 'answered')) or 0, tonumber(r[8])
+local answered, taken = tonumber(posting[6]) or 0, tonumber(posting[7]) or 0
 -- From before the clock was set back: it says nothing.
 if answered > now then answered = 0 end
+if taken > now then taken = 0 end
 
 local others = 0
 if tonumber(r[17]) then
@@ -51,13 +79,27 @@ if tonumber(r[17]) then
     if let_in > 0 and let_in >= kept_out then others = 1 end
 end
 
+-- An attempt counts when it is known to be about this transaction: because somebody's POST was let through after it had
+-- failed. While everybody's POST fails, that is an outage, and uses nothing up; neither does what was tried before it ended.
+local tried, sent_away = tonumber(r[8]), r[19] == 'others'
+if tried and tried >= (tonumber(posting[8]) or 0) then
+    if sent_away then
+        counted = counted + others
+    elseif r[19] == 'taken' and taken >= (tonumber(r[20]) or math.huge) then
+        counted = counted + 1
+    end
+end
+
 local function claimed()
     local since = tonumber(r[12]) or now
     local unanswered = answered > (tonumber(r[14]) or now) and now - since or 0
     return { 'claimed', mode, payload, r[10] or int(now), attempts, counted, tonumber(r[11]) or 0, unanswered, others, r[16] or '', claims }
 end
 
-if repeated then return claimed() end
+if repeated then
+    counted = tonumber(r[7]) or 0
+    return claimed()
+end
 
 local written = { 'status', 'processing', 'owner', owner, 'lease', int(now + lease) }
 local function write(field, value)
@@ -80,26 +122,22 @@ end
 
 -- What was in flight together when a worker died does not come back together again and again: one of them may be what
 -- kills.
-local apart = 0
-if crashes > 0 then
-    for i = 1, #id do apart = (apart * 31 + id:byte(i)) % APART_MS end
-end
+local apart = crashes > 0 and spread(APART_MS) or 0
 
 if crashes >= MAX_CRASHES then
     mode = 'crashed'
 elseif (tonumber(r[4]) or 0) > now or quarantined > now then
     mode = 'confirm'
-elseif counted >= max_attempts then
+elseif counted >= max_attempts and not sent_away then
     mode = 'final'
 else
     mode = 'post'
-    -- An attempt counts only if the posting service has answered somebody since our last one: an outage uses nothing up.
-    local counts = (not tried or answered >= tried) and 1 or 0
-    attempts, counted = attempts + 1, counted + counts
+    attempts = attempts + 1
     write('doubt', int(now + lease + doubt_window))
     write('attempts', attempts)
     write('counted', counted)
-    write('counts', counts)
+    write('counts_if', 'taken')
+    write('failed_at', int(now))
     write('tried', int(now))
     tally(KEYS[4], KEYS[5], now, 'attempts')
 end
@@ -107,6 +145,12 @@ write('mode', mode)
 
 claims = redis.call('HINCRBY', KEYS[6], 'claims', 1)
 redis.call('ZADD', KEYS[3], int(now + lease + apart), id)
+if posting[1] then redis.call('ZADD', KEYS[9], int(now + lease), id) end
+if r[22] == '1' then redis.call('ZADD', KEYS[10], int(now + lease), id) end
 redis.call('HSET', record, unpack(written))
 committed()
+if r[21] then
+    redis.call('ZREM', KEYS[8], id)
+    redis.call('HDEL', record, 'away')
+end
 return claimed()

@@ -8,7 +8,8 @@
 -- never accepted.
 --
 -- KEYS   1 due   2 t: stem   3 count   4 epoch   5 queue (list)   6 queue's messages (hash)   7 failed
---        8 failed:<code> stem   9 the queue's dead letters   10 their messages   11 p: stem
+--        8 failed:<code> stem   9 the queue's dead letters   10 their messages   11 p: stem   12 posting   13 outage
+--        14 probes
 -- ARGV   1 how many   2 grace ms   3 patience ms   4 lease ms   5 doubt window ms   6 claims seen   7 message template
 --        8 longest wait ms: no backoff, lease or doubt is longer   9 shift
 -- reply  { looked at, queued, claims }
@@ -44,8 +45,106 @@ if is_beyond(redis.call('ZREVRANGE', due, 0, 0, 'WITHSCORES')[2]) then
     end
 end
 
-local ids = redis.call('ZRANGEBYSCORE', due, '-inf', int(now), 'LIMIT', 0, ARGV[1])
-if #ids == 0 then return { 0, 0, claims } end
+-- Puts one that waits because of an outage at the head of the queue, if nothing is on its way for it and it can be claimed:
+-- whether it did. `early`: also if it is in doubt, for a look. `fresh`: not if its last POST may have been written, as it
+-- would only be found, and prove nothing of POSTs. `since`: it is brought back, unless it has failed by itself after that.
+local posting, outage, probes = KEYS[12], KEYS[13], KEYS[14]
+local function put_first(id, early, fresh, since)
+    local record = t_stem .. id
+    local r = redis.call('HMGET', record, 'status', 'message', 'doubt', 'lease', 'away', 'uncertain')
+    local message_id, doubt = r[2] or id, tonumber(r[3]) or 0
+    local is_waiting = r[1] == 'pending' or (r[1] == 'processing' and (tonumber(r[4]) or 0) <= now)
+    local next_look = early and now or math.max(now, doubt)
+    if not is_waiting or (since and (tonumber(r[5]) or 0) > since) then
+        redis.call('ZREM', outage, id)
+    elseif fresh and r[6] == '1' then
+        return false
+    elseif redis.call('HEXISTS', bodies, message_id) == 1 or next_look > now then
+        if not since then return false end
+        redis.call('ZADD', due, int(math.max(next_look, now + 100)), id)
+        redis.call('HSET', record, 'next', int(next_look))
+        redis.call('ZREM', outage, id)
+    else
+        redis.call('ZADD', due, int(now + pause()), id)
+        redis.call('HSET', record, 'next', int(now), 'message', id)
+        -- As old as it is, so that it does not look as if what stands behind it had been passed over.
+        if r[1] == 'pending' then redis.call('HDEL', record, 'queued') else redis.call('HSET', record, 'queued', int(now)) end
+        redis.call('LPUSH', queue, id)
+        redis.call('HSET', bodies, id, message_body(template, id, id, now))
+        if since then redis.call('ZREM', outage, id) end
+        return true
+    end
+end
+local function is_put_first(...)
+    local ok, reply = try(put_first, ...)
+    -- The due index will bring it back.
+    if not ok then redis.call('ZREM', outage, (...)) end
+    return ok and reply
+end
+
+-- Up to so many of those that wait, each in its turn: how many.
+local LOOKED_AT = 100
+local function offer(most, turn, early, waits)
+    local rank = turn and redis.call('ZRANK', outage, turn)
+    local first, offered = rank and rank + 1 or 0, 0
+    local ids = redis.call('ZRANGE', outage, first, first + LOOKED_AT)
+    for _, fresh in ipairs({ not early, false }) do
+        for _, id in ipairs(ids) do
+            if offered >= most then break end
+            turn = id
+            if is_put_first(id, early, fresh) then offered = offered + 1 end
+        end
+        if waits > 0 then break end
+    end
+    -- After the last it is the turn of what is in the queue, and then of the first.
+    redis.call('HSET', posting, 'turn', #ids > 0 and turn or '')
+    return offered
+end
+
+local BACK_AT_ONCE = 100
+local function bring_back(since)
+    local ids = redis.call('ZREVRANGE', outage, 0, BACK_AT_ONCE - 1)
+    -- The youngest first, so that the oldest is at the head in the end.
+    for _, id in ipairs(ids) do is_put_first(id, false, false, since) end
+    if #ids < BACK_AT_ONCE then redis.call('HDEL', posting, 'refill') end
+    return #ids
+end
+
+-- While nothing may go out, nothing is queued, but for probes.
+local state = redis.call('HMGET', posting, 'breaker', 'cap', 'probe_at', 'paused', 'paused_until', 'offered', 'turn',
+    'kind', 'refill')
+local most, LONGEST_PAUSE, OFFERED_MS = ARGV[1], 60000, 2000
+if state[4] then
+    if (tonumber(state[5]) or now + 1) > now then return { 0, 0, claims } end
+    redis.call('HSET', posting, 'refill', int(now))
+    redis.call('HDEL', posting, 'paused', 'paused_until', 'paused_at')
+    state[9] = now
+end
+if state[1] then
+    -- From before the clock was set back.
+    for _, id in ipairs(redis.call('ZRANGEBYSCORE', probes, '(' .. int(now + lease), '+inf')) do redis.call('ZREM', probes, id) end
+    if (tonumber(state[3]) or 0) > now + LONGEST_PAUSE then redis.call('HSET', posting, 'probe_at', int(now)) end
+    local room, offered = gate({ state[1], state[2], state[3] }, probes, now), 0
+    local is_open, waits = state[1] == 'open', redis.call('LLEN', queue)
+    local offered_at = tonumber(state[6]) or 0
+    if is_open and room > 0 and (now - offered_at > OFFERED_MS or offered_at > now) then
+        offered = offer(1, state[7], state[8] == 'gets', waits)
+        if offered > 0 or waits > 0 then redis.call('HSET', posting, 'offered', int(now)) end
+    elseif not is_open and room > waits then
+        offered = offer(math.min(room - waits, BACK_AT_ONCE), state[7], false, waits)
+        if waits + offered == 0 and room == tonumber(state[2]) and redis.call('ZCARD', outage) == 0 then
+            -- Nobody is left to go up the ramp.
+            redis.call('HDEL', posting, 'breaker', 'cap', 'kind', 'probe_at', 'offered', 'turn')
+        end
+    end
+    -- With nobody to offer, it is somebody's turn whose worker died, or whose message was lost.
+    if is_open and (room < 1 or offered + waits > 0) then return { 0, offered, claims } end
+    most = is_open and 1 or most
+end
+local brought_back = not state[1] and state[9] and bring_back(tonumber(state[9])) or 0
+
+local ids = redis.call('ZRANGEBYSCORE', due, '-inf', int(now), 'LIMIT', 0, most)
+if #ids == 0 then return { brought_back, brought_back, claims } end
 local next_round = now + pause()
 
 local head = redis.call('LINDEX', queue, 0)
@@ -115,4 +214,4 @@ for _, id in ipairs(ids) do
     end
 end
 if failure then error(failure, 0) end
-return { #ids, queued, claims }
+return { #ids + brought_back, queued + brought_back, claims }

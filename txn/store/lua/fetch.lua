@@ -1,15 +1,15 @@
 -- fetch: acknowledge what was processed and take the next messages, in one round trip. With nothing to do it writes nothing.
 --
--- KEYS   1 queue (list)   2 queue's messages (hash)   3 this consumer's ack set
--- ARGV   1 how many   2 ... ids of messages to acknowledge
+-- KEYS   1 queue (list)   2 queue's messages (hash)   3 this consumer's ack set   4 posting   5 probes
+-- ARGV   1 how many   2 shift   3 ... ids of messages to acknowledge
 -- reply  { id, body, id, body, ... }, oldest first
 
 local queue, bodies, acks = KEYS[1], KEYS[2], KEYS[3]
 -- Lua hands a few thousand values on at a time, and Redis is never busy with us for long.
 local MOST = 1000
 
-if #ARGV > 1 then
-    local processed, ours = { unpack(ARGV, 2) }, {}
+if #ARGV > 2 then
+    local processed, ours = { unpack(ARGV, 3) }, {}
     -- Only what is still ours: the reaper may have given it to somebody else.
     for i, held in ipairs(redis.call('SMISMEMBER', acks, unpack(processed))) do
         if held == 1 then ours[#ours + 1] = processed[i] end
@@ -23,6 +23,12 @@ end
 -- Redis 6.2 logs an LPOP that found nothing as an empty transaction, so look before.
 local wanted = math.min(tonumber(ARGV[1]), redis.call('LLEN', queue), MOST)
 if wanted < 1 then return {} end
+-- What would only be refused stays where it is. A message for a probe is offered by due.lua.
+local state = redis.call('HMGET', KEYS[4], 'breaker', 'cap', 'probe_at', 'paused', 'paused_until', 'offered')
+if state[1] or state[4] then
+    wanted = math.min(wanted, (gate(state, KEYS[5], clock(ARGV[2]))))
+    if wanted < 1 or (state[1] == 'open' and not state[6]) then return {} end
+end
 
 local reply, taken = {}, {}
 local ids = redis.call('LRANGE', queue, 0, wanted - 1)

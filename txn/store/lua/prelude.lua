@@ -137,8 +137,9 @@ local function unlist_letter(at, id, code)
 end
 
 -- Fields that only a delivery needs (txn/store/record.py tells what is in them).
-local OF_A_DELIVERY = { 'mode', 'lease', 'next', 'counted', 'counts', 'tries', 'tried', 'unanswered', 'silent',
-    'uncertain', 'failing', 'sent_away', 'let_in', 'kept_out', 'crashes', 'message', 'queued', 'error' }
+local OF_A_DELIVERY = { 'mode', 'lease', 'next', 'counted', 'counts_if', 'failed_at', 'away', 'hung', 'tries', 'tried',
+    'unanswered', 'silent', 'uncertain', 'failing', 'sent_away', 'let_in', 'kept_out', 'crashes', 'message', 'queued',
+    'error' }
 
 -- What follows from a record that says `completed` or `failed`. Repeating it changes nothing. A failed one keeps its doubt.
 local function put_away(at, record, id, status, code, failed_at, template)

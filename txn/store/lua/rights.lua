@@ -9,13 +9,13 @@ local s, h, l, set, z, x = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
 local CALLS = {
     { 'SET', s, '1', 'PX', 10000 }, { 'GET', s }, { 'EXISTS', s }, { 'TYPE', s }, { 'EXPIRE', s, 10 }, { 'PEXPIRE', s, 10000 },
     { 'TIME' }, { 'SCAN', '0', 'MATCH', s, 'COUNT', 1 },
-    { 'HSET', h, 'a', 1 }, { 'HSETNX', h, 'a', 1 }, { 'HINCRBY', h, 'a', 1 }, { 'HGET', h, 'a' }, { 'HMGET', h, 'a' },
+    { 'HSET', h, 'a', 1 }, { 'HINCRBY', h, 'a', 1 }, { 'HGET', h, 'a' }, { 'HMGET', h, 'a' },
     { 'HGETALL', h }, { 'HEXISTS', h, 'a' }, { 'HDEL', h, 'a' },
     { 'LPUSH', l, 'a' }, { 'RPUSH', l, 'b' }, { 'LINDEX', l, 0 }, { 'LLEN', l }, { 'LRANGE', l, 0, 1 }, { 'LPOP', l },
     { 'SADD', set, 'a' }, { 'SCARD', set }, { 'SMEMBERS', set }, { 'SRANDMEMBER', set }, { 'SMISMEMBER', set, 'a' },
     { 'SREM', set, 'a' },
     { 'ZADD', z, 1, 'a' }, { 'ZCARD', z }, { 'ZCOUNT', z, 0, 1 }, { 'ZRANGE', z, 0, 0 }, { 'ZREVRANGE', z, 0, 0 },
-    { 'ZRANDMEMBER', z }, { 'ZRANGEBYSCORE', z, 0, 1 }, { 'ZSCORE', z, 'a' }, { 'ZREM', z, 'a' },
+    { 'ZRANDMEMBER', z }, { 'ZRANGEBYSCORE', z, 0, 1 }, { 'ZSCORE', z, 'a' }, { 'ZRANK', z, 'a' }, { 'ZREM', z, 'a' },
     { 'XADD', x, '*', 'a', 1 }, { 'XDEL', x, '0-1' },
 }
 

@@ -1,14 +1,17 @@
 -- settle: write down how one delivery ended. Only the claim's own worker can, and only once.
 --
 -- KEYS   1 t:<id>   2 due   3 count   4 minute stem   5 epoch   6 posting   7 failed   8 failed:<code> stem
---        9 the queue's dead letters (zset)   10 their messages (hash)
+--        9 the queue's dead letters (zset)   10 their messages (hash)   11 outage   12 probes
+--        13 hanging
 -- ARGV   1 id   2 owner   3 outcome   4 doubt   5 doubt ms   6 wait ms   7 counts   8 answered   9 taken   10 outage
 --        11 code or evidence   12 detail   13 line for the history   14 message template   15 shift
+--        16 calls
 --          outcome:  complete | fail | retry | release (given back: nothing was tried)
 --          doubt:    clear | keep | maybe (for so many ms from now the POST may still turn up)
---          counts:   0 gives back what the claim counted against max attempts
+--          counts:   0 this attempt does not count against max attempts, whatever happens to others' POSTs
 --          answered: 1 the posting service gave an answer of its own;   taken: 1 it let our POST through
 --          outage:   why it could not be reached, or sent us away, or ''
+--          calls:    a letter for each call: g GET, p POST, a capital if the service failed, ! after it if it hung
 -- reply  { 'settled' } | { 'refused', 'unknown' | 'repeated' | 'taken' }
 
 local record, due, count, minute_stem = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
@@ -19,23 +22,40 @@ local at = { due = due, count = count, failed = KEYS[7], codes = KEYS[8], dead =
 local HISTORY_LINES = 20
 local BUCKETS_MS = { 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000, 30000, 60000, 300000, 1800000 }
 
-if answered then redis.call('HSET', KEYS[6], 'answered', int(now)) end
-if taken then redis.call('HDEL', KEYS[6], 'refused') end
-if ARGV[10] ~= '' then
-    redis.call('HSET', KEYS[6], 'outage', int(now), 'reason', ARGV[10])
-    -- The service may answer GETs and refuse every POST: then it answers, and nothing goes through.
-    if answered and not taken then redis.call('HSETNX', KEYS[6], 'refused', int(now)) end
+local calls, learnt, forgotten = (ARGV[16]:gsub('!', '')), {}, {}
+local has_hung = ARGV[16]:find('!', 1, true)
+local posting = redis.call('HMGET', KEYS[6], 'breaker', 'cap', 'kind', 'gets', 'posts', 'refused')
+local is_probe = posting[1] and redis.call('ZSCORE', KEYS[12], id)
+local function learn(field, value)
+    learnt[#learnt + 1] = field
+    learnt[#learnt + 1] = value
 end
-local r = redis.call('HMGET', record, 'status', 'owner', 'mode', 'doubt', 'attempts', 'counted', 'counts', 'tries',
-    'uncertain', 'failing', 'history', 'submitted', 'unanswered', 'silent', 'crashes', 'sent_away', 'code', 'completed')
+if answered then learn('answered', int(now)) end
+-- What was on its way when the breaker opened does not say that the outage is over.
+if taken and (posting[1] ~= 'open' or is_probe) then learn('taken', int(now)) end
+if taken and posting[6] then forgotten[1] = 'refused' end
+if ARGV[10] ~= '' then
+    learn('outage', int(now))
+    learn('reason', ARGV[10])
+    -- The service may answer GETs and refuse every POST: then it answers, and nothing goes through.
+    if answered and not taken and not posting[6] then learn('refused', int(now)) end
+end
+local function write_down()
+    if #learnt > 0 then redis.call('HSET', KEYS[6], unpack(learnt)) end
+    if #forgotten > 0 then redis.call('HDEL', KEYS[6], unpack(forgotten)) end
+end
+local r = redis.call('HMGET', record, 'status', 'owner', 'mode', 'doubt', 'attempts', 'tries',
+    'uncertain', 'failing', 'history', 'submitted', 'unanswered', 'silent', 'crashes', 'sent_away', 'code', 'completed',
+    'hung')
 local status, settled_by, mode = r[1], r[2], r[3]
 local may_have_posted = mode == 'post'
 
 if status ~= 'processing' or settled_by ~= owner then
+    write_down()
     if status and settled_by == owner then
         -- What the first one could not tidy up.
         if (status == 'completed' or status == 'failed') and redis.call('ZSCORE', due, id) then
-            put_away(at, record, id, status, r[17], tonumber(r[18]), template)
+            put_away(at, record, id, status, r[15], tonumber(r[16]), template)
         end
         return { 'refused', 'repeated' }
     end
@@ -43,14 +63,25 @@ if status ~= 'processing' or settled_by ~= owner then
     if code ~= 'internal' and code ~= 'store' then
         redis.call('HINCRBY', count, 'late_settles', 1)
         -- The worker that was taken for crashed is late.
-        if (status == 'processing' or status == 'pending') and (tonumber(r[15]) or 0) > 0 then redis.call('HINCRBY', record, 'crashes', -1) end
+        if (status == 'processing' or status == 'pending') and (tonumber(r[13]) or 0) > 0 then redis.call('HINCRBY', record, 'crashes', -1) end
     end
     if outcome == 'complete' and code == 'posted' then redis.call('HINCRBY', count, 'late_posted', 1) end
     return { 'refused', status and 'taken' or 'unknown' }
 end
 
+-- Mostly all is well and was well before.
+local is_calm = not posting[1] and posting[4] == CALM and posting[5] == CALM and not calls:find('%u')
+if is_probe or not (posting[1] or is_calm) then
+    local set, gone = judged(posting, calls, id, now)
+    for _, value in ipairs(set) do learnt[#learnt + 1] = value end
+    for _, field in ipairs(gone) do forgotten[#forgotten + 1] = field end
+end
+write_down()
+if is_probe then redis.call('ZREM', KEYS[12], id) end
+if r[17] == '1' then redis.call('ZREM', KEYS[13], id) end
+
 -- A replay that was cut short.
-if r[17] then put_back(at, record, id, r[17]) end
+if r[15] then put_back(at, record, id, r[15]) end
 
 local written = {}
 local function write(field, value)
@@ -66,9 +97,9 @@ local function stands(field, name, was, is)
 end
 
 local function finish(new_status)
-    stands('uncertain', 'in_doubt', r[9], false)
-    stands('failing', 'retrying', r[10], false)
-    stands('sent_away', 'sent_away', r[16], false)
+    stands('uncertain', 'in_doubt', r[7], false)
+    stands('failing', 'retrying', r[8], false)
+    stands('sent_away', 'sent_away', r[14], false)
     write('status', new_status)
     write('completed', int(now))
 end
@@ -76,7 +107,7 @@ end
 local function complete()
     finish('completed')
     write('evidence', code)
-    local spent, bucket = math.max(0, now - (tonumber(r[12]) or now)), 'inf'
+    local spent, bucket = math.max(0, now - (tonumber(r[10]) or now)), 'inf'
     for _, limit in ipairs(BUCKETS_MS) do
         if spent <= limit then bucket = limit; break end
     end
@@ -100,28 +131,36 @@ local function come_back(doubt_until)
     raise(count, 'pending', 1)
     -- Not before the worker has acknowledged its message, which would excuse the transaction for a grace period.
     redis.call('ZADD', due, int(math.max(next_look, now + 100)), id)
-    if may_have_posted and ARGV[7] == '0' then
-        write('counted', (tonumber(r[6]) or 0) - (tonumber(r[7]) or 0))
-        write('counts', 0)
+    -- Whether the attempt counts is known when somebody's POST is let through after it; of one that was sent away, when
+    -- others are let in.
+    if may_have_posted then
+        local if_others = code == 'sent_away' and 'others'
+        write('counts_if', if_others or ARGV[7] == '1' and 'taken' or 'nothing')
+        write('failed_at', int(now))
     end
-    if mode ~= 'confirm' and r[15] then write('crashes', 0) end
+    if mode ~= 'confirm' and r[13] then write('crashes', 0) end
 end
 
 local function retry(doubt_until)
     come_back(doubt_until)
     raise(count, 'retried:' .. code, 1)
-    stands('uncertain', 'in_doubt', r[9], doubt_until > now)
+    stands('uncertain', 'in_doubt', r[7], doubt_until > now)
+    if has_hung or r[17] == '1' then write('hung', has_hung and 1 or 0) end
+    if calls:find('%u') then
+        redis.call('ZADD', KEYS[11], r[10] or int(now), id)
+        write('away', int(now))
+    end
     -- A look that came too early to know has not failed. (Before any attempt it was for a Redis that had lost data: then
     -- the first POST must not go out as if nothing had been.)
     local failed = code ~= 'in_doubt'
-    local tries = (tonumber(r[8]) or 0) + ((failed or (tonumber(r[5]) or 0) == 0) and 1 or 0)
+    local tries = (tonumber(r[6]) or 0) + ((failed or (tonumber(r[5]) or 0) == 0) and 1 or 0)
     write('tries', tries)
     if failed then
         write('error', detail)
-        stands('failing', 'retrying', r[10], true)
+        stands('failing', 'retrying', r[8], true)
     end
     -- Sent away while others get through: it is about this transaction.
-    stands('sent_away', 'sent_away', r[16], code == 'sent_away' and ARGV[7] == '1')
+    stands('sent_away', 'sent_away', r[14], code == 'sent_away' and ARGV[7] == '1')
     if code == 'sent_away' then
         local let_in, kept_out = let_in_and_kept_out(count)
         write('let_in', int(let_in))
@@ -130,10 +169,10 @@ local function retry(doubt_until)
     if code == 'unanswered' then
         -- Only time in which others were answered counts: while the service was silent to everybody, it begins anew.
         local others = tonumber(redis.call('HGET', KEYS[6], 'answered')) or 0
-        local since = tonumber(r[13]) and others > tonumber(r[14]) and r[13] or int(now)
+        local since = tonumber(r[11]) and others > tonumber(r[12]) and r[11] or int(now)
         write('unanswered', since)
         write('silent', int(now))
-    elseif r[13] and (code == 'outage' or answered) then
+    elseif r[11] and (code == 'outage' or answered) then
         write('unanswered', '')
         write('silent', '')
     end
@@ -157,7 +196,7 @@ end
 
 if ARGV[13] ~= '' then
     local lines = {}
-    for line in string.gmatch((r[11] or '') .. int(now) .. ' ' .. ARGV[13], '[^\n]+') do lines[#lines + 1] = line end
+    for line in string.gmatch((r[9] or '') .. int(now) .. ' ' .. ARGV[13], '[^\n]+') do lines[#lines + 1] = line end
     write('history', table.concat(lines, '\n', math.max(1, #lines - HISTORY_LINES + 1)) .. '\n')
 end
 if may_have_posted and (outcome == 'fail' or outcome == 'retry') then

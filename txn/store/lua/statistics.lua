@@ -1,10 +1,10 @@
 -- statistics: what health needs, read in one go. Writes nothing; its cost does not grow with the backlog.
 --
 -- KEYS   1 count   2 due   3 queue (list)   4 heartbeats   5 posting   6 minute stem   7 t: stem
---        8 sweep
+--        8 sweep   9 outage
 -- ARGV   1 minutes for the error rate   2 ms after which a worker without a heartbeat does not count   3 shift
 -- reply  { counts (flat), unfinished, oldest waiting ms, due lag ms, workers, attempts, failed attempts, answered, outage, reason, refused,
---          records left alone, now }
+--          records left alone, { breaker, opened, probe_at, cap, kind, paused, paused_at, paused_until }, held, now }
 
 local SAMPLE = 100
 local now = clock(ARGV[3])
@@ -33,6 +33,7 @@ for m = minute - ARGV[1] + 1, minute do
 end
 
 local posting = redis.call('HMGET', KEYS[5], 'answered', 'outage', 'reason', 'refused')
+local flow = redis.call('HMGET', KEYS[5], 'breaker', 'opened', 'probe_at', 'cap', 'kind', 'paused', 'paused_at', 'paused_until')
 return { redis.call('HGETALL', KEYS[1]), redis.call('ZCARD', KEYS[2]), math.floor(oldest), math.max(0, now - (first_look or now)),
     redis.call('ZCOUNT', KEYS[4], int(now - ARGV[2]), int(now + ARGV[2])), attempts, failed_attempts,
-    posting[1], posting[2], posting[3], posting[4], tonumber(redis.call('HGET', KEYS[8], 'left_alone')) or 0, int(now) }
+    posting[1], posting[2], posting[3], posting[4], tonumber(redis.call('HGET', KEYS[8], 'left_alone')) or 0, flow, redis.call('ZCARD', KEYS[9]), int(now) }

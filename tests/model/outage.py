@@ -1,0 +1,245 @@
+"""An explicit-state model of an outage: when the breaker opens, probes, lets a few through and closes, and what counts.
+
+Three transactions, of which the first may be one that always fails (`poison`), any number of workers that die anywhere,
+a service that goes away and comes back at any time, in every order. What one delivery does to one transaction is in
+protocol.py: a refused claim changes nothing there. `python -m tests.model.outage` prints what goes wrong without each
+protection.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+#: Deliveries that are looked at, attempts, and how many in flight end the ramp: small, so that all can be looked at.
+WINDOW, MAX_ATTEMPTS, BOUND = 2, 1, 2
+
+
+@dataclass(frozen=True)
+class Protections:
+    """What keeps an outage one. Each can be taken away."""
+
+    of_several: bool = True  #: failures of one transaction alone open nothing
+    one_probe: bool = True
+    probe_ends_with_its_lease: bool = True
+    probes_in_turn: bool = True
+    settled_once: bool = True  #: a settle that is refused says nothing
+    only_probes_decide: bool = True  #: what was on its way when it opened does not close it, or open it again
+    counts_after_a_success: bool = True
+    after_its_failure: bool = True  #: only then; not after its claim
+    not_before_the_end: bool = True  #: what was tried before an outage ended does not count
+    ramp: bool = True
+
+
+class Delivery(NamedTuple):
+    """`step`: waiting, flying, dead (its worker is; the lease runs), done, failed. `probe`: claimed while not closed.
+
+    `tried`: there was an attempt that failed, and whether somebody was let in after it: '' | 'tried' | 'others'.
+    `counted`: attempts. `noticed`: since it was tried, the breaker was open. `old`: claimed before an outage ended.
+    """
+
+    step: str = "waiting"
+    probe: bool = False
+    tried: str = ""
+    counted: int = 0
+    noticed: bool = False
+    old: bool = False
+
+
+class State(NamedTuple):
+    up: bool = True
+    breaker: str = "closed"
+    cap: int = 0
+    turn: int = 0
+    window: tuple[int, ...] = ()  #: who failed; -1: a success
+    deliveries: tuple[Delivery, ...] = (Delivery(), Delivery(), Delivery())
+
+
+#: (what happened, the state after it, whether it needs a fault)
+Move = tuple[str, State, bool]
+
+
+class Outage:
+    """Every move that can follow a state."""
+
+    def __init__(self, protections: Protections, poison: bool) -> None:
+        self.with_, self.poison = protections, poison
+
+    def moves(self, state: State) -> Iterator[Move]:
+        yield ("goes away", state._replace(up=False), True) if state.up else ("is back", state._replace(up=True), False)
+        for number, one in enumerate(state.deliveries):
+            if one.step == "waiting" and self._may_claim(state, number):
+                yield self._claimed(state, number, one)
+            elif one.step == "flying":
+                yield f"{number} settles", self._settled(state, number, one), False
+                yield f"{number}'s worker dies", self._put(state, number, one._replace(step="dead")), True
+            elif one.step == "dead":
+                probe = one.probe and not self.with_.probe_ends_with_its_lease
+                # What becomes of those whose workers die is not for this model.
+                over = one._replace(step="waiting", probe=probe, tried="", noticed=False)
+                yield f"{number}'s lease ends", self._put(state, number, over), False
+                if not self.with_.settled_once:
+                    yield f"{number} settles late", self._judged(state, number, one), True
+
+    def in_flight(self, state: State) -> int:
+        return sum(one.probe for one in state.deliveries)
+
+    def _may_claim(self, state: State, number: int) -> bool:
+        if state.breaker == "open":
+            waiting = [n for n, one in enumerate(state.deliveries) if one.step == "waiting"]
+            ahead = [n for n in waiting if n >= state.turn] if self.with_.probes_in_turn else []
+            return number == (ahead or waiting)[0] and (not self.in_flight(state) or not self.with_.one_probe)
+        if state.breaker == "half" and self.with_.ramp:
+            return self.in_flight(state) < state.cap
+        return True
+
+    def _claimed(self, state: State, number: int, one: Delivery) -> Move:
+        counted = one.counted + (one.tried == "others")
+        if counted >= MAX_ATTEMPTS:
+            return f"{number} is given up", self._put(state, number, Delivery("failed")), False
+        probe = state.breaker != "closed"
+        after = self._put(state, number, Delivery("flying", probe, "", counted))
+        if state.breaker == "open":
+            after = after._replace(turn=(number + 1) % len(state.deliveries))
+        return f"{number} is claimed{', as a probe' if probe else ''}", after, False
+
+    def noticed(self, state: State) -> State:
+        """What has failed before an outage is noticed, or while it is, is part of it."""
+        if state.breaker != "open":
+            return state
+        part = (one._replace(noticed=one.step != "flying" and bool(one.tried)) for one in state.deliveries)
+        return state._replace(deliveries=tuple(part))
+
+    def _settled(self, state: State, number: int, one: Delivery) -> State:
+        well = self._goes_well(state, number)
+        after = self._judged(state, number, one)
+        if not well:
+            tried = "" if one.old else one.tried or ("tried" if self.with_.counts_after_a_success else "others")
+            return self._put(after, number, one._replace(step="waiting", probe=False, tried=tried, old=False))
+        if state.breaker == "open" and after.breaker == "open":  # what was on its way when it opened
+            return self._put(after, number, Delivery("done"))
+        ends = self.with_.not_before_the_end and state.breaker == "open"
+        told = tuple(map(self._ended if ends else self._let_in, after.deliveries))
+        return self._put(after._replace(deliveries=told), number, Delivery("done"))
+
+    def _ended(self, one: Delivery) -> Delivery:
+        return one._replace(tried="", noticed=False, old=one.step == "flying")
+
+    def _let_in(self, one: Delivery) -> Delivery:
+        tried = one.tried or (one.step == "flying" and not self.with_.after_its_failure)
+        return one._replace(tried="others") if tried else one
+
+    def _goes_well(self, state: State, number: int) -> bool:
+        return state.up and not (self.poison and number == 0)
+
+    def _judged(self, state: State, number: int, one: Delivery) -> State:
+        well = self._goes_well(state, number)
+        if state.breaker == "closed":
+            window = (*state.window, -1 if well else number)[-WINDOW:]
+            ids = set(window)
+            several = len(ids) > 1 or not self.with_.of_several
+            if len(window) == WINDOW and -1 not in ids and several:
+                return state._replace(breaker="open", window=(), cap=0)
+            return state._replace(window=window)
+        if not one.probe and self.with_.only_probes_decide:
+            return state
+        if state.breaker == "open":
+            return state._replace(breaker="half", cap=1) if well else state
+        cap = state.cap * 2 if well else state.cap // 2
+        if cap >= BOUND:
+            calm = tuple(two._replace(probe=False) for two in state.deliveries)
+            return state._replace(breaker="closed", cap=0, deliveries=calm)
+        return state._replace(cap=cap) if cap else state._replace(breaker="open", cap=0)
+
+    def _put(self, state: State, number: int, one: Delivery) -> State:
+        return state._replace(deliveries=(*state.deliveries[:number], one, *state.deliveries[number + 1 :]))
+
+
+def broken(before: State, state: State, what: str, outage: Outage) -> str | None:
+    """The promise that a move breaks."""
+    if "is given up" in what and before.deliveries[int(what[0])].noticed:
+        return "an attempt of an outage counts"
+    if "as a probe" in what and before.breaker == "open" and outage.in_flight(before):
+        return "two probes at once"
+    if "as a probe" in what and before.breaker == "half" and outage.in_flight(before) >= before.cap:
+        return "more in flight than the ramp allows"
+    if before.breaker != "open" and state.breaker == "open" and "settles late" in what:
+        return "opened by somebody who is no longer asked"
+    if before.breaker == "closed" and state.breaker == "open" and outage.poison and set(before.window) == {0}:
+        return None if what[0] != "0" else "opened by one transaction"
+    if before.breaker == "open" and state.breaker != "open" and not before.deliveries[int(what[0])].probe:
+        return "closed by what was on its way"
+    return None
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """`broken` promise and the shortest `story` that breaks it, or none; `states` looked at."""
+
+    broken: str | None
+    story: tuple[str, ...]
+    states: int
+
+
+def check(protections: Protections | None = None, poison: bool = False) -> Verdict:
+    """Look at every state that can be reached; and from each, without further faults, at whether it ends well.
+
+    That is: all is done but perhaps the transaction that always fails, the service is back, and the breaker not open.
+    """
+    outage = Outage(protections or Protections(), poison)
+    came_from: dict[State, tuple[State | None, str]] = {State(): (None, "")}
+    todo, follows = [State()], dict[State, list[State]]()
+    for state in todo:
+        for what, moved, fault in outage.moves(state):
+            after = outage.noticed(moved)
+            if promise := broken(state, after, what, outage):
+                return Verdict(promise, (*_story(came_from, state), what), len(came_from))
+            if after not in came_from:
+                came_from[after] = (state, what)
+                todo.append(after)
+            if not fault:
+                follows.setdefault(after, []).append(state)
+    return _that_ends(came_from, follows, poison)
+
+
+def _that_ends(
+    came_from: dict[State, tuple[State | None, str]], follows: dict[State, list[State]], poison: bool
+) -> Verdict:
+    ends = {state for state in came_from if _is_well(state, poison)}
+    todo = list(ends)
+    while todo:
+        for state in follows.get(todo.pop(), ()):
+            if state not in ends:
+                ends.add(state)
+                todo.append(state)
+    for state in came_from:
+        if state not in ends:
+            return Verdict("never ends", _story(came_from, state), len(came_from))
+    return Verdict(None, (), len(came_from))
+
+
+def _is_well(state: State, poison: bool) -> bool:
+    healthy = state.deliveries[1:] if poison else state.deliveries
+    return state.up and all(one.step in ("done", "failed") for one in healthy)
+
+
+def _story(came_from: dict[State, tuple[State | None, str]], state: State) -> tuple[str, ...]:
+    story = []
+    while (step := came_from[state])[0] is not None:
+        story.append(step[1])
+        state = step[0]  # type: ignore[assignment]
+    return tuple(reversed(story))
+
+
+def main() -> None:
+    for poison in (False, True):
+        verdict = check(poison=poison)
+        print(f"poison {poison}: {verdict.broken or 'no promise broken'} ({verdict.states} states)")
+        for name in Protections.__dataclass_fields__:
+            verdict = check(replace(Protections(), **{name: False}), poison)
+            print(f"  without {name}: {verdict.broken or 'nothing breaks'} ({verdict.states} states)")
+            if verdict.story:
+                print("      " + " | ".join(verdict.story))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,78 @@
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.system.stack import Stack
+
+pytestmark = pytest.mark.timeout(300)
+
+#: How the posting service goes away: what it then does to POSTs, and to GETs.
+OUTAGES: dict[str, dict[str, float]] = {
+    "refuses connections": {},
+    "503 to every POST": {"unavailable": 1},
+    "500 to every POST": {"fail_before": 1},
+    "POSTs hang": {"hang_write": 1, "hang_ms": 1_500},  # a second after the deadline, half of the doubt window
+    "500 to everything": {"fail_before": 1, "get_fail": 1},
+}
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> Iterator[Stack]:
+    with Stack(tmp_path, {"TXN_MAX_ATTEMPTS": "2", "TXN_ANSWER_IS_FINAL": "1"}) as found:
+        yield found
+
+
+def breaker(stack: Stack) -> str:
+    return str(stack.health()["postingService"]["breaker"])
+
+
+def requests_of(stack: Stack) -> int:
+    stats = stack.mock.stats()
+    return int(stats["gets"] + stats["posts"])
+
+
+def probes_for(stack: Stack, seconds: float) -> float:
+    """Requests a second that the outage gets."""
+    began, before = time.monotonic(), requests_of(stack)
+    stack.until(lambda: time.monotonic() - began > seconds, "some probes were made")
+    return (requests_of(stack) - before) / (time.monotonic() - began)
+
+
+@pytest.mark.parametrize("outage", OUTAGES)
+def test_an_outage_uses_no_attempt_up_and_is_left_alone(stack: Stack, outage: str) -> None:
+    check(stack, outage, 100, 6)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("outage", OUTAGES)
+def test_an_outage_longer_than_all_retries_uses_no_attempt_up(stack: Stack, outage: str) -> None:
+    check(stack, outage, 2_000, 60)
+
+
+def check(stack: Stack, outage: str, transactions: int, seconds: float) -> None:
+    stack.start_worker(threads=16)
+    accepted = stack.submit_many(20)
+    stack.until_quiet()
+    stack.mock.faults(**OUTAGES[outage])
+    if not OUTAGES[outage]:
+        stack.mock.down()
+    accepted += stack.submit_many(transactions)
+    stack.until(lambda: breaker(stack) == "open", "the breaker opens")
+    stack.until(lambda: stack.health()["processing"] <= 1, "what was in flight has ended")
+    rate = probes_for(stack, seconds)
+    assert rate <= 2.5, "two a second, and a request more or less at the edges of the time that was measured"
+    accepted += stack.submit_many(transactions)
+    assert breaker(stack) == "open"
+    before = stack.health()["completed"]
+    stack.mock.faults()
+    stack.mock.up()
+    back = time.monotonic()
+    stack.until(lambda: stack.health()["completed"] > before, "the first is completed")
+    first_s = time.monotonic() - back
+    took_s = stack.until_quiet(120)
+    print(f"{outage}: {rate:.2f} requests/s, first after {first_s:.2f} s, all after {first_s + took_s:.2f} s")
+    stack.check_ledger(accepted)
+    assert stack.health()["failed"] == 0
+    assert stack.health()["postingService"]["held"] == 0

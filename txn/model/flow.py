@@ -1,0 +1,33 @@
+"""What keeps deliveries from going out, if anything does: a posting service that is away, or an operator's pause."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+#: closed: calls go out; open: one probe at a time; half: back, a few at a time. What the docs call half-open.
+Breaker = Literal["closed", "open", "half"]
+
+
+@dataclass(frozen=True, slots=True)
+class Paused:
+    """`until_ms` is on Redis's clock, None: until somebody resumes."""
+
+    by: str
+    why: str
+    since_ms: int | None
+    until_ms: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """`opened_ms`: since when it is not closed. `probe_ms`: no probe before that. `most`: in flight, when half.
+
+    `kind`: gets or posts, which of them failed. `held`: how many wait because of it, beside those in the queue.
+    """
+
+    breaker: Breaker = "closed"
+    opened_ms: int | None = None
+    probe_ms: int | None = None
+    most: int | None = None
+    kind: str = ""
+    held: int = 0
+    paused: Paused | None = None
