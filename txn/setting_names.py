@@ -1,4 +1,4 @@
-"""Variables that are meant for a setting and are none: one that somebody believes to be set is worse than none."""
+"""Finds misspelt settings: a variable that somebody believes to be set is worse than none."""
 
 import re
 from collections.abc import Collection, Iterator, Mapping

@@ -1,1 +1,4 @@
-"""Puts the parts together: the only room that knows all of them, and that opens connections. One module a process."""
+"""Puts the parts together: the only room that knows all of them. One module a process.
+
+It opens all connections but those that only `txn audit` and `txn doctor` need.
+"""

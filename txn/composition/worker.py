@@ -1,4 +1,4 @@
-"""A worker process. It loads neither Falcon nor anything that only people look at."""
+"""A worker process. It loads neither Falcon nor the admin site; of the readers, only those that its loops use."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The books of one delivery: what it has learnt so far, for the record, its history and the log.
+"""What one delivery has learnt so far, also one that may not POST: for the record, its history and the log.
 
 It makes the calls that the rules ask for. What follows from the answers, the rules decide.
 """

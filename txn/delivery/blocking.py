@@ -1,4 +1,4 @@
-"""Deliveries whose I/O blocks, as that of a worker's threads does: the steps, and a runner without an event loop."""
+"""Steps whose I/O blocks the thread, as a worker's does, and `run`, which drives a delivery without an event loop."""
 
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar

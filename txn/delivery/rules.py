@@ -1,5 +1,8 @@
 """One delivery: claim, GET, last check, POST, settle. Design and reasons: docs/how/delivery.md.
 
+Whether it may POST is decided in txn/store/lua/claim.lua. What follows from each answer is decided here, the last check
+and the doubt after a POST included.
+
 Nothing here does I/O: the rules ask their `Steps` and wait for the answer, whoever gives it. Whatever happens, at any
 line, the due index will look at the transaction again.
 """

@@ -1,6 +1,6 @@
 """The loop that looks at every record, slowly, and says what it finds that no script should have left behind.
 
-All workers share one round: whoever comes when a step is due makes it.
+All workers share one round: whoever comes when a step is due makes it. The looking is in txn/store/integrity.py.
 """
 
 import logging

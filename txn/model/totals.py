@@ -14,7 +14,7 @@ END_TO_END_BUCKETS = (*map(str, END_TO_END_MS), "inf")
 
 @dataclass(frozen=True, slots=True)
 class Counter:
-    """`level`: how many there are now, else how many there have been. `metric`: behind `txn_`; empty: it has none."""
+    """`level`: a gauge: how many there are now, else how many there have been. `metric`: behind `txn_`, or none."""
 
     words: str
     metric: str = ""

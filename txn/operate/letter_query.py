@@ -1,4 +1,7 @@
-"""A filter of dead letters as a query string and as fields of a form. Times are UTC, in the form of HTML inputs."""
+"""A filter of dead letters to and from a query string or a form; no letter is read here.
+
+Times are UTC, in the form of HTML inputs.
+"""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta

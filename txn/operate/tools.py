@@ -1,4 +1,4 @@
-"""What people look at and act with, on the admin site and at the command line."""
+"""`Tools`: the readers and operations that the admin site and the command line get as one value."""
 
 from dataclasses import dataclass
 from typing import Self

@@ -1,4 +1,4 @@
-"""Bodies that come compressed although nobody asked for it, taken by what they are: headers promise all sorts."""
+"""Compressed bodies, though nobody asked for any: unpacked by what they are, as headers promise all sorts."""
 
 import zlib
 

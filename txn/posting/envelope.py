@@ -1,4 +1,4 @@
-"""What an object says that has the list of rows in it: whether these are all of them.
+"""Whether a list of rows is whole, or a page of it: what the object around it says.
 
 A page that is taken for the whole list hides doubles. So what speaks of pages and cannot be understood counts as more.
 """

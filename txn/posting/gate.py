@@ -1,5 +1,7 @@
 """The moment before the first byte of a request: passed at most once per call, by either transport.
 
+The gate asks for the last check; txn/delivery/rules.py (`_last_check`) answers.
+
 Whether a failed call may have been read follows from this. A gate that never opened proves that nothing left. Behind an
 open gate every failure is `MaybeSent`, because what a library counts as sent is no proof: libcurl's REQUEST_SIZE is
 still 0 when whole TLS records of a request have left and the next one blocks.

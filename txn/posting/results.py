@@ -1,4 +1,4 @@
-"""The posting service as the rules see it: what a GET found, what a POST may have written."""
+"""The types of what a GET found and a POST may have written. Which answer means which: service.py (`_classified`)."""
 
 from dataclasses import dataclass
 

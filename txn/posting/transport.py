@@ -1,4 +1,4 @@
-"""How a request reaches the posting service: one interface, two transports.
+"""How a request reaches the posting service: the interface of both transports (curl.py, requests/transport.py).
 
 A transport sends each request **at most once** and sorts every failure by the only question that matters afterwards:
 could the posting service have read it?

@@ -1,4 +1,4 @@
-"""The transport that the settings ask for."""
+"""Opens the transport that the settings ask for (`TXN_TRANSPORT`)."""
 
 from txn.posting.curl import CurlTransport
 from txn.posting.transport import Transport

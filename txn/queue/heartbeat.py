@@ -1,4 +1,4 @@
-"""What a worker process says of itself with each heartbeat, for people to look at."""
+"""`About`: what a worker process says of itself with each heartbeat, for people to look at."""
 
 import os
 import socket

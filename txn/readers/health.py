@@ -1,4 +1,4 @@
-"""Is anything wrong, and since when: said in the same words by the overview, `txn status` and the health check."""
+"""What counts as a problem, and since when: the same words on the overview, in `txn status` and in health."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Reads every record there is, in chunks: for audits, never for deliveries. Nothing is written."""
+"""Reads what an audit needs of every record, in chunks, and writes nothing. All fields: txn/store/record.py."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Says in the worker's log when Redis or the posting service goes away, and when it is back."""
+"""`Watch`: says in the worker's log when Redis or the posting service goes away, and when it is back."""
 
 from collections.abc import Callable
 

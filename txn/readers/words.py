@@ -1,4 +1,4 @@
-"""How numbers and times look. Every function is a filter in templates."""
+"""Numbers and times as text for people. Every function is a filter in templates."""
 
 from collections.abc import Callable
 

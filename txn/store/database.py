@@ -1,4 +1,4 @@
-"""One Redis as txn uses it. Here, and nowhere else, an error of its client becomes one of ours."""
+"""One Redis as txn uses it. `unavailable`, and nothing else, makes an error of its client one of ours."""
 
 import functools
 from collections.abc import Callable, Sequence

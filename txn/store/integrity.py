@@ -1,4 +1,4 @@
-"""Looks at all records, and mends indexes and counters that do not say what they say. Not on the delivery path."""
+"""The sweep's work: looks at all records, and mends indexes and counters that disagree. Not on the delivery path."""
 
 from dataclasses import dataclass
 from typing import Literal

@@ -1,6 +1,6 @@
 """What the record of a transaction holds (the hash `t:<id>`), field by field.
 
-A test holds this against all scripts (tests/store/test_record.py).
+A test holds this against all scripts (tests/store/test_record.py). What `operate` and `bulk` write is in prelude.lua.
 Times are milliseconds since the epoch on Redis's clock. A field that is not there is 0, no, or not known.
 """
 

@@ -1,4 +1,4 @@
-"""The Lua scripts: one file a verb, each run as one atomic call."""
+"""The Lua scripts: each is run as one atomic call. Called through `Database.run`, which makes their errors ours."""
 
 import functools
 import hashlib

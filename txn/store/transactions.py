@@ -1,4 +1,7 @@
-"""The record of every transaction: one atomic call a verb. The scripts compare, the rules decide."""
+"""`Store`, the record of every transaction: one atomic call a verb.
+
+Whether a delivery may POST is decided in lua/claim.lua; what an answer leads to, in txn/delivery/rules.py.
+"""
 
 from collections.abc import Sequence
 from typing import Any

@@ -1,1 +1,1 @@
-"""The pages of the admin site: each a thin resource and its line in the route table."""
+"""The pages of the admin site, each a thin resource. How to add one: the recipe at the top of txn/admin/site.py."""

@@ -1,4 +1,5 @@
 -- operate: an operator replays or discards dead letters, and the journal says which. Repeating it changes nothing.
+-- What is written to one record is in prelude.lua (`operate`, `put_back`), which bulk.lua shares.
 --
 -- KEYS   1 t: stem   2 due   3 count   4 failed   5 failed:<code> stem   6 the queue's dead letters   7 their messages
 --        8 journal
