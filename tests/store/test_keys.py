@@ -6,6 +6,7 @@ from tests.parts import Parts
 from txn.model.dead_letter import Action, Filter
 from txn.model.outcome import Cause, Clear, Completed, Retry
 from txn.model.transaction import Evidence
+from txn.operate.ended_sessions import EndedSessions
 from txn.store.integrity import Integrity
 from txn.store.keys import Keys
 from txn.store.rights import Rights
@@ -47,6 +48,7 @@ def live(parts: Parts) -> None:
     parts.operations.start_run("run", Action.REPLAY, Filter(), "ann")
     Integrity(parts.database, "@ID@").step()
     parts.client.set(parts.keys.doctor, 1)
+    EndedSessions(parts.database).end("nonce", 60)
     parts.client.hset(parts.keys.posting, mapping={"breaker": "half", "cap": 9})
     parts.settle(parts.claimed(parts.accept("hangs")), Retry(Cause.OUTAGE, "away", Clear(), 0), calls="G!")
     parts.claimed("hangs")
