@@ -48,6 +48,8 @@ MOVES = {
 SETTINGS = Settings(posting_timeout_ms=500, margin_ms=100, lease_ms=2_000, doubt_window_ms=3_000, max_attempts=3)
 
 DOUBTS = st.sampled_from([Clear(), Keep(), Maybe(3_000)])
+#: What a delivery says of the posting service; any of it goes with any outcome.
+CALLS = st.sampled_from(["gp", "g", "G", "gPg", "G!", ""])
 OUTCOMES: st.SearchStrategy[Outcome] = st.one_of(
     st.builds(Completed, st.sampled_from(Evidence)),
     st.builds(Failed, st.sampled_from(ErrorCode), st.just("why"), st.sampled_from([Clear(), Keep()])),
@@ -92,11 +94,11 @@ class StoreMachine(RuleBasedStateMachine):
             with pytest.raises(ContentConflict):
                 self.parts.store.accept(other)
 
-    @rule(name=st.sampled_from(IDS), outcome=OUTCOMES)
-    def deliver(self, name: str, outcome: Outcome) -> None:
+    @rule(name=st.sampled_from(IDS), outcome=OUTCOMES, calls=CALLS)
+    def deliver(self, name: str, outcome: Outcome, calls: str) -> None:
         if (claim := self.claim(name)) is not None:
             self.every_move_is_allowed()
-            self.settle_claim(claim, outcome)
+            self.settle_claim(claim, outcome, calls)
 
     @rule(name=st.sampled_from(IDS), twice=st.booleans(), after_ms=st.sampled_from([0, 0, 2_000, 5_000]))
     def wake_up(self, name: str, twice: bool, after_ms: int) -> None:
@@ -104,14 +106,15 @@ class StoreMachine(RuleBasedStateMachine):
         self.claim(name, twice=twice)
 
     def claim(self, name: str, *, twice: bool = False) -> Claim | None:
-        before, now = self.parts.record(name), self.now()
+        before, now, held = self.parts.record(name), self.now(), self.may_be_held(name)
         owner = secrets.token_urlsafe(6)
         claim = self.parts.store.claim(name, owner)
         if twice:
             assert self.parts.store.claim(name, owner) == claim
         if claim is None:
-            assert before.get("status") != "pending" or int(before.get("next", 0)) > now - 50
+            assert before.get("status") != "pending" or int(before.get("next", 0)) > now - 50 or held
             return None
+        assert not self.is_paused(), "claimed while deliveries are paused"
         assert before["status"] == "pending" or int(before["lease"]) <= self.now()
         if claim.mode is Mode.POST:
             assert self.doubt_until.get(name, 0) <= self.now(), "may post while an earlier POST may turn up"
@@ -122,15 +125,15 @@ class StoreMachine(RuleBasedStateMachine):
         return claim
 
     @precondition(lambda self: self.claims)
-    @rule(data=st.data(), outcome=OUTCOMES)
-    def settle(self, data: st.DataObject, outcome: Outcome) -> None:
+    @rule(data=st.data(), outcome=OUTCOMES, calls=CALLS)
+    def settle(self, data: st.DataObject, outcome: Outcome, calls: str) -> None:
         """By the owner, or late, or again."""
-        self.settle_claim(data.draw(st.sampled_from(self.claims)), outcome)
+        self.settle_claim(data.draw(st.sampled_from(self.claims)), outcome, calls)
 
-    def settle_claim(self, claim: Claim, outcome: Outcome) -> None:
+    def settle_claim(self, claim: Claim, outcome: Outcome, calls: str) -> None:
         before = self.parts.record(claim.id)
         mine = before["status"] == "processing" and before["owner"] == claim.owner
-        reply = self.parts.store.settle(claim.id, claim.owner, Settlement(outcome, answered=True))
+        reply = self.parts.store.settle(claim.id, claim.owner, Settlement(outcome, answered=True, calls=calls))
         assert (reply == "settled") == mine
         after = self.parts.record(claim.id)
         if not mine:
@@ -147,11 +150,35 @@ class StoreMachine(RuleBasedStateMachine):
     @rule(limit=st.sampled_from([1, 10]))
     def rescue(self, limit: int) -> None:
         before = {name: self.parts.record(name) for name in IDS}
+        held: Any = self.parts.client.zrange(self.parts.keys.outage, 0, -1)
         self.parts.store.due(limit)
         for name in IDS:
             after = self.parts.record(name)
-            for field in ("status", "owner", "doubt", "lease", "next"):
+            for field in ("status", "owner", "doubt", "lease"):
                 assert after.get(field) == before[name].get(field)
+            if name.encode() not in held:
+                assert after.get("next") == before[name].get("next")
+
+    @rule()
+    def the_posting_service_was_away_for_others(self) -> None:
+        """The next failure opens the breaker."""
+        self.parts.client.hset(self.parts.keys.posting, mapping={"gets": "abcdef" * 9, "posts": "abcdef" * 9})
+
+    @rule(for_ms=st.sampled_from([None, 2_000]))
+    def pause(self, for_ms: int | None) -> None:
+        self.parts.pauses.pause("ann", "why", None if for_ms is None else self.now() + for_ms)
+
+    @rule()
+    def resume(self) -> None:
+        self.parts.pauses.resume("ann")
+
+    def is_paused(self) -> bool:
+        return self.parts.read_statistics().flow.paused is not None
+
+    def may_be_held(self, name: str) -> bool:
+        flow = self.parts.read_statistics().flow
+        hung = self.parts.record(name).get("hung") == "1"
+        return flow.breaker != "closed" or flow.paused is not None or hung
 
     @rule(name=st.sampled_from(IDS))
     def replay(self, name: str) -> None:
@@ -240,6 +267,7 @@ class StoreMachine(RuleBasedStateMachine):
 
     def drive_to_the_end(self) -> None:
         """Whatever has happened: with time, every unfinished transaction gets a message, a claim, and an end."""
+        self.parts.pauses.resume("ann")
         for _ in range(60):
             if not self.parts.read_statistics().unfinished:
                 return
@@ -250,7 +278,8 @@ class StoreMachine(RuleBasedStateMachine):
                 claim = self.parts.claim(message.split("~")[0])
                 if claim is not None:
                     mode = claim.mode is Mode.POST
-                    self.parts.settle(claim, Completed(Evidence.POSTED) if mode else Completed(Evidence.FOUND))
+                    end, calls = (Evidence.POSTED, "gp") if mode else (Evidence.FOUND, "g")
+                    self.parts.settle(claim, Completed(end), answered=True, taken=mode, calls=calls)
                 self.consumers[0].fetch(0, [message])
         raise AssertionError(f"never ends: {[self.parts.record(name) for name in IDS]}")
 
