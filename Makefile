@@ -12,7 +12,7 @@ $(error PYTHON=$(PYTHON) is no Python 3.11 or newer that runs: give another, or 
 endif
 endif
 
-.PHONY: help run test test-long test-coverage drill swarm bench fuzz lock check format clean test-browser test-containers test-pythons
+.PHONY: help run test test-long test-coverage drill swarm bench bench-peers fuzz lock check format clean test-browser test-containers test-pythons
 
 help: ## this list
 	@echo "make ...  (PYTHON=/path/to/python picks the Python for .venv, ARGS=... goes to what it runs)"
@@ -56,6 +56,10 @@ fuzz: $(VENV)/test.stamp $(VENV)/dashboard.stamp ## 50,000 seeded odd requests t
 
 bench: $(VENV)/local.stamp ## measure everything on this machine, in 25 minutes; ARGS=--quick for less, ARGS="whole idle" for a part
 	@$(PY) -m bench $(ARGS)
+
+bench-peers: $(VENV)/local.stamp ## the same job on BullMQ (needs Node 20) and plain Dramatiq, in turn with ours; ARGS="--rounds 10"
+	@cd bench/peers && npm ci --ignore-scripts --no-audit --no-fund --silent
+	@$(PY) -m bench.peers $(ARGS)
 
 lock: $(VENV)/tools.stamp ## write requirements/lock/ from requirements/*.txt, with hashes; ARGS=--upgrade takes newer ones of what is not named there
 	@for file in $(wildcard requirements/*.txt); do \

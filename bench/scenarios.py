@@ -10,7 +10,7 @@ from typing import Any
 
 from bench.backlog import fill
 from bench.stand import Stand
-from ops.stand import ROOT
+from ops.stand import ROOT, THREADS
 
 Figures = dict[str, Any]
 
@@ -21,8 +21,6 @@ POSTING: dict[str, dict[str, float]] = {
     "0 ms, 1 % hang": {"hang_write": 0.01, "hang_ms": 7_000},
     "100 ms, 1 % hang": {"latency_ms": 100, "hang_write": 0.01, "hang_ms": 7_000},
 }
-#: Threads of one worker process that has a core for itself; more where it waits for the posting service.
-ONE_CORE, WAITING = 64, 256
 
 
 def accept(seconds: int) -> Figures:
@@ -40,7 +38,7 @@ def deliver(waiting: int, posting: str) -> Figures:
     with Stand(faults=POSTING[posting]) as stand:
         stand.confine(1)
         fill(stand.client, waiting)
-        stand.start_worker(1, ONE_CORE if posting == "0 ms" else WAITING, cores=[0])
+        stand.start_worker(1, THREADS, cores=[0])
         return _drain(stand, waiting, lambda: stand.count("completed"))
 
 
@@ -150,7 +148,7 @@ def backlog(sizes: tuple[int, ...], seconds: int) -> Figures:
             stand.processes["api"].stop(20)
             fill(stand.client, 30_000, first=size + 1)
             stand.confine(1)
-            stand.start_worker(1, ONE_CORE, cores=[0])
+            stand.start_worker(1, THREADS, cores=[0])
             stand.until(lambda: stand.count("completed") > 500, "the first are delivered")
             begun, done, before = time.monotonic(), stand.count("completed"), stand.cpu_s()
             time.sleep(seconds)

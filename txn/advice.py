@@ -1,5 +1,5 @@
 """Numbers that txn advises, once: pages, hints, `make run` and the docs say the same (tests/unit/test_advice.py)."""
 
-#: In flight at most, as many as 1000 a second need at a posting service of 100 ms: docs/how/performance.md
-PROCESSES, THREADS = 2, 192
+#: What 1000 a second need: docs/how/performance.md. The threads only hand over; TXN_IN_FLIGHT is what is on its way.
+PROCESSES, THREADS = 2, 4
 START_WORKERS = f"dramatiq txn.worker --processes {PROCESSES} --threads {THREADS}"

@@ -48,8 +48,10 @@ class Settings(BaseModel):
     answer_is_final: bool = False
     #: GET before every POST, or only before the POST of a transaction that was in doubt.
     verify: Literal["always", "after-doubt"] = "always"
-    #: How requests are sent.
+    #: How requests are sent. `requests` delivers on Dramatiq's threads, curl on an event loop.
     transport: Literal["curl", "requests"] = "curl"
+    #: Deliveries that a worker process has on its event loop at once.
+    in_flight: Annotated[int, Field(ge=1, le=10_000)] = 512
 
     #: How soon after the submit a transaction without a wake-up is looked at.
     grace_ms: Milliseconds = 5_000

@@ -81,7 +81,7 @@ def test_every_api_process_knows_the_session_and_the_pages_show_the_real_workers
         names = {f":{child.pid}" for child in worker.children()}
         floor = session.get(f"{stack.url}/admin/queues", timeout=10).text
         assert all(name in floor for name in names)
-        assert '<td data-label="Threads" class="n">8</td>' in floor
+        assert '<td data-label="At a time" class="n">512</td>' in floor
         timeline = session.get(f"{stack.url}/admin/transactions/{transaction}", timeout=10).text
         assert any(name in timeline for name in names)
 

@@ -9,6 +9,7 @@ from txn.api.app import create_app
 from txn.model.outcome import Cause, Clear, Completed, Failed, Maybe, Outcome, Released, Retry
 from txn.model.transaction import ErrorCode, Evidence
 from txn.store.durability import Durability, DurabilityMonitor
+from txn.store.timings import LAG
 
 TOKEN = "a-token-that-nobody-guesses"
 
@@ -137,6 +138,15 @@ def test_calls_to_the_posting_service_are_told_apart_by_operation_and_answer(api
         "txn_posting_seconds_count{op=post}{status=201}": 1,
         "txn_posting_seconds_count{op=post}{status=none}": 1,
     }
+
+
+def test_the_lag_of_event_loops_is_no_call_to_the_posting_service(api: TestClient, parts: Parts) -> None:
+    parts.timings.note(LAG, 0.3)
+    parts.timings.flush()
+    found = scrape(api)
+    assert found["txn_loop_lag_seconds_count"] == 1
+    assert found["txn_loop_lag_seconds_sum"] == pytest.approx(0.3)
+    assert not [name for name in found if name.startswith("txn_posting_seconds_count")]
 
 
 def test_without_redis_it_says_just_that(remote: Connected, proxy: CuttingProxy) -> None:

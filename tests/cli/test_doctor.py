@@ -68,7 +68,7 @@ def test_without_workers_it_says_how_to_start_one(txn: Commands) -> None:
         "check": "workers",
         "level": "bad",
         "found": "none is alive",
-        "do": "start one: dramatiq txn.worker --processes 2 --threads 192",
+        "do": "start one: dramatiq txn.worker --processes 2 --threads 4",
     }
 
 

@@ -7,6 +7,8 @@ from typing import NamedTuple
 #: Before and after each call to Redis and to the posting service; `check` is the last check, between the two.
 CALLS = ("accept", "due", "fetch", "claim", "get", "post", "verify", "settle", "ack", "replay")
 CUTS = (*(f"{side} {call}" for call in CALLS for side in ("before", "after")), "check")
+#: Those within a delivery: what is different on an event loop.
+STEPS = tuple(cut for cut in CUTS if cut.split()[-1] in ("claim", "get", "check", "post", "verify", "settle"))
 
 FAULTS = ("dies", "exception", "answer lost", "short pause", "long pause", "redis restarts")
 HONEST = ("fine", "fails before", "fails after", "hangs then writes", "404 then visible", "down", "rejects")

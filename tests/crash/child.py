@@ -12,8 +12,9 @@ import requests
 from ops.mock_posting.client import MockPosting
 from tests.crash.cells import Cell
 from tests.crash.cuts import Cut
+from tests.crash.on_a_loop import LoopWorker
 from tests.crash.play import story
-from tests.crash.world import World
+from tests.crash.world import Worker, World
 
 
 def main() -> None:
@@ -22,7 +23,7 @@ def main() -> None:
     mock = MockPosting(told["port"], told["control_port"])
     mock._session = requests.Session()  # it runs already, started by our parent
     server: Any = SimpleNamespace(url=told["redis_url"])
-    world = World(server, mock, name=told["name"])
+    world = World(server, mock, name=told["name"], kind=LoopWorker if told["on_a_loop"] else Worker)
     cut = Cut(cell.cut, lambda: os.kill(os.getpid(), signal.SIGKILL))
     story(world, cell, world.worker(cut))
     sys.exit("never came to the cut")

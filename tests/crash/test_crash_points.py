@@ -6,18 +6,19 @@ import pytest
 
 from ops.mock_posting.client import MockPosting
 from ops.redis_server import RedisServer
-from tests.crash.cells import CUTS, Cell, all_cells
+from tests.crash.cells import CUTS, STEPS, Cell, all_cells
+from tests.crash.on_a_loop import LoopWorker
 from tests.crash.play import play
-from tests.crash.world import World
+from tests.crash.world import Worker, World
 
 CELLS, EXCLUDED = all_cells()
 #: `make test` plays one cell in so many, `make test-long` all. No divisor in common with the sizes of the dimensions.
 SAMPLE = 7
 
 
-def play_one(server: RedisServer, mock: MockPosting, cell: Cell) -> None:
+def play_one(server: RedisServer, mock: MockPosting, cell: Cell, kind: type[Worker] = Worker) -> None:
     mock.reset()
-    world = World(server, mock)
+    world = World(server, mock, kind=kind)
     try:
         play(world, cell)
     except Exception as error:
@@ -30,6 +31,22 @@ def play_one(server: RedisServer, mock: MockPosting, cell: Cell) -> None:
 @pytest.mark.parametrize("cut", CUTS)
 def test_whatever_happens_at(cut: str, crash_server: RedisServer, crash_mock: MockPosting) -> None:
     play_all([cell for cell in CELLS[::SAMPLE] if cell.cut == cut], crash_server, crash_mock)
+
+
+@pytest.mark.parametrize("cut", STEPS)
+def test_whatever_happens_on_an_event_loop_at(cut: str, crash_server: RedisServer, crash_mock: MockPosting) -> None:
+    cells = [cell for cell in CELLS[:: 3 * SAMPLE + 1] if cell.cut == cut]
+    play_all(cells, crash_server, crash_mock, LoopWorker)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("cut", STEPS)
+def test_whatever_happens_on_an_event_loop_in_every_cell(
+    cut: str, crash_server: RedisServer, crash_mock: MockPosting
+) -> None:
+    wanted = chosen(os.environ.get("CELL"))
+    play_all([cell for cell in wanted if cell.cut == cut], crash_server, crash_mock, LoopWorker)
 
 
 @pytest.mark.long
@@ -56,11 +73,13 @@ def test_a_cell_that_is_misspelt_is_no_cell_that_passed() -> None:
             chosen(text)
 
 
-def play_all(cells: list[Cell], crash_server: RedisServer, crash_mock: MockPosting) -> None:
+def play_all(
+    cells: list[Cell], crash_server: RedisServer, crash_mock: MockPosting, kind: type[Worker] = Worker
+) -> None:
     began, failures = time.monotonic(), []
     for cell in cells:
         try:
-            play_one(crash_server, crash_mock, cell)
+            play_one(crash_server, crash_mock, cell, kind)
         except Exception as error:  # noqa: BLE001 - every cell is played, and every failure shown
             failures.append(f"{type(error).__name__}: {error}\n  {' '.join(error.__notes__)}")
     print(f"{len(cells)} cells in {time.monotonic() - began:.1f} s")

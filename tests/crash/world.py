@@ -107,7 +107,9 @@ class World:
         settings: Settings = SETTINGS,
         tamper: Callable[["Worker"], object] = lambda worker: None,
         name: str = "",
+        kind: "Callable[[World, str, Cut], Worker] | None" = None,
     ) -> None:
+        self.kind = kind or Worker
         name = name or uuid.uuid4().hex[:8]
         self.server, self.mock, self.clock = server, mock, Clock()
         self.settings = settings.model_copy(update={"prefix": f"{name}:"})
@@ -124,11 +126,10 @@ class World:
     def close(self) -> None:
         self.client.close()
         for worker in self.workers:
-            worker.client.close()
-            worker.transport.close()
+            worker.close()
 
     def worker(self, cut: Cut | None = None) -> "Worker":
-        worker = Worker(self, f"worker{len(self.workers)}", cut or Cut())
+        worker = self.kind(self, f"worker{len(self.workers)}", cut or Cut())
         self.workers.append(worker)
         self.tamper(worker)
         return worker
@@ -224,6 +225,10 @@ class Worker:
         #: What its deliveries ask; negative controls put theirs before it.
         self.steps: Steps = self.cuts
         self.consumer = RecordConsumer(self.messages, 4, lambda: time.monotonic() + clock() / 1_000)
+
+    def close(self) -> None:
+        self.client.close()
+        self.transport.close()
 
     def rules(self) -> Rules:
         return Rules(self.steps, self.world.settings, lambda: 0.5, lambda: boot_ms() + self.world.clock())

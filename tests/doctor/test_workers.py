@@ -51,7 +51,7 @@ def test_threads_must_be_as_many_as_deliveries(threads: int, level: Level) -> No
     load = Load(1000, 100, 0.01, 5000)
     enough, _ = check([worker(threads - 1), worker(1), worker(1000, alive=False)], statistics(), load)
     assert enough.level is level
-    assert enough.found == f"2 alive, {threads} threads"
+    assert enough.found == f"2 alive, for {threads} deliveries at a time"
     assert ("1,000/s, 100 ms a call and 1.00% of the deliveries hanging" in enough.do) == (level is Level.WARN)
 
 

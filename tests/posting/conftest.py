@@ -1,4 +1,4 @@
-"""Both transports against a raw server. Payload and credentials are marked, so that no error text can quote them."""
+"""All transports against a raw server. Payload and credentials are marked, so that no error text can quote them."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tests.posting.on_a_loop import OnALoop
 from tests.posting.raw_server import RawServer, Turn
 from txn.posting.curl import CurlTransport
 from txn.posting.requests.transport import RequestsTransport
@@ -13,7 +14,8 @@ from txn.posting.transport import Answer, TransportError, always
 
 BODY = b'{"id":"x","amount":100.50,"description":"s3cret payload"}'
 NO_HEADERS: Mapping[str, str] = {}
-Kind = type[CurlTransport] | type[RequestsTransport]
+Kind = type[CurlTransport] | type[OnALoop] | type[RequestsTransport]
+KINDS: list[Kind] = [CurlTransport, OnALoop, RequestsTransport]
 
 
 class Wire:
@@ -116,7 +118,7 @@ class Wires:
                 wire.server.stop()
 
 
-@pytest.fixture(params=[CurlTransport, RequestsTransport])
+@pytest.fixture(params=KINDS)
 def wires(request: pytest.FixtureRequest) -> Iterator[Wires]:
     opened = Wires(request.param)
     yield opened

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.posting.conftest import Wires
+from tests.posting.on_a_loop import OnALoop
 from tests.posting.raw_server import answer, saying
 from txn.posting.coding import unpacked
 from txn.posting.curl import CurlTransport
@@ -74,7 +75,7 @@ def test_a_header_that_names_no_coding_of_the_body_changes_nothing(wires: Wires,
     assert wire.get().body == ROW
 
 
-@pytest.mark.parametrize("wires", [CurlTransport], indirect=True)
+@pytest.mark.parametrize("wires", [CurlTransport, OnALoop], indirect=True)
 def test_libcurl_decodes_brotli_from_the_second_answer_on(wires: Wires) -> None:
     said = saying(answer(200, in_brotli(ROW), "Content-Encoding: br"))
     wire = wires.connect(said, said, saying(answer(200, gzip.compress(ROW), "Content-Encoding: gzip")), said)
@@ -83,7 +84,7 @@ def test_libcurl_decodes_brotli_from_the_second_answer_on(wires: Wires) -> None:
         assert wire.get().body == ROW
 
 
-@pytest.mark.parametrize("wires", [CurlTransport], indirect=True)
+@pytest.mark.parametrize("wires", [CurlTransport, OnALoop], indirect=True)
 def test_what_libcurl_cannot_decode_is_not_given_to_it_again(wires: Wires) -> None:
     codings = [
         (in_brotli(ROW), "br"),

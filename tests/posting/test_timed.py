@@ -1,8 +1,9 @@
 import pytest
 
 from tests.posting.conftest import Wire, Wires
+from tests.posting.on_a_loop import OnALoop
 from tests.posting.raw_server import answer, saying
-from txn.posting.timed import TimedTransport
+from txn.posting.timed import TimedAsyncTransport, TimedTransport
 from txn.posting.transport import MaybeSent, Withheld
 
 Notes = list[tuple[str, float]]
@@ -10,7 +11,14 @@ Notes = list[tuple[str, float]]
 
 def timed(wire: Wire) -> Notes:
     notes: Notes = []
-    wire.transport = TimedTransport(wire.transport, lambda what, seconds: notes.append((what, seconds)))  # type: ignore[assignment]
+
+    def note(what: str, seconds: float) -> None:
+        notes.append((what, seconds))
+
+    if isinstance(wire.transport, OnALoop):
+        wire.transport.transport = TimedAsyncTransport(wire.transport.transport, note)
+    else:
+        wire.transport = TimedTransport(wire.transport, note)  # type: ignore[assignment]
     return notes
 
 

@@ -5,6 +5,7 @@ import pytest
 
 from ops.ports import free_port
 from tests.posting.conftest import BODY, Wires
+from tests.posting.on_a_loop import OnALoop
 from tests.posting.raw_server import Peer, answer, saying
 from txn.errors import BadSettings
 from txn.posting.endpoint import Endpoint
@@ -187,4 +188,5 @@ def test_threads_get_their_own_answers_over_their_own_connections(wires: Wires) 
         sent = [path for paths in pool.map(run, range(8)) for path in paths]
     arrived = [request.split(b" ")[1].decode().removeprefix("/base") for request in wire.arrived()]
     assert sorted(arrived) == sorted(sent)
-    assert len(wire.server.peers) == 8 + 1  # one more is how the server stops
+    if wires.kind is not OnALoop:  # there, a thread that closes its connections closes other threads' idle ones
+        assert len(wire.server.peers) == 8 + 1  # one more is how the server stops

@@ -9,10 +9,13 @@ import pytest
 import requests
 import urllib3
 
+from tests.posting.on_a_loop import OnALoop
 from txn.posting.curl import CurlTransport
+from txn.posting.curl_loop import Transfers
+from txn.posting.curl_multi import MultiTransport
 from txn.posting.requests.connection import CALL
 from txn.posting.requests.transport import RequestsTransport
-from txn.posting.transport import MaybeSent, NotSent, Transport, TransportError, Withheld, always
+from txn.posting.transport import AsyncTransport, MaybeSent, NotSent, Transport, TransportError, Withheld, always
 
 CODES = sorted({value for name, value in vars(pycurl).items() if name.startswith("E_") and isinstance(value, int)})
 FOREIGN = sorted(
@@ -57,24 +60,44 @@ def fail(transport: Transport, stage: str) -> TransportError:
     return caught.value
 
 
+async def perform(_transfers: Transfers, curl: FailingCurl) -> tuple[int, str]:
+    try:
+        curl.perform()
+    except pycurl.error as error:
+        return error.args[0], error.args[1]
+    raise AssertionError("it fails")
+
+
+@pytest.fixture(params=[CurlTransport, OnALoop])
+def libcurl(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> type[CurlTransport | OnALoop]:
+    monkeypatch.setattr(pycurl, "Curl", FailingCurl)
+    monkeypatch.setattr(Transfers, "perform", perform)
+    found: type[CurlTransport | OnALoop] = request.param
+    return found
+
+
 @pytest.mark.parametrize(("stage", "expected"), CASES)
 @pytest.mark.parametrize("code", CODES)
 def test_every_error_of_libcurl_is_sorted_by_what_may_have_left(
-    monkeypatch: pytest.MonkeyPatch, code: int, stage: str, expected: type[TransportError]
+    libcurl: type[CurlTransport | OnALoop],
+    monkeypatch: pytest.MonkeyPatch,
+    code: int,
+    stage: str,
+    expected: type[TransportError],
 ) -> None:
-    monkeypatch.setattr(pycurl, "Curl", FailingCurl)
     monkeypatch.setattr(FailingCurl, "code", code)
     monkeypatch.setattr(FailingCurl, "stage", stage)
-    assert type(fail(CurlTransport("http://h"), stage)) is expected
+    assert type(fail(libcurl("http://h"), stage)) is expected
 
 
 @pytest.mark.parametrize("stage", ["nothing", "withheld"])
-def test_bytes_that_libcurl_counts_outweigh_what_the_gate_knows(monkeypatch: pytest.MonkeyPatch, stage: str) -> None:
-    monkeypatch.setattr(pycurl, "Curl", FailingCurl)
+def test_bytes_that_libcurl_counts_outweigh_what_the_gate_knows(
+    libcurl: type[CurlTransport | OnALoop], monkeypatch: pytest.MonkeyPatch, stage: str
+) -> None:
     monkeypatch.setattr(FailingCurl, "code", pycurl.E_COULDNT_CONNECT)
     monkeypatch.setattr(FailingCurl, "stage", stage)
     monkeypatch.setattr(FailingCurl, "sent", 1)
-    assert type(fail(CurlTransport("http://h"), stage)) is MaybeSent
+    assert type(fail(libcurl("http://h"), stage)) is MaybeSent
 
 
 @pytest.mark.parametrize(("stage", "expected"), CASES)
@@ -91,6 +114,7 @@ def test_every_error_of_requests_is_sorted_by_what_may_have_left(
     assert type(fail(RequestsTransport("http://h"), stage)) is expected
 
 
-def test_both_transports_are_transports() -> None:
+def test_all_transports_are_transports() -> None:
     found: list[Transport] = [CurlTransport("http://h"), RequestsTransport("http://h")]
-    assert len(found) == 2
+    on_loops: list[AsyncTransport] = [MultiTransport("http://h")]
+    assert len(found) + len(on_loops) == 3

@@ -1,12 +1,10 @@
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 
-from tests.posting.conftest import BODY, NO_HEADERS, Wire, Wires
+from tests.posting.conftest import BODY, KINDS, NO_HEADERS, Kind, Wire, Wires
 from tests.posting.raw_server import CERTIFICATE, RawServer, Turn, answer, saying
-from txn.posting.curl import CurlTransport
-from txn.posting.requests.transport import RequestsTransport
 from txn.posting.transport import Answer, TransportError
 
 JSON = "Content-Type: application/json"
@@ -65,7 +63,7 @@ def test_a_get_that_finds_nothing_and_the_post_after_it_share_a_connection(wires
     assert len(wire.server.peers) == 1 + 1
 
 
-@pytest.fixture(params=[CurlTransport, RequestsTransport])
+@pytest.fixture(params=KINDS)
 def moving(request: pytest.FixtureRequest) -> Iterator["Moving"]:
     found = Moving(request.param)
     yield found
@@ -75,7 +73,7 @@ def moving(request: pytest.FixtureRequest) -> Iterator["Moving"]:
 class Moving:
     """An old server that serves the connections that it has, and a new one that gets all others, at one address."""
 
-    def __init__(self, kind: Callable[..., CurlTransport | RequestsTransport]) -> None:
+    def __init__(self, kind: Kind) -> None:
         self._kind, self._servers = kind, [RawServer()]
         self.old = self._servers[0]
 

@@ -7,7 +7,7 @@ import pytest
 
 from tests.posting.conftest import Wires
 from tests.posting.raw_server import CERTIFICATE, PATIENCE_S, Turn, answer, dripping, hanging
-from txn.posting import curl
+from txn.posting import curl_handle
 from txn.posting.curl import CurlTransport
 from txn.posting.curl_callbacks import reset_on_close
 from txn.posting.transport import MaybeSent, NotSent
@@ -101,7 +101,7 @@ def test_tls_records_that_left_before_libcurl_counts_them_are_maybe_sent(monkeyp
         sock.detach()
         return reset_on_close(descriptor, purpose)
 
-    monkeypatch.setattr(curl, "_OPTIONS", (*curl._OPTIONS, (pycurl.SOCKOPTFUNCTION, small_send_buffer)))
+    monkeypatch.setattr(curl_handle, "_OPTIONS", (*curl_handle._OPTIONS, (pycurl.SOCKOPTFUNCTION, small_send_buffer)))
     reading = threading.Event()
     wire = Wires(CurlTransport).connect(scheme="https", ca_file=CERTIFICATE, receive_buffer=20_000, reading=reading)
     wire.fails_on_time(MaybeSent, timeout_ms=200, body=b"x" * 60_000)

@@ -24,14 +24,14 @@ class GatedCommit(GroupCommit):
         self.gate, self.stands, self.sizes = threading.Event(), threading.Event(), list[int]()
         self.interruption: BaseException | None = None
 
-    def _exchange(self, packed: Sequence[bytes]) -> list[Any]:
+    def exchange(self, packed: Sequence[bytes]) -> list[Any]:
         self.sizes.append(len(packed))
         self.stands.set()
         assert self.gate.wait(10)
         if self.interruption:
             interruption, self.interruption = self.interruption, None
             raise interruption
-        return super()._exchange(packed)
+        return super().exchange(packed)
 
     def connect(self) -> None:
         """So that the first call need not."""

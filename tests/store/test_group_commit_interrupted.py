@@ -71,11 +71,11 @@ class Stage(GroupCommit):
         super().__init__(client)
         self._arrivals: Callable[[Stage], None] | None = arrivals
 
-    def _exchange(self, packed: Sequence[bytes]) -> list[Any]:
+    def exchange(self, packed: Sequence[bytes]) -> list[Any]:
         arrivals, self._arrivals = self._arrivals, None
         if arrivals:
             arrivals(self)
-        return super()._exchange(packed)
+        return super().exchange(packed)
 
     def standing(self) -> int:
         return len(self._waiting)
@@ -176,9 +176,9 @@ def test_a_second_interruption_while_the_first_is_tidied_up_leaves_nobody_waitin
             second = Interruption(place)
 
             class Twice(Stage):
-                def _exchange(self, packed: Sequence[bytes]) -> list[Any]:
+                def exchange(self, packed: Sequence[bytes]) -> list[Any]:
                     first = self._arrivals is not None
-                    replies = super()._exchange(packed)
+                    replies = super().exchange(packed)
                     if first:
                         raise Interrupted
                     return replies
@@ -269,13 +269,13 @@ stands, gate = Event(), Event()
 
 class Gated(GroupCommit):
     victim = None
-    def _exchange(self, packed):
+    def exchange(self, packed):
         if not stands.is_set():
             stands.set()
             gate.wait()
         elif where == "sending" and self.victim is gevent.getcurrent():
             gevent.sleep(10)  # it is killed here
-        return super()._exchange(packed)
+        return super().exchange(packed)
     def _hand_over(self, reply):
         if where == "told" and self.victim:
             self.victim.kill(block=False)

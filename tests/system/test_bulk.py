@@ -19,7 +19,7 @@ pytestmark = pytest.mark.timeout(180)
 
 
 def test_2000_failed_are_replayed_through_killed_processes_a_stop_and_a_second_run(tmp_path: Path) -> None:
-    with Stack(tmp_path, users(), processes=1) as stack:
+    with Stack(tmp_path, users() | {"TXN_IN_FLIGHT": "8"}, processes=1) as stack:
         stack.start_worker()
         stack.start_worker()
         replay_all(stack, count=2_000, rejected=50, latency_ms=20)
@@ -37,14 +37,17 @@ def test_what_an_operator_does_is_in_the_log_of_the_api(tmp_path: Path) -> None:
 @pytest.mark.long
 @pytest.mark.timeout(1200)
 def test_100_000_failed_are_replayed_through_killed_processes_a_stop_and_a_second_run(tmp_path: Path) -> None:
-    with Stack(tmp_path, users(), processes=1, threads=32) as stack:
+    with Stack(tmp_path, users() | {"TXN_IN_FLIGHT": "32"}, processes=1, threads=32) as stack:
         stack.start_worker()
         stack.start_worker()
         replay_all(stack, count=100_000, rejected=200, latency_ms=5)
 
 
 def replay_all(stack: Stack, count: int, rejected: int, latency_ms: int) -> None:
-    """Most were rejected long ago, some just now; then the posting service is well again."""
+    """Most were rejected long ago, some just now; then the posting service is well again.
+
+    Few deliveries at a time: a run waits for its transactions, and must not be over before it is stopped.
+    """
     stack.mock.faults(reject=1.0)
     names = stack.submit_many(rejected)
     stack.until(lambda: stack.health()["failed"] == rejected, "they are rejected")

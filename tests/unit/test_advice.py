@@ -30,7 +30,8 @@ def read(path: str) -> str:
 def test_the_docs_and_make_run_start_as_many_threads_as_txn_advises() -> None:
     assert advice.START_WORKERS in read("docs/use/run.md")
     assert (stand.WORKERS, stand.THREADS) == (advice.PROCESSES, advice.THREADS)
-    assert f"Two worker processes with {advice.THREADS} threads" in read("docs/how/performance.md")
+    said = f"{advice.THREADS} threads, which hand {Settings().in_flight} deliveries at a time"
+    assert f"Two worker processes with {said}" in read("docs/how/performance.md")
 
 
 def test_no_text_advises_another_number_of_threads() -> None:

@@ -50,6 +50,7 @@ def test_the_defaults_are_the_documented_ones() -> None:
         ("TXN_UNDECIDED_AFTER_MS", "1000", "undecided_after_ms", 1_000),
         ("TXN_VERIFY", "after-doubt", "verify", "after-doubt"),
         ("TXN_TRANSPORT", "requests", "transport", "requests"),
+        ("TXN_IN_FLIGHT", "77", "in_flight", 77),
         ("TXN_ANSWER_IS_FINAL", "1", "answer_is_final", True),
         ("TXN_ADMIN_USERS", "@/etc/txn/users", "admin_users", "@/etc/txn/users"),
         ("TXN_ADMIN_SECRET", "sixteen or more!", "admin_secret", "sixteen or more!"),
@@ -65,7 +66,7 @@ def test_each_setting_has_its_variable(variable: str, text: str, field: str, val
 
 def test_every_length_of_time_says_its_unit() -> None:
     for name, field in Settings.model_fields.items():
-        if field.annotation is int and name not in ("max_attempts", "max_hanging"):
+        if field.annotation is int and name not in ("max_attempts", "in_flight", "max_hanging"):
             assert name.endswith(("_ms", "_hours"))
 
 

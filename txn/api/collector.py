@@ -12,7 +12,7 @@ from txn.model.flow import Breaker
 from txn.model.totals import COUNTERS, END_TO_END_MS, Totals
 from txn.readers.statistics import Statistics, StatisticsReader
 from txn.store.durability import DurabilityMonitor
-from txn.store.timings import Histogram, Timings
+from txn.store.timings import BUCKETS_MS, LAG, Histogram, Timings
 
 
 class SystemCollector(Collector):
@@ -106,16 +106,23 @@ def _end_to_end(totals: Totals) -> HistogramMetricFamily:
     return family
 
 
+#: Nothing was late.
+_NONE = Histogram(BUCKETS_MS, [0] * (len(BUCKETS_MS) + 1), 0.0)
+
+
 def _timed(timings: Mapping[str, Histogram]) -> Iterator[Metric]:
     submit = HistogramMetricFamily("txn_submit_seconds", "From a submit's body to its acknowledgement", labels=[])
     posting = HistogramMetricFamily(
         "txn_posting_seconds", "Calls to the posting service; status none: no answer", labels=["op", "status"]
     )
-    for what, histogram in timings.items():
-        family, labels = (submit, []) if what == "submit" else (posting, what.split(":"))
+    lag = HistogramMetricFamily("txn_loop_lag_seconds", "Beats of workers' event loops that came late", labels=[])
+    alone = {"submit": submit, LAG: lag}
+    for what, histogram in {LAG: _NONE, **timings}.items():
+        family, labels = (alone[what], []) if what in alone else (posting, what.split(":"))
         family.add_metric(labels, _cumulated(histogram), histogram.sum_s)
     yield submit
     yield posting
+    yield lag
 
 
 def _cumulated(histogram: Histogram) -> list[tuple[str, float]]:

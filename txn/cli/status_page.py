@@ -91,7 +91,7 @@ def _workers(seen: Seen) -> Table | Text:
         return Text("\nno workers", style="dim")
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("worker", overflow="fold")
-    for column in ("threads", "holds", "messages/s", "for"):
+    for column in ("at a time", "holds", "messages/s", "for"):
         table.add_column(column, justify="right")
     for worker in alive:
         age = "" if worker.started_ms is None else words.span(seen.now.statistics.now_ms - worker.started_ms)

@@ -1,23 +1,28 @@
 """A worker process. It loads neither Falcon nor the admin site; of the readers, only those that its loops use."""
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
-from dramatiq import Actor
+from dramatiq import Actor, Middleware
 from dramatiq.middleware import CurrentMessage
 from dramatiq.results import Results
 
 from txn.delivery.blocking import BlockingSteps
+from txn.delivery.in_flight import InFlight, Kit
+from txn.delivery.loop_steps import LoopSteps
+from txn.delivery.pulse import Pulse
 from txn.delivery.rescuer import Rescuer
 from txn.delivery.rules import Rules
 from txn.delivery.sweep import Sweep
 from txn.loop import Loop
 from txn.operate.bulk_runner import BulkRunner
 from txn.operate.bulk_runs import BulkRuns
-from txn.posting.service import PostingService
-from txn.posting.timed import TimedTransport
-from txn.posting.transports import open_transport
-from txn.queue.actor import declare_actor
+from txn.posting.service import AsyncPostingService, PostingService
+from txn.posting.timed import TimedAsyncTransport, TimedTransport
+from txn.posting.transports import open_async_transport, open_transport
+from txn.queue.actor import declare_actor, declare_hand_over
 from txn.queue.broker import RecordBroker
+from txn.queue.handover import HandOver
 from txn.queue.heartbeat import About, worker_name
 from txn.queue.message import NAME, message_template
 from txn.queue.middleware import AddUpTimings, RunLoops, SettleEscaped, StopFetching, TellThreads
@@ -28,6 +33,7 @@ from txn.readers.statistics import StatisticsReader
 from txn.settings import Settings
 from txn.store.connection import connect
 from txn.store.database import Database
+from txn.store.flusher import Flusher
 from txn.store.integrity import Integrity
 from txn.store.keys import Keys
 from txn.store.rights import Rights, RightsMonitor
@@ -43,19 +49,19 @@ def open_worker(settings: Settings) -> tuple[RecordBroker, Actor[Any, Any]]:
     client = connect(settings.redis_url, timeout_ms=TIMEOUT_MS, max_age_ms=age_ms)
     database = Database(client, Keys(settings.prefix, NAME))
     store = Store(database, message_template(), settings)
-    timings = Timings(database)
-    posting = PostingService(TimedTransport(open_transport(settings), timings.note), settings.posting_timeout_ms)
-    rules = Rules(BlockingSteps(store, posting), settings, worker=worker_name())
+    timings, about = Timings(database), About()
+    on_threads = settings.transport == "requests"
+    delivering = _on_threads(settings, store, timings) if on_threads else _on_a_loop(settings, database, store, timings)
+    about.threads = 0 if on_threads else settings.in_flight
     bulk = BulkRunner(BulkRuns(database), DeadLetters(database), worker_name())
-    about = About()
     broker = RecordBroker(
         database,
         [
             CurrentMessage(),
+            *delivering.first,
             StopFetching(),
             Results(backend=RecordResults(store)),
-            SettleEscaped(rules),
-            TellThreads(),
+            *delivering.then,
             RunLoops(
                 Loop("rescuer", Rescuer(store).beat),
                 Loop("bulk runner", bulk.tick),
@@ -67,4 +73,33 @@ def open_worker(settings: Settings) -> tuple[RecordBroker, Actor[Any, Any]]:
         ],
         about=about,
     )
-    return broker, declare_actor(broker, rules)
+    return broker, delivering.declare(broker)
+
+
+class _Delivering(NamedTuple):
+    """The actor and the middleware around it, before and after `StopFetching`."""
+
+    declare: Callable[[RecordBroker], Actor[Any, Any]]
+    first: list[Middleware]
+    then: list[Middleware]
+
+
+def _on_threads(settings: Settings, store: Store, timings: Timings) -> _Delivering:
+    """Each delivery holds one of Dramatiq's threads."""
+    posting = PostingService(TimedTransport(open_transport(settings), timings.note), settings.posting_timeout_ms)
+    rules = Rules(BlockingSteps(store, posting), settings, worker=worker_name())
+    return _Delivering(lambda broker: declare_actor(broker, rules), [], [SettleEscaped(rules), TellThreads()])
+
+
+def _on_a_loop(settings: Settings, database: Database, store: Store, timings: Timings) -> _Delivering:
+    """All deliveries run on one event loop, which Dramatiq's threads hand them over to."""
+    transport = TimedAsyncTransport(open_async_transport(settings), timings.note)
+    posting = AsyncPostingService(transport, settings.posting_timeout_ms)
+
+    def open_kit() -> Kit:
+        pulse, flusher = Pulse(timings.note), Flusher(database)
+        steps = LoopSteps(store, flusher, posting, pulse, settings.margin_ms / 2)
+        return Kit(Rules(steps, settings, worker=worker_name()), steps, flusher, pulse, transport)
+
+    in_flight = InFlight(open_kit, settings.in_flight)
+    return _Delivering(lambda broker: declare_hand_over(broker, in_flight), [HandOver(in_flight)], [])

@@ -28,7 +28,7 @@ class Load:
 
     @property
     def needed(self) -> float:
-        """Deliveries that deliveries are in flight at a time: as many threads are taken."""
+        """Deliveries that are in flight at a time."""
         return self.rate * (2 * self.call_ms + self.hangs * self.deadline_ms) / 1000
 
     def __str__(self) -> str:
@@ -54,10 +54,10 @@ def hangs(timings: Mapping[str, Histogram], deadline_ms: int) -> float:
 
 
 def _enough(alive: Sequence[Worker], load: Load | None) -> Finding:
-    threads = sum(whole(worker.threads) or 0 for worker in alive)
-    found = f"{len(alive)} alive, {threads:,} threads"
-    if load is not None and threads < load.needed:
-        do = f"start more: with {load}, {load.needed:,.0f} deliveries are in flight at a time"
+    places = sum(whole(worker.threads) or 0 for worker in alive)
+    found = f"{len(alive)} alive, for {places:,} deliveries at a time"
+    if load is not None and places < load.needed:
+        do = f"raise TXN_IN_FLIGHT or start more: with {load}, {load.needed:,.0f} deliveries are in flight at a time"
         return Finding("workers", Level.WARN, found, do)
     return Finding("workers", Level.OK, found)
 

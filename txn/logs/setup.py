@@ -9,6 +9,7 @@ from typing import Any, Literal
 import structlog
 
 from txn.logs import unbreakable
+from txn.logs.aside import AsideHandler
 from txn.logs.flood import Flood
 from txn.loop import Loop
 
@@ -16,13 +17,18 @@ from txn.loop import Loop
 _FLUSH_S = 1.0
 
 
-def configure(level: str, style: Literal["auto", "json", "text"]) -> None:
+def configure(level: str, style: Literal["auto", "json", "text"], *, aside: bool = False) -> None:
     """For this process, from now on. Not before a fork: it starts a thread.
 
-    `style`: `auto` is text if standard error is a terminal, else JSON.
+    `style`: `auto` is text if standard error is a terminal, else JSON. `aside`: who logs does not wait for who reads.
     """
     logging.config.dictConfig(config(level, style))
-    [handler] = logging.getLogger().handlers
+    root = logging.getLogger()
+    [handler] = root.handlers
+    if aside:
+        root.removeHandler(handler)
+        handler = AsideHandler(handler)
+        root.addHandler(handler)
     flood = Flood()
     handler.addFilter(flood)
 

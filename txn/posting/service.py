@@ -24,7 +24,7 @@ from txn.posting.results import (
 )
 from txn.posting.retry_after import wait_ms
 from txn.posting.row import read_object
-from txn.posting.transport import Answer, MaybeSent, NotSent, Transport, TransportError, Withheld
+from txn.posting.transport import Answer, AsyncTransport, NotSent, Transport, TransportError, Withheld
 
 #: Written, if the answer carries our id. Nothing else proves a write: a firewall's page is a 200 too.
 _OK = frozenset({200, 201})
@@ -35,19 +35,24 @@ _JSON = {"Content-Type": "application/json", "Accept": "application/json"}
 _GET = {"Accept": "application/json", "Cache-Control": "no-cache"}
 
 
-class PostingService:
-    """Speaks the posting service's contract over a transport. Each call ends within `timeout_ms`."""
+class _Contract:
+    """The posting service's contract: what is sent, and what an answer means. Each call ends within `timeout_ms`."""
 
-    def __init__(self, transport: Transport, timeout_ms: int, wall_s: Callable[[], float] = time.time) -> None:
-        self._transport, self._timeout_ms, self._wall_s = transport, timeout_ms, wall_s
+    def __init__(self, timeout_ms: int, wall_s: Callable[[], float] = time.time) -> None:
+        self._timeout_ms, self._wall_s = timeout_ms, wall_s
 
-    def find(self, transaction_id: str, payload: bytes) -> Lookup:
-        """GET the transaction and compare its content with `payload`."""
+    def _get(self, transaction_id: str) -> dict[str, Any]:
+        """The arguments of `Transport.request`."""
         path = f"/transactions/{quote(transaction_id, safe=':')}"
-        try:
-            answer = self._transport.request("GET", path, headers=_GET, timeout_ms=self._timeout_ms)
-        except TransportError as error:
-            return Unknown(f"GET: {error}", reached=not isinstance(error, NotSent))
+        return {"method": "GET", "path": path, "headers": _GET, "timeout_ms": self._timeout_ms}
+
+    def _post(self, transaction_id: str, payload: bytes, submitted_ms: int) -> dict[str, Any]:
+        headers = _JSON | {"Idempotency-Key": transaction_id}
+        body = _body(transaction_id, payload, submitted_ms)
+        told = {"method": "POST", "path": "/transactions", "headers": headers, "body": body}
+        return told | {"timeout_ms": self._timeout_ms}
+
+    def _lookup(self, transaction_id: str, payload: bytes, answer: Answer) -> Lookup:
         row = _object(answer)
         if answer.status == 200 and row is not None and same_id(transaction_id, row.get("id")):
             differs = differing(loads(payload), row)
@@ -55,22 +60,6 @@ class PostingService:
         if answer.status == 404 and row is not None:
             return Absent()
         return self._unknown(answer, row)
-
-    def post(self, transaction_id: str, payload: bytes, submitted_ms: int, may_send: Callable[[], bool]) -> PostResult:
-        """POST the transaction. `may_send` is asked in the last moment before the first byte."""
-        headers = _JSON | {"Idempotency-Key": transaction_id}
-        body = _body(transaction_id, payload, submitted_ms)
-        try:
-            answer = self._transport.request(
-                "POST", "/transactions", body=body, headers=headers, timeout_ms=self._timeout_ms, may_send=may_send
-            )
-        except Withheld:
-            return NotTried()
-        except NotSent as error:
-            return NotPosted(f"POST: {error}")
-        except MaybeSent as error:
-            return Uncertain(f"POST: {error}")
-        return self._classified(transaction_id, answer)
 
     def _classified(self, transaction_id: str, answer: Answer) -> PostResult:
         status, detail = answer.status, f"POST: answered {answer.status}"
@@ -99,6 +88,71 @@ class PostingService:
 
     def _retry_after_ms(self, answer: Answer) -> int:
         return wait_ms(answer.headers.get("retry-after", ""), self._wall_s())
+
+
+class PostingService(_Contract):
+    """Speaks the contract over a transport that holds the calling thread."""
+
+    def __init__(self, transport: Transport, timeout_ms: int, wall_s: Callable[[], float] = time.time) -> None:
+        super().__init__(timeout_ms, wall_s)
+        self._transport = transport
+
+    def find(self, transaction_id: str, payload: bytes) -> Lookup:
+        """GET the transaction and compare its content with `payload`."""
+        try:
+            answer = self._transport.request(**self._get(transaction_id))
+        except TransportError as error:
+            return _not_looked_up(error)
+        return self._lookup(transaction_id, payload, answer)
+
+    def post(self, transaction_id: str, payload: bytes, submitted_ms: int, may_send: Callable[[], bool]) -> PostResult:
+        """POST the transaction. `may_send` is asked in the last moment before the first byte."""
+        try:
+            answer = self._transport.request(**self._post(transaction_id, payload, submitted_ms), may_send=may_send)
+        except TransportError as error:
+            return _unanswered(error)
+        return self._classified(transaction_id, answer)
+
+
+class AsyncPostingService(_Contract):
+    """Speaks the contract over an event loop's transport."""
+
+    def __init__(self, transport: AsyncTransport, timeout_ms: int, wall_s: Callable[[], float] = time.time) -> None:
+        super().__init__(timeout_ms, wall_s)
+        self._transport = transport
+
+    async def find(self, transaction_id: str, payload: bytes) -> Lookup:
+        """See `PostingService.find`."""
+        try:
+            answer = await self._transport.request(**self._get(transaction_id))
+        except TransportError as error:
+            return _not_looked_up(error)
+        return self._lookup(transaction_id, payload, answer)
+
+    async def post(
+        self, transaction_id: str, payload: bytes, submitted_ms: int, may_send: Callable[[], bool]
+    ) -> PostResult:
+        """See `PostingService.post`."""
+        told = self._post(transaction_id, payload, submitted_ms)
+        try:
+            answer = await self._transport.request(**told, may_send=may_send)
+        except TransportError as error:
+            return _unanswered(error)
+        return self._classified(transaction_id, answer)
+
+
+def _not_looked_up(error: TransportError) -> Unknown:
+    return Unknown(f"GET: {error}", reached=not isinstance(error, NotSent))
+
+
+def _unanswered(error: TransportError) -> PostResult:
+    match error:
+        case Withheld():
+            return NotTried()
+        case NotSent():
+            return NotPosted(f"POST: {error}")
+        case _:
+            return Uncertain(f"POST: {error}")
 
 
 def _body(transaction_id: str, payload: bytes, submitted_ms: int) -> bytes:

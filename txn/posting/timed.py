@@ -1,10 +1,12 @@
-"""A transport that tells how long each call took."""
+"""Transports that tell how long each call took."""
 
+import asyncio
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from time import perf_counter
+from typing import Self
 
-from txn.posting.transport import Answer, Transport, Withheld, always
+from txn.posting.transport import Answer, AsyncTransport, Transport, Withheld, always
 
 #: A bounded number of names, whatever the posting service answers.
 _NAMES = {int(status): str(int(status)) for status in HTTPStatus}
@@ -27,20 +29,62 @@ class TimedTransport:
         may_send: Callable[[], bool] = always,
     ) -> Answer:
         """See `Transport.request`. What was withheld was no call, and is not noted."""
-        began, status = perf_counter(), "none"
-        try:
-            answer = self._transport.request(
+        with _Timed(self._note, method) as timed:
+            timed.answer = self._transport.request(
                 method, path, body=body, headers=headers, timeout_ms=timeout_ms, may_send=may_send
             )
-            status = _NAMES.get(answer.status, "other")
-        except Withheld:
-            status = ""
-            raise
-        finally:
-            if status:
-                self._note(f"{method.lower()}:{status}", perf_counter() - began)
-        return answer
+        return timed.answer
 
     def close(self) -> None:
         """See `Transport.close`."""
         self._transport.close()
+
+
+class TimedAsyncTransport:
+    """The same for an `AsyncTransport`. What was cancelled is not noted."""
+
+    def __init__(self, transport: AsyncTransport, note: Callable[[str, float], None]) -> None:
+        self._transport, self._note = transport, note
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: bytes | None = None,
+        headers: Mapping[str, str],
+        timeout_ms: int,
+        may_send: Callable[[], bool] = always,
+    ) -> Answer:
+        """See `AsyncTransport.request`."""
+        with _Timed(self._note, method) as timed:
+            timed.answer = await self._transport.request(
+                method, path, body=body, headers=headers, timeout_ms=timeout_ms, may_send=may_send
+            )
+        return timed.answer
+
+    def close(self) -> None:
+        """See `AsyncTransport.close`."""
+        self._transport.close()
+
+
+class _Timed:
+    """Notes how one call ended."""
+
+    __slots__ = ("_began", "_method", "_note", "answer")
+
+    def __init__(self, note: Callable[[str, float], None], method: str) -> None:
+        self._note, self._method, self._began = note, method.lower(), perf_counter()
+        self.answer: Answer
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_rest: object) -> None:
+        if kind is None:
+            status = _NAMES.get(self.answer.status, "other")
+        elif issubclass(kind, Withheld | asyncio.CancelledError):
+            return
+        else:
+            status = "none"
+        self._note(f"{self._method}:{status}", perf_counter() - self._began)

@@ -73,3 +73,26 @@ class Transport(Protocol):
 
     def close(self) -> None:
         """Close the calling thread's connections."""
+
+
+class AsyncTransport(Protocol):
+    """The same for an event loop: used on one loop only, which no call ever holds up."""
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: bytes | None = None,
+        headers: Mapping[str, str],
+        timeout_ms: int,
+        may_send: Callable[[], bool] = always,
+    ) -> Answer:
+        """See `Transport.request`. Who is cancelled has closed the connection: nothing more is sent.
+
+        Raises: NotSent, Withheld, MaybeSent.
+        """
+        ...
+
+    def close(self) -> None:
+        """Close the connections that no call uses now."""

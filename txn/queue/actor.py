@@ -7,13 +7,17 @@ from dramatiq import Actor, Broker
 from dramatiq.middleware import CurrentMessage
 
 from txn.delivery.blocking import run
+from txn.delivery.in_flight import InFlight
 from txn.delivery.rules import Rules
 from txn.errors import StoreUnavailable
 from txn.queue.message import NAME
 
 
 def declare_actor(broker: Broker, rules: Rules) -> Actor[Any, Any]:
-    """The actor `deliver(transaction_id)`. Running it twice, late, or for a finished transaction does nothing."""
+    """The actor `deliver(transaction_id)`. Running it twice, late, or for a finished transaction does nothing.
+
+    It holds its thread until the delivery is over.
+    """
 
     def deliver(transaction_id: str) -> None:
         message = CurrentMessage.get_current_message()
@@ -28,3 +32,12 @@ def declare_actor(broker: Broker, rules: Rules) -> Actor[Any, Any]:
         throws=(StoreUnavailable,),  # said in one line, without a traceback
     )
     return declare(deliver)
+
+
+def declare_hand_over(broker: Broker, in_flight: InFlight) -> Actor[Any, Any]:
+    """The same actor; it hands the id to the event loop, for which `HandOver` has reserved a place."""
+
+    def deliver(transaction_id: str) -> None:
+        in_flight.begin(transaction_id)
+
+    return dramatiq.actor(broker=broker, actor_name=NAME, queue_name=NAME, store_results=True)(deliver)

@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import redis
 from redis.backoff import ExponentialBackoff
@@ -21,6 +21,15 @@ MAX_PAUSE_S = 1.0
 
 #: Stands for the reply of a key that is not of the type that we give it.
 OTHER_TYPE: Any = object()
+
+
+class ScriptCall(NamedTuple):
+    """A script, its keys and arguments, and how often it may be repeated: what `Database.run` takes."""
+
+    name: str
+    keys: Sequence[str]
+    arguments: Sequence[Argument]
+    repeats: int = 0
 
 
 class Database:
@@ -92,6 +101,11 @@ def _reply(reply: Any) -> Any:
     if isinstance(reply, redis.RedisError):
         raise reply
     return reply
+
+
+def pause_s(failures: int) -> float:
+    """Before the next repeat of a call that has failed so often."""
+    return min(MAX_PAUSE_S, FIRST_PAUSE_S * float(2**failures))
 
 
 @functools.cache

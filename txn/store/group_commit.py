@@ -95,7 +95,7 @@ class GroupCommit:
             batch = self._batch = self._waiting
             self._waiting = []
         try:
-            replies = self._exchange([call.packed for call in batch])
+            replies = self.exchange([call.packed for call in batch])
         except redis.RedisError as error:
             replies = [error] * len(batch)
         for call, reply in zip(batch, replies, strict=True):
@@ -135,8 +135,11 @@ class GroupCommit:
             self._waiting = [other for other in self._waiting if other is not call and other.reply is _PENDING]
             self._appoint()
 
-    def _exchange(self, packed: Sequence[bytes]) -> list[Any]:
-        """The replies in order, errors of single commands among them. Raises: redis.RedisError, for all of them."""
+    def exchange(self, packed: Sequence[bytes]) -> list[Any]:
+        """The replies in order, errors of single commands among them. For one thread at a time.
+
+        Raises: redis.RedisError, for all of them.
+        """
         connection = self._connected()
         looks = self._may_look and time.monotonic() >= self._next_look_s
         try:

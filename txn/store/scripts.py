@@ -3,7 +3,7 @@
 import functools
 import hashlib
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +53,7 @@ class Scripts:
 
     def __init__(self, client: redis.Redis) -> None:
         group = GroupCommit(client)
-        self._scripts: dict[str, Callable[..., Any]] = {
+        self._scripts = {
             path.stem: Script(group, text_of(path.read_text()))
             for path in _FOLDER.glob("*.lua")
             if path.stem not in _SHARED
@@ -62,3 +62,7 @@ class Scripts:
     def run(self, name: str, keys: Sequence[str], arguments: Sequence[Argument]) -> Any:
         """Raises: redis.RedisError. The script may have run all the same, unless it is a ResponseError."""
         return self._scripts[name](keys=keys, args=arguments)
+
+    def texts(self) -> dict[str, tuple[str, str]]:
+        """Hash and text of each script, by its name: for who sends them in another way."""
+        return {name: (script.sha, script.script) for name, script in self._scripts.items()}

@@ -13,6 +13,8 @@ from txn.store.record import whole
 #: Upper ends of the buckets; slower ones are in `inf`.
 BUCKETS_MS = (1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000)
 _NAMES = (*map(str, BUCKETS_MS), "inf")
+#: What the lag of workers' event loops is noted as.
+LAG = "loop:lag"
 #: Pause between two additions: what a process that dies can lose.
 FLUSH_S = 1.0
 #: Minutes of which `recent` tells: this one and those before it.

@@ -27,7 +27,7 @@ from txn.model.outcome import (
 from txn.model.submission import Submission
 from txn.model.transaction import Failure, Status, Transaction
 from txn.settings import Settings
-from txn.store.database import Database
+from txn.store.database import Database, ScriptCall
 from txn.store.keys import Keys, letter_places, wake_ups
 from txn.store.record import whole
 
@@ -91,8 +91,12 @@ class Store:
 
         `owner` is a fresh random nonce. Repeating a claim with the same nonce gives the same answer.
         """
+        return self.claimed(transaction_id, owner, self._database.run(*self.claiming(transaction_id, owner)))
+
+    def claiming(self, transaction_id: str, owner: str) -> ScriptCall:
+        """The call to Redis that a claim is, for whoever makes it; `claimed` reads the reply."""
         keys, settings = self._database.keys, self._settings
-        reply = self._database.run(
+        return ScriptCall(
             "claim",
             [
                 *(keys.record(transaction_id), keys.payload(transaction_id), *_places(keys)),
@@ -104,14 +108,21 @@ class Store:
             ],
             repeats=CLAIM_REPEATS,
         )
+
+    def claimed(self, transaction_id: str, owner: str, reply: Any) -> Claim | None:
+        """What `claim` returns."""
         self._saw(reply[-1])
         return _claim(transaction_id, owner, reply[1:-1]) if reply[0] == b"claimed" else None
 
     def settle(self, transaction_id: str, owner: str, settlement: Settlement) -> SettleReply:
         """Write down how a delivery ended: `settled`, or why that was refused."""
+        return self.settled(self._database.run(*self.settling(transaction_id, owner, settlement)))
+
+    def settling(self, transaction_id: str, owner: str, settlement: Settlement) -> ScriptCall:
+        """The call to Redis that a settle is, for whoever makes it; `settled` reads the reply."""
         keys, outcome = self._database.keys, settlement.outcome
         kind, code, detail, wait_ms, counts = _described(outcome)
-        answer = self._database.run(
+        return ScriptCall(
             "settle",
             [
                 *(keys.record(transaction_id), *_places(keys), keys.epoch, keys.posting),
@@ -125,8 +136,11 @@ class Store:
             ],
             repeats=SETTLE_REPEATS,
         )
-        reply: SettleReply = answer[-1].decode()
-        return reply
+
+    def settled(self, reply: Any) -> SettleReply:
+        """What `settle` returns."""
+        settle_reply: SettleReply = reply[-1].decode()
+        return settle_reply
 
     def due(self, limit: int) -> tuple[int, int]:
         """Look at up to `limit` transactions whose time has come: (looked at, queued again)."""
