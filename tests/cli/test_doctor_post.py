@@ -151,7 +151,7 @@ NO_PROOF = [(200, b"<html>Request Rejected</html>"), (201, b""), (200, b'{"succe
 @pytest.mark.parametrize("answers", NO_PROOF)
 @pytest.mark.parametrize(
     ("kept", "level", "said"),
-    [(lambda _: {}, "bad", "the row is not there after 0 s"), (lambda row: row, "ok", "comes back unchanged")],
+    [(lambda _: {}, "bad", "the row is not there after "), (lambda row: row, "ok", "comes back unchanged")],
 )
 def test_an_answer_that_proves_no_write_is_wrong_and_whether_the_row_is_there_is_said(
     doctor: Doctor, answers: tuple[int, bytes], kept: Change, level: str, said: str
@@ -159,16 +159,15 @@ def test_an_answer_that_proves_no_write_is_wrong_and_whether_the_row_is_there_is
     done = doctor(Table(kept, answers))
     assert (done.code, found(done, "posting POST")["level"]) == (1, "bad")
     assert f"answered {answers[0]} without the id" in found(done, "posting POST")["found"]
-    assert (found(done, "posting content")["level"], found(done, "posting content")["found"]) == (level, said)
+    assert found(done, "posting content")["level"] == level
+    assert found(done, "posting content")["found"].startswith(said)
 
 
 def test_a_row_that_is_claimed_to_be_written_and_is_not_there_is_wrong(doctor: Doctor) -> None:
     done = doctor(Table(late=1_000))
     assert (done.code, found(done, "posting POST")["level"]) == (1, "note")
-    assert (found(done, "posting content")["level"], found(done, "posting content")["found"]) == (
-        "bad",
-        "the row is not there after 0 s",
-    )
+    assert found(done, "posting content")["level"] == "bad"
+    assert found(done, "posting content")["found"].startswith("the row is not there after ")
 
 
 def test_a_row_that_shows_late_is_a_warning(doctor: Doctor) -> None:

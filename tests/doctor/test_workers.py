@@ -2,6 +2,7 @@ import pytest
 
 from txn.doctor.finding import Level
 from txn.doctor.workers import Load, check, hangs
+from txn.model.flow import Flow
 from txn.model.totals import Totals
 from txn.readers.statistics import Statistics
 from txn.readers.workers import Worker
@@ -16,6 +17,7 @@ def statistics(**changes: int) -> Statistics:
     numbers = {"unfinished": 3, "oldest_waiting_ms": 0, "due_lag_ms": 0, "workers": 1} | changes
     return Statistics(
         totals=Totals(),
+        flow=Flow(),
         attempts=0,
         failed_attempts=0,
         answered_ms=None,

@@ -3,6 +3,7 @@ import random
 import subprocess
 import sys
 from collections import Counter, defaultdict
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -37,9 +38,17 @@ def test_every_blow_comes_once_within_the_load_and_none_during_another(seed: int
     assert ends <= 60
 
 
+@pytest.fixture
+def demoted(tmp_path: Path) -> Iterator[RedisServer]:
+    """Nobody else is connected to it."""
+    server = RedisServer(free_port(), tmp_path / "demoted").start()
+    yield server
+    server.stop()
+
+
 @pytest.mark.parametrize("stayed", [0, 1])
-def test_a_redis_that_moves_away_from_nobody_ends_the_drill(stayed: int, valkey: RedisServer) -> None:
-    stand: Any = SimpleNamespace(fail_over=lambda: (valkey, stayed))
+def test_a_redis_that_moves_away_from_nobody_ends_the_drill(stayed: int, demoted: RedisServer) -> None:
+    stand: Any = SimpleNamespace(fail_over=lambda: (demoted, stayed))
     if stayed:
         strike(stand, Blow("Redis moves", 1, 0), random.Random(1))
     else:
@@ -47,9 +56,9 @@ def test_a_redis_that_moves_away_from_nobody_ends_the_drill(stayed: int, valkey:
             strike(stand, Blow("Redis moves", 1, 0), random.Random(1))
 
 
-def test_a_process_that_stays_at_the_demoted_redis_ends_the_drill(valkey: RedisServer) -> None:
-    stand: Any = SimpleNamespace(fail_over=lambda: (valkey, 1))
-    with redis.Redis(port=valkey.port) as left_behind:
+def test_a_process_that_stays_at_the_demoted_redis_ends_the_drill(demoted: RedisServer) -> None:
+    stand: Any = SimpleNamespace(fail_over=lambda: (demoted, 1))
+    with redis.Redis(port=demoted.port) as left_behind:
         left_behind.ping()
         with pytest.raises(BlowMissed, match="1 connections are still in use at the demoted Redis"):
             strike(stand, Blow("Redis moves", 1, 0), random.Random(1))

@@ -152,7 +152,7 @@ def test_a_deed_that_changed_nothing_is_not_in_the_journal(parts: Parts) -> None
 
 def test_a_discard_needs_a_reason_and_is_told_in_the_timeline(parts: Parts) -> None:
     name = parts.fail()
-    with pytest.raises(Invalid, match="say why"):
+    with pytest.raises(Invalid, match="give a reason"):
         parts.operations.discard([name], "ada", "  ")
     parts.operations.discard([name], "ada", "a test")
     assert parts.status(name) == "failed"
