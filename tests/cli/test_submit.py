@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli.stub_api import PENDING
 from tests.cli.terminal import Commands
 from tests.system.stack import Stack
 
@@ -52,6 +53,9 @@ def test_neither_a_proxy_nor_a_password_of_the_environment_is_used(txn: Commands
             client, _ = api.accept()
             with client:
                 received.append(client.recv(65536))
+                client.sendall(
+                    b"HTTP/1.1 202 Accepted\r\nContent-Length: %d\r\n\r\n" % len(PENDING[1]) + PENDING[1].encode()
+                )
 
         thread = threading.Thread(target=answer)
         thread.start()
