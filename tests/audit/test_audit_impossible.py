@@ -1,3 +1,4 @@
+import sqlite3
 import threading
 from collections.abc import Iterable
 
@@ -5,6 +6,7 @@ import pytest
 
 from tests.audit.rig import Rig
 from tests.audit.web import StubPosting
+from txn.audit.join import Join
 from txn.errors import StoreUnavailable, Unavailable
 from txn.posting.listing import PostingList, PostingUnavailable
 
@@ -95,3 +97,12 @@ def test_without_room_for_the_temporary_file_it_says_so(rig: Rig, monkeypatch: p
     monkeypatch.setattr("txn.audit.join._TABLES", "PRAGMA max_page_count = 1; CREATE TABLE a (b); CREATE TABLE c (d);")
     with pytest.raises(Unavailable, match="TMPDIR"):
         rig.audit()
+
+
+def test_a_join_that_cannot_begin_leaves_no_file_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("txn.audit.join._TABLES", "as if the disk were full")
+    join = Join()
+    with pytest.raises(sqlite3.Error):
+        join.__enter__()
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        join._database.execute("SELECT 1")

@@ -17,6 +17,8 @@ from txn.store.connection import connect
 from txn.store.group_commit import GroupCommit
 
 PLACES = 200
+#: There are more of them; Python 3.13 looks in half as many as 3.11.
+FEWEST_PLACES = 15
 
 
 class Interrupted(BaseException):
@@ -134,7 +136,7 @@ def test_a_leader_that_is_interrupted_anywhere_leaves_nobody_waiting(valkey: Red
             assert {is_answered(call, "x") for call in others} <= {True}, place
             assert echo(group, f"after {place}") == f"after {place}".encode()
             if not interruption.came:
-                assert place > 30
+                assert place > FEWEST_PLACES
                 return
     pytest.fail("it was interrupted without end")
 
@@ -165,7 +167,7 @@ def test_who_was_told_to_lead_and_is_interrupted_anywhere_leaves_nobody_waiting(
             assert {is_answered(call, "x") for call in others} <= {True, False}, place
             assert echo(group, f"after {place}") == f"after {place}".encode()
             if not interruption.came:
-                assert place > 30
+                assert place > FEWEST_PLACES
                 return
     pytest.fail("it was interrupted without end")
 

@@ -78,11 +78,18 @@ class Join:
         self._database = sqlite3.connect("", isolation_level=None)
 
     def __enter__(self) -> Self:
+        try:
+            self._prepare()
+        except BaseException:  # a disk that is full: nobody will leave what was not entered
+            self._database.close()
+            raise
+        return self
+
+    def _prepare(self) -> None:
         for setting in ("journal_mode = OFF", "synchronous = OFF", "temp_store = FILE", f"cache_size = -{CACHE_KIB}"):
             self._database.execute(f"PRAGMA {setting}")
         self._database.executescript(_TABLES)
         self._database.create_function("judge", 5, _judge, deterministic=True)
-        return self
 
     def __exit__(self, *exc_info: object) -> None:
         self._database.close()
