@@ -42,14 +42,20 @@ def test_requests_at_once_each_have_a_connection_and_leave_it_to_the_next() -> N
 
 
 def test_one_that_hangs_and_one_that_is_looked_up_in_vain_hold_nobody_up() -> None:
-    server = RawServer(hanging)
+    hung = threading.Event()
+
+    def hang(peer: Peer) -> None:
+        hung.set()  # from now on it is the first one that hangs, and no other
+        hanging(peer)
+
+    server = RawServer(hang)
 
     async def run() -> None:
         transport = MultiTransport(f"http://127.0.0.1:{server.port}")
         nowhere = MultiTransport("http://nobody.invalid")
         hangs = asyncio.create_task(post(transport, "/hangs"))
         lost = asyncio.create_task(post(nowhere, timeout_ms=2_000))
-        await asyncio.to_thread(server.peer)
+        assert await asyncio.to_thread(hung.wait, PATIENCE_S)
         for number in range(20):
             assert (await post(transport, f"/{number}")).status == 200
         assert not hangs.done()

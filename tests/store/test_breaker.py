@@ -192,6 +192,7 @@ def test_a_probe_that_could_only_look_proves_nothing_of_posts(parts: Parts) -> N
 
 def test_what_was_on_its_way_when_it_opened_neither_closes_it_nor_counts(parts: Parts) -> None:
     late = [parts.claimed(parts.accept(name)) for name in IDS[10:12]]
+    parts.clock.forward(1)  # the others are younger
     open_it(parts, "gPg", UNCERTAIN)
     probe_at = parts.client.hget(parts.keys.posting, "probe_at")
     for claim, settle in zip(late, (went_well, failed), strict=True):

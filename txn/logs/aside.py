@@ -35,9 +35,9 @@ class AsideHandler(logging.Handler):
 
     def flush(self) -> None:
         """Wait until all is written, but not for ever."""
-        waits = threading.Thread(target=self._waiting.join, daemon=True)
-        waits.start()
-        waits.join(LAST_WORDS_S)
+        written = self._waiting.all_tasks_done  # `join` has no limit of time, and threads cannot be started at the end
+        with written:
+            written.wait_for(lambda: not self._waiting.unfinished_tasks, LAST_WORDS_S)
 
     def _write_all(self) -> None:
         while True:
