@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
+from tests.model.explore import Explored, explore
+
 #: Deliveries that are looked at, attempts, and how many in flight end the ramp: small, so that all can be looked at.
 WINDOW, MAX_ATTEMPTS, BOUND = 2, 1, 2
 
@@ -171,50 +173,23 @@ def broken(before: State, state: State, what: str, outage: Outage) -> str | None
     return None
 
 
-@dataclass(frozen=True)
-class Verdict:
-    """`broken` promise and the shortest `story` that breaks it, or none; `states` looked at."""
-
-    broken: str | None
-    story: tuple[str, ...]
-    states: int
-
-
-def check(protections: Protections | None = None, poison: bool = False) -> Verdict:
-    """Look at every state that can be reached; and from each, without further faults, at whether it ends well.
+def check(protections: Protections | None = None, poison: bool = False) -> Explored:
+    """Look at every state, and at whether it ends well.
 
     That is: all is done but perhaps the transaction that always fails, the service is back, and the breaker not open.
     """
     outage = Outage(protections or Protections(), poison)
-    came_from: dict[State, tuple[State | None, str]] = {State(): (None, "")}
-    todo, follows = [State()], dict[State, list[State]]()
-    for state in todo:
+
+    def moves(state: State) -> Iterator[tuple[str, State, bool]]:
         for what, moved, fault in outage.moves(state):
-            after = outage.noticed(moved)
-            if promise := broken(state, after, what, outage):
-                return Verdict(promise, (*_story(came_from, state), what), len(came_from))
-            if after not in came_from:
-                came_from[after] = (state, what)
-                todo.append(after)
-            if not fault:
-                follows.setdefault(after, []).append(state)
-    return _that_ends(came_from, follows, poison)
+            yield what, outage.noticed(moved), fault
 
-
-def _that_ends(
-    came_from: dict[State, tuple[State | None, str]], follows: dict[State, list[State]], poison: bool
-) -> Verdict:
-    ends = {state for state in came_from if _is_well(state, poison)}
-    todo = list(ends)
-    while todo:
-        for state in follows.get(todo.pop(), ()):
-            if state not in ends:
-                ends.add(state)
-                todo.append(state)
-    for state in came_from:
-        if state not in ends:
-            return Verdict("never ends", _story(came_from, state), len(came_from))
-    return Verdict(None, (), len(came_from))
+    return explore(
+        State(),
+        moves,
+        lambda before, after, what: broken(before, after, what, outage),
+        lambda state: _is_well(state, poison),
+    )
 
 
 def _is_well(state: State, poison: bool) -> bool:
@@ -222,23 +197,15 @@ def _is_well(state: State, poison: bool) -> bool:
     return state.up and all(one.step in ("done", "failed") for one in healthy)
 
 
-def _story(came_from: dict[State, tuple[State | None, str]], state: State) -> tuple[str, ...]:
-    story = []
-    while (step := came_from[state])[0] is not None:
-        story.append(step[1])
-        state = step[0]  # type: ignore[assignment]
-    return tuple(reversed(story))
-
-
 def main() -> None:
     for poison in (False, True):
-        verdict = check(poison=poison)
-        print(f"poison {poison}: {verdict.broken or 'no promise broken'} ({verdict.states} states)")
+        found = check(poison=poison)
+        print(f"poison {poison}: {found.broken or 'no promise broken'} ({found.states} states)")
         for name in Protections.__dataclass_fields__:
-            verdict = check(replace(Protections(), **{name: False}), poison)
-            print(f"  without {name}: {verdict.broken or 'nothing breaks'} ({verdict.states} states)")
-            if verdict.story:
-                print("      " + " | ".join(verdict.story))
+            found = check(replace(Protections(), **{name: False}), poison)
+            print(f"  without {name}: {found.broken or 'nothing breaks'} ({found.states} states)")
+            if found.story:
+                print("      " + " | ".join(found.story))
 
 
 if __name__ == "__main__":

@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 from itertools import product
 from typing import NamedTuple
 
+from tests.model.explore import Explored, explore
+
 
 @dataclass(frozen=True)
 class World:
@@ -260,63 +262,27 @@ def broken(state: State, what: str) -> str | None:
     return None
 
 
-@dataclass(frozen=True)
-class Explored:
-    """`broken` promise and the shortest `story` that breaks it, or none; `states` looked at."""
-
-    broken: str | None
-    story: tuple[str, ...]
-    states: int
-
-
 def check(world: World | None = None, protections: Protections | None = None) -> Explored:
-    """Look at every state that can be reached; and from each, without further faults, at whether it ends.
+    """Look at every state, and at whether it ends.
 
     Where rejected rows are hidden, "failed, but there" is known, and what else may break is looked for.
     """
     protocol = Protocol(world or World(), protections or Protections())
-    start = _canonical(State())
-    came_from: dict[State, tuple[State | None, str]] = {start: (None, "")}
-    before: dict[State, list[State]] = {}
-    todo = [start]
-    for state in todo:
+
+    def moves(state: State) -> Iterator[tuple[str, State, bool]]:
         for what, after, fault in protocol.moves(state):
-            after = _canonical(after)
-            promise = broken(after, what)
-            if promise and not (protocol.world.hides_rejected and promise == "failed, but there"):
-                return Explored(promise, (*_story(came_from, state), what), len(came_from))
-            if after not in came_from:
-                came_from[after] = (state, what)
-                todo.append(after)
-            if not fault:
-                before.setdefault(after, []).append(state)
-    return _that_ends(came_from, before)
+            yield what, _canonical(after), fault
 
+    def breaks(_before: State, after: State, what: str) -> str | None:
+        promise = broken(after, what)
+        known = protocol.world.hides_rejected and promise == "failed, but there"
+        return None if known else promise
 
-def _that_ends(came_from: dict[State, tuple[State | None, str]], before: dict[State, list[State]]) -> Explored:
-    ends = {state for state in came_from if state.status in ("completed", "failed")}
-    todo = list(ends)
-    while todo:
-        for state in before.get(todo.pop(), ()):
-            if state not in ends:
-                ends.add(state)
-                todo.append(state)
-    for state in came_from:
-        if state not in ends:
-            return Explored("never ends", _story(came_from, state), len(came_from))
-    return Explored(None, (), len(came_from))
+    return explore(_canonical(State()), moves, breaks, lambda state: state.status in ("completed", "failed"))
 
 
 def _canonical(state: State) -> State:
     return state._replace(workers=tuple(sorted(state.workers)))
-
-
-def _story(came_from: dict[State, tuple[State | None, str]], state: State) -> tuple[str, ...]:
-    story = []
-    while (step := came_from[state])[0] is not None:
-        story.append(step[1])
-        state = step[0]  # type: ignore[assignment]
-    return tuple(reversed(story))
 
 
 def smallest_safe_window(world: World) -> int:
