@@ -1,12 +1,16 @@
+from collections.abc import Iterator
+
 import pytest
 
 from ops.redis_server import RedisServer
 from tests.parts import Parts
-from txn.errors import Invalid
+from txn.errors import Invalid, StoreUnavailable
 from txn.model.outcome import Completed
 from txn.model.transaction import Evidence
-from txn.operate.pauses import MAX_PAUSE_MS
+from txn.operate.pauses import MAX_PAUSE_MS, Pauses
 from txn.readers.health import standing_still
+from txn.store.connection import connect
+from txn.store.database import Database
 
 
 def test_while_it_is_paused_nothing_is_fetched_claimed_or_queued_and_accepting_goes_on(parts: Parts) -> None:
@@ -91,3 +95,32 @@ def test_a_pause_needs_a_reason_and_an_end_that_can_be_waited_for(parts: Parts, 
     with pytest.raises(Invalid):
         parts.pauses.pause("ann", why, until_ms)
     assert parts.read_statistics().flow.paused is None
+
+
+@pytest.fixture
+def limited(parts: Parts, server: RedisServer) -> Iterator[Pauses]:
+    """Those of a Redis user who may write no field."""
+    rules = ("reset", "on", ">s3cret", f"~{parts.settings.prefix}*", "+@all", "-hset")
+    parts.client.execute_command("ACL", "SETUSER", "app", *rules)
+    with connect(f"redis://app:s3cret@127.0.0.1:{server.port}/0", timeout_ms=2_000) as client:
+        yield Pauses(Database(client, parts.keys, parts.clock))
+
+
+def test_a_pause_that_cannot_be_changed_keeps_its_end_and_its_reason(parts: Parts, limited: Pauses) -> None:
+    parts.pauses.pause("ann", "their database is moved", parts.read_statistics().now_ms + 60_000)
+    before = parts.client.hgetall(parts.keys.posting)
+    with pytest.raises(StoreUnavailable):
+        limited.pause("bob", "for good")
+    assert parts.client.hgetall(parts.keys.posting) == before
+    assert [entry.by for entry in parts.journal.read()] == ["ann"]
+
+
+def test_a_pause_with_an_end_becomes_one_without(parts: Parts) -> None:
+    parts.pauses.pause("ann", "their database is moved", parts.read_statistics().now_ms + 60_000)
+    parts.pauses.pause("bob", "for good")
+    parts.clock.forward(120_000)
+    paused = parts.read_statistics().flow.paused
+    assert paused is not None
+    assert (paused.by, paused.until_ms) == ("bob", None)
+    parts.accept("a")
+    assert (parts.claim("a"), parts.store.due(10)) == (None, (0, 0))

@@ -15,10 +15,7 @@ journalled(KEYS[2], function()
     if what == 'resume' then
         redis.call('HSET', posting, 'refill', int(now))
         redis.call('HDEL', posting, 'paused', 'paused_until', 'paused_at')
-    elseif until_ms == '' then
-        redis.call('HDEL', posting, 'paused_until')
-        redis.call('HSET', posting, 'paused', line, 'paused_at', int(now))
-    else
+    else  -- with one command: a new reason never stands beside an old end
         redis.call('HSET', posting, 'paused', line, 'paused_at', int(now), 'paused_until', until_ms)
     end
 end, 'by', ARGV[2], 'what', what, 'why', ARGV[3])
