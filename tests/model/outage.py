@@ -14,6 +14,7 @@ from tests.model.explore import Explored, explore
 
 #: Deliveries that are looked at, attempts, and how many in flight end the ramp: small, so that all can be looked at.
 WINDOW, MAX_ATTEMPTS, BOUND = 2, 1, 2
+LATE = 10
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ class Protections:
     after_its_failure: bool = True  #: only then; not after its claim
     not_before_the_end: bool = True  #: what was tried before an outage ended does not count
     ramp: bool = True
+    late_ones_are_old: bool = True  #: one that hung says nothing if somebody went well since it was claimed
 
 
 class Delivery(NamedTuple):
@@ -37,6 +39,7 @@ class Delivery(NamedTuple):
 
     `tried`: there was an attempt that failed, and whether somebody was let in after it: '' | 'tried' | 'others'.
     `counted`: attempts. `noticed`: since it was tried, the breaker was open. `old`: claimed before an outage ended.
+    `passed`: somebody went well since it was claimed.
     """
 
     step: str = "waiting"
@@ -45,6 +48,7 @@ class Delivery(NamedTuple):
     counted: int = 0
     noticed: bool = False
     old: bool = False
+    passed: bool = False
 
 
 class State(NamedTuple):
@@ -52,7 +56,7 @@ class State(NamedTuple):
     breaker: str = "closed"
     cap: int = 0
     turn: int = 0
-    window: tuple[int, ...] = ()  #: who failed; -1: a success
+    window: tuple[int, ...] = ()  #: who failed; -1: a success; LATE more: hung, and was passed
     deliveries: tuple[Delivery, ...] = (Delivery(), Delivery(), Delivery())
 
 
@@ -73,11 +77,13 @@ class Outage:
                 yield self._claimed(state, number, one)
             elif one.step == "flying":
                 yield f"{number} settles", self._settled(state, number, one), False
+                if one.passed and not self._goes_well(state, number):
+                    yield f"{number} hung, and settles", self._settled(state, number, one, hung=True), False
                 yield f"{number}'s worker dies", self._put(state, number, one._replace(step="dead")), True
             elif one.step == "dead":
                 probe = one.probe and not self.with_.probe_ends_with_its_lease
                 # What becomes of those whose workers die is not for this model.
-                over = one._replace(step="waiting", probe=probe, tried="", noticed=False)
+                over = one._replace(step="waiting", probe=probe, tried="", noticed=False, passed=False)
                 yield f"{number}'s lease ends", self._put(state, number, over), False
                 if not self.with_.settled_once:
                     yield f"{number} settles late", self._judged(state, number, one), True
@@ -111,12 +117,17 @@ class Outage:
         part = (one._replace(noticed=one.step != "flying" and bool(one.tried)) for one in state.deliveries)
         return state._replace(deliveries=tuple(part))
 
-    def _settled(self, state: State, number: int, one: Delivery) -> State:
+    def _settled(self, state: State, number: int, one: Delivery, hung: bool = False) -> State:
         well = self._goes_well(state, number)
-        after = self._judged(state, number, one)
+        after = self._judged(state, number, one, hung)
+        if well:
+            flying = (two._replace(passed=two.passed or two.step == "flying") for two in after.deliveries)
+            after = after._replace(deliveries=tuple(flying))
         if not well:
             tried = "" if one.old else one.tried or ("tried" if self.with_.counts_after_a_success else "others")
-            return self._put(after, number, one._replace(step="waiting", probe=False, tried=tried, old=False))
+            return self._put(
+                after, number, one._replace(step="waiting", probe=False, tried=tried, old=False, passed=False)
+            )
         if state.breaker == "open" and after.breaker == "open":  # what was on its way when it opened
             return self._put(after, number, Delivery("done"))
         ends = self.with_.not_before_the_end and state.breaker == "open"
@@ -133,11 +144,13 @@ class Outage:
     def _goes_well(self, state: State, number: int) -> bool:
         return state.up and not (self.poison and number == 0)
 
-    def _judged(self, state: State, number: int, one: Delivery) -> State:
+    def _judged(self, state: State, number: int, one: Delivery, hung: bool = False) -> State:
         well = self._goes_well(state, number)
         if state.breaker == "closed":
-            window = (*state.window, -1 if well else number)[-WINDOW:]
-            ids = set(window)
+            if hung and self.with_.late_ones_are_old:
+                return state
+            window = (*state.window, -1 if well else number + LATE * hung)[-WINDOW:]
+            ids = {who if who < LATE else who - LATE for who in window}
             several = len(ids) > 1 or not self.with_.of_several
             if len(window) == WINDOW and -1 not in ids and several:
                 return state._replace(breaker="open", window=(), cap=0)
@@ -166,7 +179,14 @@ def broken(before: State, state: State, what: str, outage: Outage) -> str | None
         return "more in flight than the ramp allows"
     if before.breaker != "open" and state.breaker == "open" and "settles late" in what:
         return "opened by somebody who is no longer asked"
-    if before.breaker == "closed" and state.breaker == "open" and outage.poison and set(before.window) == {0}:
+    if (
+        before.breaker == "closed"
+        and state.breaker == "open"
+        and "hung" in what
+        and min(before.window[1 - WINDOW :]) >= LATE
+    ):
+        return "opened by what others have passed"
+    if before.breaker == "closed" and state.breaker == "open" and outage.poison and set(before.window) <= {0, LATE}:
         return None if what[0] != "0" else "opened by one transaction"
     if before.breaker == "open" and state.breaker != "open" and not before.deliveries[int(what[0])].probe:
         return "closed by what was on its way"

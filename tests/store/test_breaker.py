@@ -12,6 +12,7 @@ IDS = [f"t{number}" for number in range(30)]
 AWAY = Retry(Cause.OUTAGE, "refused", Clear(), 300_000)
 UNCERTAIN = Retry(Cause.UNCERTAIN, "503", Maybe(0), 300_000)
 POSTED = Completed(Evidence.POSTED)
+FOUND = Completed(Evidence.FOUND)
 
 
 def failed(parts: Parts, claim: Claim, calls: str = "G", outcome: Outcome = AWAY) -> None:
@@ -101,6 +102,39 @@ def test_with_three_of_twenty_going_well_it_stays_closed_and_with_two_it_opens(p
             if breaker(parts) == "open":
                 break
         assert breaker(parts) == opens, well
+
+
+@pytest.mark.parametrize(("calls", "well"), [("G!", "g"), ("gP!", "gp"), ("gP!G!", "gp")])
+def test_those_that_hung_say_nothing_once_another_has_gone_well(parts: Parts, calls: str, well: str) -> None:
+    hung = [parts.claimed(parts.accept(name)) for name in IDS[:20]]
+    parts.clock.forward(1)
+    went_well(parts, parts.claimed(parts.accept("another")), well)
+    for claim in hung:
+        failed(parts, claim, calls, UNCERTAIN)
+    assert breaker(parts) == "closed"
+
+
+@pytest.mark.parametrize(("calls", "well"), [("G!", "gp"), ("gP!", "gp"), ("gP!", "g")])
+def test_those_that_hung_open_it_if_none_of_their_kind_has_gone_well_since(parts: Parts, calls: str, well: str) -> None:
+    before = parts.claimed(parts.accept("before"))
+    parts.settle(before, POSTED, answered=True, taken=True, calls="gp")
+    parts.clock.forward(1)
+    hung = [parts.claimed(parts.accept(name)) for name in IDS[:20]]
+    if well == "g":
+        parts.clock.forward(1)
+        parts.settle(parts.claimed(parts.accept("found")), FOUND, answered=True, calls="g")
+    for claim in hung:
+        failed(parts, claim, calls, UNCERTAIN)
+    assert breaker(parts) == "open"
+
+
+def test_those_that_fail_at_once_are_judged_whoever_went_well_since(parts: Parts) -> None:
+    claims = [parts.claimed(parts.accept(name)) for name in IDS[:20]]
+    parts.clock.forward(1)
+    went_well(parts, parts.claimed(parts.accept("another")))
+    for claim in claims:
+        failed(parts, claim, "gP", UNCERTAIN)
+    assert breaker(parts) == "open"
 
 
 def test_a_refusal_of_a_body_and_a_post_that_was_verified_are_no_failures(parts: Parts) -> None:

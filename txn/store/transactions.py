@@ -132,7 +132,7 @@ class Store:
                 *(transaction_id, owner, kind, *_doubt(getattr(outcome, "doubt", Clear())), wait_ms, int(counts)),
                 *(int(settlement.answered), int(settlement.taken), settlement.outage[:MAX_DETAIL]),
                 *(code, detail[:MAX_DETAIL], settlement.history, self._template, self._database.shift_ms()),
-                settlement.calls,
+                *(settlement.calls, self._settings.lease_ms),
             ],
             repeats=SETTLE_REPEATS,
         )

@@ -49,6 +49,16 @@ local function is_outage(window)
     return #window >= 3 * FEWEST_CALLS and failures >= SHARE * #window / 3 and ids >= FEWEST_IDS
 end
 
+-- The calls of a delivery that `began` then, without those that hung and were overtaken: somebody else's call of that kind
+-- has gone well since. How it was when they were sent says nothing of how it is now. (When the load ends, those that hung are
+-- the last to be settled: they alone would fill the windows.)   `state`: 7 answered, 8 taken.
+local function without_overtaken(state, calls, began)
+    local kept = calls:gsub('(%u)!', function(call)
+        return (tonumber(state[call == 'P' and 8 or 7]) or 0) > began and '' or call
+    end)
+    return kept
+end
+
 -- What the calls of one delivery come to, which `state` (breaker, cap, kind, gets, posts) is changed by: the fields to
 -- write and those to delete. `calls`: a letter each, g for a GET and p for a POST, a capital if the service failed.
 local PROBE_MS, RAMPED = 500, 256

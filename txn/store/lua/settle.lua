@@ -5,7 +5,7 @@
 --        13 hanging
 -- ARGV   1 id   2 owner   3 outcome   4 doubt   5 doubt ms   6 wait ms   7 counts   8 answered   9 taken   10 outage
 --        11 code or evidence   12 detail   13 line for the history   14 message template   15 shift
---        16 calls
+--        16 calls   17 lease ms
 --          outcome:  complete | fail | retry | release (given back: nothing was tried)
 --          doubt:    clear | keep | maybe (for so many ms from now the POST may still turn up)
 --          counts:   0 this attempt does not count against max attempts, whatever happens to others' POSTs
@@ -24,7 +24,7 @@ local BUCKETS_MS = { 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000, 30000, 
 
 local calls, learnt, forgotten = (ARGV[16]:gsub('!', '')), {}, {}
 local has_hung = ARGV[16]:find('!', 1, true)
-local posting = redis.call('HMGET', KEYS[6], 'breaker', 'cap', 'kind', 'gets', 'posts', 'refused')
+local posting = redis.call('HMGET', KEYS[6], 'breaker', 'cap', 'kind', 'gets', 'posts', 'refused', 'answered', 'taken')
 local is_probe = posting[1] and redis.call('ZSCORE', KEYS[12], id)
 local function learn(field, value)
     learnt[#learnt + 1] = field
@@ -46,7 +46,7 @@ local function write_down()
 end
 local r = redis.call('HMGET', record, 'status', 'owner', 'mode', 'doubt', 'attempts', 'tries',
     'uncertain', 'failing', 'history', 'submitted', 'unanswered', 'silent', 'crashes', 'sent_away', 'code', 'completed',
-    'hung')
+    'hung', 'lease')
 local status, settled_by, mode = r[1], r[2], r[3]
 local may_have_posted = mode == 'post'
 
@@ -72,7 +72,8 @@ end
 -- Mostly all is well and was well before.
 local is_calm = not posting[1] and posting[4] == CALM and posting[5] == CALM and not calls:find('%u')
 if is_probe or not (posting[1] or is_calm) then
-    local set, gone = judged(posting, calls, id, now)
+    local began = (tonumber(r[18]) or now) - ARGV[17]
+    local set, gone = judged(posting, posting[1] and calls or without_overtaken(posting, ARGV[16], began), id, now)
     for _, value in ipairs(set) do learnt[#learnt + 1] = value end
     for _, field in ipairs(gone) do forgotten[#forgotten + 1] = field end
 end
