@@ -8,6 +8,7 @@ from tests.parts import BODY, Clock
 from txn.api.app import create_app
 from txn.queue.message import NAME, message_template
 from txn.readers.statistics import StatisticsReader
+from txn.server.codes import CODES
 from txn.settings import Settings
 from txn.store.connection import connect
 from txn.store.database import Database
@@ -67,6 +68,8 @@ def problem(result: Result, expected_status: int, code: str, field: str | None =
     assert (result.status_code, document["code"]) == (expected_status, code)
     assert result.headers["Content-Type"] == "application/problem+json"
     assert document["status"] == expected_status
+    assert expected_status in CODES[code].statuses
+    assert document["retryable"] is CODES[code].retryable
     assert document["type"] == "about:blank"
     assert document["title"]
     assert document["detail"]

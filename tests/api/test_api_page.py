@@ -4,6 +4,7 @@ from pathlib import Path
 from falcon.testing import TestClient
 
 from txn.model.transaction import ErrorCode
+from txn.server.codes import CODES
 
 PAGE = (Path(__file__).parents[2] / "docs/use/api.md").read_text()
 
@@ -20,3 +21,11 @@ def test_the_page_names_every_field_of_health(api: TestClient) -> None:
 
 def test_the_page_names_every_error_code() -> None:
     assert rows("Why a transaction failed") - {"error.code"} == {code.value for code in ErrorCode}
+
+
+def test_the_page_says_of_every_code_what_the_list_says() -> None:
+    section = PAGE.partition("\n## Errors\n")[2].partition("\n## ")[0]
+    assert re.findall(r"^\| `(\w+)` \| ([\d, ]+) \| (yes|no) \| (.+) \|$", section, re.M) == [
+        (name, ", ".join(map(str, code.statuses)), "yes" if code.retryable else "no", code.meaning)
+        for name, code in CODES.items()
+    ]

@@ -7,15 +7,14 @@ from typing import Any
 
 import falcon
 
-from txn.errors import CleanupForbidden, ContentConflict, Invalid, NotFound, Refused, TxnError, Unavailable
+from txn.errors import ContentConflict, Invalid, Refused, TxnError, Unavailable
+from txn.server.codes import CODES, code_of
 from txn.server.problem import PROBLEM_JSON, problem
 
 log = logging.getLogger(__name__)
 
 #: What clients are told to wait, in seconds, when nothing can be acknowledged.
 RETRY_AFTER_S = 1
-
-_STATUS = {"body_too_large": 413, "unsupported_media_type": 415}
 
 
 def install(app: falcon.App[Any, Any]) -> None:
@@ -43,8 +42,7 @@ def _falcons(
     for name, value in dict(error.headers or {}).items():
         response.set_header(name, value)
     status = falcon.http_status_to_code(error.status)
-    phrase = http.HTTPStatus(status).phrase
-    _write(response, status, phrase.lower().replace(" ", "_"), error.description or phrase, {})
+    _write(response, status, code_of(status), error.description or http.HTTPStatus(status).phrase, {})
 
 
 def _unexpected(
@@ -61,17 +59,10 @@ def _write(response: falcon.Response, status: int, code: str, detail: str, extra
 
 
 def _status(error: TxnError) -> int:
-    match error:
-        case Invalid():
-            return _STATUS.get(error.code, 400)
-        case NotFound():
-            return 404
-        case ContentConflict():
-            return 422 if error.field == "Idempotency-Key" else 409
-        case CleanupForbidden():
-            return 403
-        case Refused():
-            return 400
-        case Unavailable():
-            return 503
-    return 500
+    if isinstance(error, ContentConflict):
+        return 422 if error.field == "Idempotency-Key" else 409
+    if known := CODES.get(error.code):
+        return known.statuses[0]
+    if isinstance(error, Refused):
+        return 400
+    return 503 if isinstance(error, Unavailable) else 500

@@ -4,6 +4,8 @@ import http
 import json
 from typing import Any
 
+from txn.server.codes import is_retryable
+
 PROBLEM_JSON = "application/problem+json"
 
 
@@ -19,8 +21,13 @@ class Malformed(Exception):
 
 
 def problem(status: int, code: str, detail: str, **extra: Any) -> bytes:
-    """The document of an error."""
-    title = http.HTTPStatus(status).phrase
-    return json.dumps(
-        {"type": "about:blank", "title": title, "status": status, "code": code, "detail": detail} | extra
-    ).encode()
+    """The document of an error; `code` is one of `CODES`."""
+    document = {
+        "type": "about:blank",
+        "title": http.HTTPStatus(status).phrase,
+        "status": status,
+        "code": code,
+        "retryable": is_retryable(status, code),
+        "detail": detail,
+    }
+    return json.dumps(document | extra).encode()
