@@ -55,13 +55,17 @@ class NotFound(Refused):
 
 
 class ContentConflict(Refused):
-    """The id or the idempotency key was used before, with other content."""
+    """The id or the idempotency key was used before, with other content.
+
+    `differs`: in which fields, as far as that is known.
+    """
 
     code = "content_conflict"
 
-    def __init__(self, field: str, message: str) -> None:
+    def __init__(self, field: str, message: str, differs: Iterable[str] = ()) -> None:
         super().__init__(message)
         self.field = field
+        self.differs = list(differs)
 
 
 class CleanupForbidden(Refused):

@@ -1,7 +1,7 @@
 import pytest
 from falcon.testing import TestClient
 
-from tests.api.client import problem, submit
+from tests.api.client import problem, submit, with_id
 from tests.parts import BODY, Parts
 from txn.api.key_header import is_meant_for_the_key
 from txn.model.submission import id_for_key
@@ -70,6 +70,30 @@ def test_a_key_that_somebody_on_the_way_has_joined_is_refused(api: TestClient, k
 @pytest.mark.parametrize("key", ["a,b", "customer,order", ",a", "a,", "a,b,a"])
 def test_a_key_may_hold_a_comma(api: TestClient, key: str) -> None:
     assert submit(api, key=key).json["transactionId"] == id_for_key(key)
+
+
+@pytest.mark.parametrize(
+    ("quoted", "key"),
+    [
+        ('"k"', "k"),
+        ('"a,a"', "a,a"),
+        ('"a\\"b"', 'a"b'),
+        ('"a\\\\b"', "a\\b"),
+        ('"a\\\\\\"b"', 'a\\"b'),
+        ("'k'", "'k'"),
+        ('k"', 'k"'),
+    ],
+)
+def test_a_key_in_quotes_is_the_same_key(api: TestClient, quoted: str, key: str) -> None:
+    assert submit(api, key=quoted).json["transactionId"] == id_for_key(key)
+    assert submit(api, key='"k"', body=with_id("k")).json["transactionId"] == "k"
+
+
+@pytest.mark.parametrize(
+    "key", ['"', '""', '"k', '"k"x', '"k";a=1', '"a"b"', '"a\\c"', '"a b"', '"a","b"', '"a","a"', '"k\\"']
+)
+def test_a_key_whose_quotes_are_wrong_is_refused(api: TestClient, key: str) -> None:
+    problem(submit(api, key=key), 400, "invalid", "Idempotency-Key")
 
 
 def test_what_a_header_is_meant_for_is_worked_out_once() -> None:

@@ -51,7 +51,7 @@ def test_an_unknown_path_is_404(api: TestClient, method: str, path: str) -> None
 @pytest.mark.parametrize(
     ("path", "allowed"),
     [
-        ("/api/transactions", {"POST", "OPTIONS"}),
+        ("/api/transactions", {"GET", "HEAD", "POST", "OPTIONS"}),
         ("/api/transactions/a", {"GET", "HEAD", "OPTIONS"}),
         ("/api/health", {"GET", "HEAD", "OPTIONS"}),
         ("/", {"GET", "HEAD", "OPTIONS"}),

@@ -121,18 +121,24 @@ def test_repeating_shows_the_transaction_as_it_is_now(api: TestClient, parts: Pa
 
 
 @pytest.mark.parametrize(
-    "body",
+    ("body", "differs"),
     [
-        OTHER_BODY,
-        BODY.replace(b"USD", b"EUR"),
-        BODY.replace(b"Payment", b"payment"),
-        BODY.replace(b'"12345"', b"12345"),
-        b'{"amount": 100.50, "currency": "USD", "description": "Payment"}',
+        (OTHER_BODY, ["amount"]),
+        (BODY.replace(b"USD", b"EUR"), ["currency"]),
+        (BODY.replace(b"Payment", b"payment"), ["description"]),
+        (BODY.replace(b'"12345"', b"12345"), ["metadata"]),
+        (b'{"amount": 100.50, "currency": "USD", "description": "Payment"}', ["metadata"]),
+        (OTHER_BODY.replace(b"USD", b"EUR"), ["amount", "currency"]),
     ],
 )
-def test_a_known_key_with_other_content_is_422_and_changes_nothing(api: TestClient, parts: Parts, body: bytes) -> None:
+def test_a_known_key_with_other_content_is_422_says_which_and_changes_nothing(
+    api: TestClient, parts: Parts, body: bytes, differs: list[str]
+) -> None:
     first = submit(api, key="k")
-    problem(submit(api, body, key="k"), 422, "content_conflict", "Idempotency-Key")
+    document = problem(submit(api, body, key="k"), 422, "content_conflict", "Idempotency-Key")
+    assert document["differs"] == differs
+    assert document["detail"].endswith(f"with other content, in {', '.join(differs)}")
+    assert "100.5" not in document["detail"]
     assert submit(api, key="k").json == first.json
     assert records(parts) == 1
 
@@ -142,6 +148,27 @@ def test_a_known_id_with_other_content_is_409_and_changes_nothing(api: TestClien
     problem(submit(api, with_id("a", OTHER_BODY)), 409, "content_conflict", "id")
     assert status(api, "a").json == first.json
     assert records(parts) == 1
+
+
+@pytest.mark.parametrize("stored", [None, b"", b"{", b"[]", b"7"])
+def test_a_conflict_is_one_also_if_what_was_stored_cannot_be_read(
+    api: TestClient, parts: Parts, raw: redis.Redis, stored: bytes | None
+) -> None:
+    submit(api, with_id("a"))
+    raw.delete(parts.keys.payload("a"))
+    if stored is None:
+        raw.hset(parts.keys.payload("a"), "another", "type")
+    else:
+        raw.set(parts.keys.payload("a"), stored)
+    document = problem(submit(api, with_id("a", OTHER_BODY)), 409, "content_conflict", "id")
+    assert document["differs"] == []
+
+
+def test_what_was_refused_has_not_used_the_key_up(api: TestClient) -> None:
+    for body in (b"{", BODY.replace(b"100.50", b"-1"), BODY + b" " * 70_000, with_id("other")):
+        assert submit(api, body, key="k").status_code in (400, 413)
+    assert api.simulate_post("/api/transactions", body=BODY, headers={"Idempotency-Key": "k"}).status_code == 415
+    assert submit(api, key="k").status_code == 202
 
 
 def test_an_id_and_an_equal_key_are_the_id(api: TestClient) -> None:

@@ -64,10 +64,10 @@ def test_no_key_that_was_sent_is_overlooked_or_mistaken_for_another(stack: Stack
     assert (status, found["code"], found["field"]) == (400, "invalid", "Idempotency-Key")
 
 
-@pytest.mark.parametrize("key", ["a", "a,b", "a;b", '"a"', "x" * 255])
+@pytest.mark.parametrize("key", ["a", "a,b", "a;b", "'a'", '"b"', "x" * 255])
 def test_one_line_is_one_key_with_its_comma(stack: Stack, key: str) -> None:
     status, found = sent(stack, JSON + f"Idempotency-Key: {key}\r\n".encode())
-    assert (status, found["transactionId"]) == (202, id_for_key(key))
+    assert (status, found["transactionId"]) == (202, id_for_key(key.strip('"')))
 
 
 def test_other_headers_with_underscores_are_left_out_as_ever(stack: Stack) -> None:

@@ -30,6 +30,8 @@ def _ours(request: falcon.Request, response: falcon.Response, error: TxnError, _
         extra["field"] = error.field
     if isinstance(error, Invalid):
         extra["errors"] = [{"field": field, "detail": detail} for field, detail in error.errors]
+    if isinstance(error, ContentConflict):
+        extra["differs"] = error.differs
     if isinstance(error, Unavailable):
         response.set_header("Retry-After", str(RETRY_AFTER_S))
         extra["hint"] = "repeat the request with the same Idempotency-Key or id: it may have been stored"

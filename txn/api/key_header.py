@@ -20,11 +20,13 @@ _LETTERS = re.compile(r"[^a-z0-9]+")
 #: What is put before a header's name to say that it is not a standard one.
 _PREFIXES = ("http", "x", "request", "txn")
 _MEANT = ("idempotencykey", "idempotentkey")
+#: A string as structured header fields have it (RFC 9651): quotes and backslashes in it have a backslash before them.
+_QUOTED = re.compile(r'"((?:[ !#-\[\]-~]|\\["\\])*+)"')
 _WORDS = re.compile(r".*idempotenc[ey]|.*idempoten(t|cy|ce).*(key|id|token|header)")
 
 
 def key_of(request: falcon.Request) -> str | None:
-    """The key as it was sent, or None. Its characters are looked at by `parse_submission`.
+    """The key, without the quotes that it may stand in, or None. `parse_submission` looks at its characters.
 
     Raises: Invalid, if there is more than one, or one under another name.
     """
@@ -38,7 +40,16 @@ def key_of(request: falcon.Request) -> str | None:
     key: str | None = request.env.get("HTTP_IDEMPOTENCY_KEY")
     if key is not None and _is_repeated(key):
         raise Invalid(NAME, "was sent more than once: send one key, in one header line")
-    return key
+    return None if key is None else unquoted(key)
+
+
+def unquoted(key: str) -> str:
+    """`"k"` is `k`. Raises: Invalid, if it begins with a quote and is no string in quotes."""
+    if not key.startswith('"'):
+        return key
+    if not (found := _QUOTED.fullmatch(key)):
+        raise Invalid(NAME, 'begins with a quote: end it with one, and write \\" for one within')
+    return re.sub(r"\\(.)", r"\1", found[1])
 
 
 @lru_cache(maxsize=1024)

@@ -7,6 +7,7 @@ from time import perf_counter
 import falcon
 
 from txn.api.key_header import key_of
+from txn.api.listing import listed
 from txn.errors import Invalid
 from txn.model.content import dumps
 from txn.model.submission import checked_id, parse_submission, with_what_else_is_wrong
@@ -22,7 +23,7 @@ _CHARSETS = frozenset({"utf-8", "utf8", "us-ascii", "ascii"})
 
 
 class Transactions:
-    """POST /api/transactions. `note` gets how long each acknowledged submit took."""
+    """POST and GET /api/transactions. `note` gets how long each acknowledged submit took."""
 
     def __init__(self, store: Store, durability: DurabilityMonitor, note: Callable[[str, float], None]) -> None:
         self._store, self._durability, self._note = store, durability, note
@@ -45,6 +46,11 @@ class Transactions:
         else:
             response.set_header("Idempotent-Replayed", "true")
         self._note("submit", perf_counter() - began)
+
+    def on_get(self, request: falcon.Request, response: falcon.Response) -> None:
+        """The transactions that match. Raises: Invalid, StoreUnavailable."""
+        response.content_type = falcon.MEDIA_JSON
+        response.data = dumps(listed(self._store, request))
 
 
 class TransactionStatus:

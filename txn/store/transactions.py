@@ -9,8 +9,9 @@ from typing import Any
 import redis
 
 from txn import __version__
-from txn.errors import ContentConflict, NotFound, RecordUnreadable
+from txn.errors import ContentConflict, NotFound, RecordUnreadable, StoreUnavailable
 from txn.model.claim import Claim
+from txn.model.content import differing, loads
 from txn.model.outcome import (
     Clear,
     Completed,
@@ -70,10 +71,23 @@ class Store:
         if reply[0] == b"accepted":
             return Transaction(submission.id, Status.PENDING, int(reply[1])), True
         if reply[0] == b"other":
-            named_by = "Idempotency-Key" if submission.named_by == "key" else "id"
-            raise ContentConflict(named_by, f"this {named_by} was used before, with other content")
+            raise self._conflict(submission)
         # Nobody else can know a random id: we stored it ourselves, and the answer to that was lost.
         return _transaction(submission.id, reply[1:]), submission.named_by == "random"
+
+    def _conflict(self, submission: Submission) -> ContentConflict:
+        named_by = "Idempotency-Key" if submission.named_by == "key" else "id"
+        differs = self._differing(submission)
+        which = f", in {', '.join(differs)}" if differs else ""
+        return ContentConflict(named_by, f"this {named_by} was used before, with other content{which}", differs)
+
+    def _differing(self, submission: Submission) -> tuple[str, ...]:
+        name = self._database.keys.payload(submission.id)
+        try:
+            stored = loads(self._database.call(lambda client: client.get(name)) or b"{}")
+        except (StoreUnavailable, ValueError):
+            return ()  # that there is a conflict is known without it
+        return differing(stored, loads(submission.payload)) if isinstance(stored, dict) and stored else ()
 
     def read(self, transaction_id: str) -> Transaction:
         """The transaction as clients see it.
