@@ -37,6 +37,9 @@ class Commands:
     def __init__(self, settings: Mapping[str, str]) -> None:
         self.environment = {name: None for name in os.environ if name.startswith("TXN_")} | dict(settings)
 
+    #: The Python of this process.
+    run_with = sys.executable
+
     def __call__(self, *arguments: str, columns: int = 80, **settings: str) -> Result:
         """In this process, without a terminal."""
         environment = {**self.environment, **settings, "COLUMNS": str(columns), "TERM": "dumb"}
@@ -66,7 +69,7 @@ class Commands:
         return [sys.executable, "-m", "txn", *arguments]
 
     def _whole(self, settings: Mapping[str, str]) -> dict[str, str]:
-        merged = {**os.environ, **self.environment, **settings}
+        merged = {**os.environ, "COLUMNS": None, **self.environment, **settings}
         return {name: value for name, value in merged.items() if value is not None}
 
 

@@ -18,14 +18,28 @@ COMMANDS = [
     "doctor",
     "audit",
     "hash-password",
+    "runs",
+    "journal",
+    "workers",
+    "completion",
 ]
-READING = [("status",), ("status", "--json"), ("show", "a"), ("failed",), ("failed", "--json")]
+READING = [
+    ("status",),
+    ("status", "--json"),
+    ("show", "a"),
+    ("failed",),
+    ("failed", "--json"),
+    ("runs",),
+    ("journal",),
+    ("workers",),
+]
 CHANGING = [
     ("replay", "a", "--yes"),
     ("replay", "--all", "--yes"),
     ("discard", "a", "--why", "x", "--yes"),
     ("pause", "--why", "x"),
     ("resume",),
+    ("run", "stop", "a"),
     ("audit",),
 ]
 

@@ -63,9 +63,9 @@ def test_json_has_all_of_a_letter(txn: Commands, parts: Parts) -> None:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (("--code", "nonsense"), "give one of rejected"),
-        (("--since", "yesterday"), "--since: give a time like"),
-        (("--until", "tomorrow"), "--until: give a time like"),
+        (("--code", "nonsense"), "there is no error code 'nonsense': give one of rejected"),
+        (("--since", "tomorow"), "--since tomorow: give a time ago (30m, 1h30m, 2d)"),
+        (("--until", "tomorrow"), "--until tomorrow: give a time ago"),
         (("--currency", "EURO"), "--currency: a currency has three letters"),
     ],
 )

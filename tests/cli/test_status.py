@@ -37,10 +37,36 @@ def test_what_a_worker_says_of_itself_is_no_command_for_the_terminal(txn: Comman
         assert done.code in (0, 1, 2)
 
 
-def test_what_is_wrong_stands_first_and_the_exit_code_is_1(txn: Commands, parts: Parts) -> None:
+@pytest.mark.parametrize(
+    ("is_bad", "options", "code"),
+    [
+        (True, (), 0),
+        (True, ("--fail-on", "bad"), 1),
+        (True, ("--fail-on", "warn"), 1),
+        (False, (), 0),
+        (False, ("--fail-on", "bad"), 0),
+        (False, ("--fail-on", "warn"), 1),
+    ],
+)
+def test_a_monitor_says_what_fails_it(
+    txn: Commands, parts: Parts, is_bad: bool, options: tuple[str, ...], code: int
+) -> None:
+    parts.fail("a")
+    if not is_bad:
+        parts.messages("one").heartbeat()
+    for more in ((), ("--json",)):
+        assert txn("status", *options, *more).code == code
+
+
+@pytest.mark.usefixtures("working")
+def test_with_nothing_wrong_no_monitor_fails(txn: Commands) -> None:
+    assert [txn("status", "--fail-on", level).code for level in ("warn", "bad")] == [0, 0]
+
+
+def test_what_is_wrong_stands_first(txn: Commands, parts: Parts) -> None:
     parts.fail("bad")
     done = txn("status", columns=120)
-    assert done.code == 1
+    assert done.code == 0
     lines = done.out.splitlines()
     assert "No worker is alive" in lines[1]
     assert "dramatiq txn.worker" in lines[2]
@@ -57,7 +83,7 @@ def test_json_has_the_same_numbers(txn: Commands, parts: Parts) -> None:
     parts.claimed("held")
     parts.fail("bad")
     done = txn("status", "--json")
-    assert done.code == 1
+    assert done.code == 0
     found = done.json
     assert {name: found[name] for name in ("waiting", "processing", "inDoubt", "retrying", "failed", "completed")} == {
         "waiting": 2,

@@ -10,7 +10,7 @@ import typer
 from txn.cli import letters
 from txn.cli.connect import open_tools
 from txn.cli.follow import follow
-from txn.cli.output import ask, console, operator, plain, print_json
+from txn.cli.output import ask, operator, plain, print_json, write
 from txn.errors import Invalid, StoreUnavailable
 from txn.model.dead_letter import Action, Filter
 from txn.model.submission import checked_id
@@ -54,7 +54,7 @@ def _some(tools: Tools, what: Action, ids: Sequence[str], *, who: str, why: str,
     if as_json:
         print_json({what.did: done.done, "notFailed": done.not_failed, "unknown": done.unknown})
     else:
-        console().print(_told(what, done))
+        write(_told(what, done))
     if len(done.done) < len(set(ids)):
         raise typer.Exit(1)
 
@@ -62,7 +62,7 @@ def _some(tools: Tools, what: Action, ids: Sequence[str], *, who: str, why: str,
 def _all(tools: Tools, what: Action, wanted: Filter, *, who: str, why: str, yes: bool, as_json: bool) -> None:
     count = tools.letters.count(wanted)
     if not count.matching and count.exact:
-        console().print("Nothing matches: nothing to do.") if not as_json else print_json({"run": None, "done": 0})
+        write("Nothing matches: nothing to do.") if not as_json else print_json({"run": None, "done": 0})
         return
     chosen = f" ({letters.described(wanted)})" if wanted.to_json() else ""
     number = _transactions(count.matching) if count.exact else f"{count.matching:,} or more transactions"
@@ -76,7 +76,7 @@ def _all(tools: Tools, what: Action, wanted: Filter, *, who: str, why: str, yes:
     else:
         said = f"{_transactions(run.done)} {what.did}"
         said += f", {run.gone:,} were no longer failed" if run.gone else ""
-        console().print(said + ("; stopped." if run.state == "stopped" else "."))
+        write(said + ("; stopped." if run.state == "stopped" else "."))
     if run.state != "done":
         raise typer.Exit(1)
 

@@ -5,12 +5,31 @@ import logging
 import os
 import sys
 import traceback
-from typing import Any
+from typing import Annotated, Any
 
 import typer
+from typer.completion import completion_init  # type: ignore[attr-defined]  # with it come its own options
 from typer.core import TyperGroup
 
-from txn.cli import INTERRUPTED, audit, discard, doctor, failed, hash_password, pause, replay, show, status, submit
+from txn import __version__
+from txn.cli import (
+    INTERRUPTED,
+    audit,
+    completion,
+    discard,
+    doctor,
+    failed,
+    hash_password,
+    journal,
+    pause,
+    replay,
+    runs,
+    show,
+    status,
+    submit,
+    usage,
+    workers,
+)
 from txn.cli.local_env import local_env
 from txn.cli.output import plain
 from txn.errors import BadSettings, Invalid, NotFound, StoreUnavailable, TxnError
@@ -18,7 +37,18 @@ from txn.settings import Settings
 
 
 class _Commands(TyperGroup):
-    """One sentence on standard error in place of a traceback."""
+    """One sentence on standard error in place of a traceback or a frame, whatever was wrong."""
+
+    def main(self, *arguments: Any, **more: Any) -> Any:
+        """Run the command line. Raises: SystemExit."""
+        completion_init()
+        try:
+            code = super().main(*arguments, **more | {"standalone_mode": False})
+        except typer.TyperException as error:
+            if said := usage.sentence(error):
+                typer.echo(plain(said), err=True)
+            sys.exit(error.exit_code)
+        sys.exit(code)
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command. Raises: typer.Exit."""
@@ -47,9 +77,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Exit codes: [bold]0[/] done, or all is well · [bold]1[/] the answer is no: something is wrong, not found "
-    "or not done · [bold]2[/] it could not be done: Redis or the API is away, or a setting or an option is wrong · "
-    "[bold]130[/] Ctrl-C",
+    epilog="Exit codes: [bold]0[/] done · [bold]1[/] the answer is no: not found, not done, or as bad as "
+    "[bold]--fail-on[/] says · [bold]2[/] it could not be done: Redis or the API is away, or a setting or an "
+    "option is wrong · [bold]130[/] Ctrl-C",
 )
 app.command("status")(status.status)
 app.command("show")(show.show)
@@ -62,10 +92,25 @@ app.command("submit")(submit.submit)
 app.command("doctor")(doctor.doctor)
 app.command("audit")(audit.audit)
 app.command("hash-password")(hash_password.hash_command)
+app.command("runs")(runs.runs)
+app.command("journal")(journal.journal)
+app.command("workers")(workers.workers)
+app.command("completion")(completion.completion)
+app.add_typer(runs.one, name="run")
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"txn {__version__}")
+        raise typer.Exit
 
 
 @app.callback()
-def root() -> None:
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", metavar="", is_eager=True, callback=_version, help="Show the version.")
+    ] = False,
+) -> None:
     """Tools for those who run txn. Settings are the TXN_* variables of the environment, as for the API and workers."""
     logging.getLogger().addHandler(logging.NullHandler())  # commands say what they have to say themselves
 

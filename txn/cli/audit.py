@@ -16,7 +16,7 @@ from txn.audit.audit import Audit
 from txn.audit.lookups import Lookups
 from txn.audit.report import Report, certificate
 from txn.cli.audit_tables import print_report
-from txn.cli.output import print_json
+from txn.cli.output import print_json, width
 from txn.errors import Invalid
 from txn.model.submission import checked_id
 from txn.posting.listing import PostingList
@@ -117,7 +117,7 @@ def _print(report: Report, settings: Settings, *, as_json: bool) -> None:
     if as_json:
         print_json(certificate(report, settings))
     else:
-        print_report(report, Console())
+        print_report(report, Console(width=width()))
 
 
 class _Bar:

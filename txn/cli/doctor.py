@@ -9,7 +9,7 @@ from rich.console import Console
 
 from txn.cli.connect import look_at_durability, open_tools, without_secrets
 from txn.cli.doctor_table import document, page
-from txn.cli.output import AsJson, Yes, ask, console, print_json
+from txn.cli.output import AsJson, Yes, ask, print_json, write
 from txn.doctor import calls, clocks, posting, probe_row, settings, workers
 from txn.doctor import redis as redis_checks
 from txn.doctor.finding import Finding, Level
@@ -49,7 +49,7 @@ def doctor(
     if as_json:
         print_json(document(found))
     else:
-        console().print(page(found))
+        write(page(found))
     raise typer.Exit(1 if any(one.level is Level.BAD for one in found) else 0)
 
 

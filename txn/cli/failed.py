@@ -6,7 +6,7 @@ import typer
 
 from txn.cli import letters
 from txn.cli.connect import open_tools
-from txn.cli.output import AsJson, console, print_json
+from txn.cli.output import AsJson, console, is_bounded, print_json, write
 from txn.readers import words
 from txn.readers.dead_letters import Count
 
@@ -35,8 +35,8 @@ def failed(
         return
     now_ms = tools.statistics.read().now_ms
     if page.letters:
-        console().print(letters.table(page.letters, now_ms))
-    console().print(_told(count, len(page.letters)))
+        write(letters.table(page.letters, now_ms, console().width if is_bounded() else None))
+    write(_told(count, len(page.letters)))
 
 
 def _told(count: Count, shown: int) -> str:

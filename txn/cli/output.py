@@ -1,6 +1,7 @@
 """What commands have in common: options, JSON, questions, and text that comes from elsewhere."""
 
 import getpass
+import os
 import sys
 from collections.abc import Iterable, Sequence
 from itertools import zip_longest
@@ -8,7 +9,7 @@ from typing import Annotated, Any
 
 import simplejson
 import typer
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -20,14 +21,36 @@ Who = Annotated[
     str, typer.Option("--as", metavar="NAME", help="Who does it, for the journal. Default: your user name.")
 ]
 
-
+#: Columns where lines have no end.
+_UNBOUNDED = 100_000
 #: Columns of a terminal in which three blocks of numbers do not fit side by side.
 NARROW = 66
 
 
 def console() -> Console:
     """Standard output. Nothing that looks like markup or a number is coloured by itself."""
-    return Console(highlight=False, markup=False, emoji=False)
+    return Console(highlight=False, markup=False, emoji=False, width=width())
+
+
+def width() -> int | None:
+    """For a console of standard output; None: as wide as it is."""
+    return None if is_bounded() else _UNBOUNDED
+
+
+def is_bounded() -> bool:
+    """Whether lines have an end: at a terminal, or where COLUMNS says so. In a pipe or a file nothing is cut."""
+    return sys.stdout.isatty() or "COLUMNS" in os.environ
+
+
+def write(shown: RenderableType) -> None:
+    """To standard output, without the spaces that fill a table up to its right edge."""
+    found = console()
+    if found.is_terminal:
+        found.print(shown)
+        return
+    with found.capture() as captured:
+        found.print(shown)
+    typer.echo("\n".join(line.rstrip() for line in captured.get().splitlines()))
 
 
 def print_json(document: Any, indent: int | None = 2) -> None:

@@ -1,6 +1,5 @@
 """`txn pause` and `txn resume`: nothing goes out for a while."""
 
-import re
 import time
 from datetime import datetime, timedelta
 from typing import Annotated
@@ -8,18 +7,16 @@ from typing import Annotated
 import typer
 
 from txn.cli.connect import open_tools
-from txn.cli.output import Who, console, operator, plain
+from txn.cli.output import Who, operator, plain, write
+from txn.cli.times import length_ms
 from txn.errors import Invalid
 from txn.readers import words
-
-_FOR = re.compile(r"(\d{1,5})([mhd])")
-_UNITS_MS = {"m": 60_000, "h": 3_600_000, "d": 86_400_000}
 
 
 def pause(
     why: Annotated[str, typer.Option("--why", metavar="TEXT", help="For whoever finds it paused.")],
     until: Annotated[
-        str, typer.Option("--until", metavar="TIME", help="06:00 on this machine's clock, or 30m, 2h, 1d from now.")
+        str, typer.Option("--until", metavar="TIME", help="06:00 on this machine's clock, or 30m, 1h30m, 1d from now.")
     ] = "",
     who: Who = "",
 ) -> None:
@@ -30,7 +27,7 @@ def pause(
     who, until_ms = operator(who), _end(until, datetime.now().astimezone())
     open_tools().pauses.pause(who, why, until_ms)
     end = "until somebody resumes it" if until_ms is None else f"until {words.utc(until_ms)}"
-    console().print(f"Paused {end}.")
+    write(f"Paused {end}.")
 
 
 def resume(who: Who = "") -> None:
@@ -39,9 +36,9 @@ def resume(who: Who = "") -> None:
     [bold]txn resume[/]
     """
     if open_tools().pauses.resume(operator(who)):
-        console().print("Resumed.")
+        write("Resumed.")
     else:
-        console().print("Nothing was paused.")
+        write("Nothing was paused.")
         raise typer.Exit(1)
 
 
@@ -50,11 +47,13 @@ def _end(text: str, now: datetime) -> int | None:
     text = text.strip()
     if not text:
         return None
-    if found := _FOR.fullmatch(text):
-        return time.time_ns() // 1_000_000 + int(found[1]) * _UNITS_MS[found[2]]
+    if (ahead_ms := length_ms(text)) is not None:
+        return time.time_ns() // 1_000_000 + ahead_ms
     try:
         at = datetime.strptime(text, "%H:%M")  # noqa: DTZ007  (a time of day; the zone is this machine's)
     except ValueError:
-        raise Invalid("--until", f"--until {plain(text)}: give a time of day, 06:00, or 30m, 2h, 1d") from None
+        raise Invalid(
+            "--until", f"--until {plain(text)}: give a time of day, 06:00, or 30m, 1h30m, 1d from now"
+        ) from None
     end = now.replace(hour=at.hour, minute=at.minute, second=0, microsecond=0)
     return round((end if end > now else end + timedelta(days=1)).timestamp() * 1000)

@@ -8,7 +8,7 @@ import typer
 
 from txn.cli.connect import open_tools
 from txn.cli.details import content, facts, page
-from txn.cli.output import AsJson, console, plain, print_json
+from txn.cli.output import AsJson, plain, print_json, write
 from txn.errors import Invalid, NotFound
 from txn.model.submission import checked_id, id_for_key
 from txn.model.transaction import rfc3339
@@ -32,9 +32,9 @@ def show(
     if as_json:
         print_json(_document(details))
     elif raw:
-        console().print(facts(_raw(details)))
+        write(facts(_raw(details)))
     else:
-        console().print(page(details))
+        write(page(details))
 
 
 def _found(reader: DetailReader, name: str) -> Details:

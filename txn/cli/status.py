@@ -2,14 +2,14 @@
 
 import time
 from collections.abc import Iterator
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from rich.live import Live
 from rich.text import Text
 
 from txn.cli.connect import look_at_durability, open_tools
-from txn.cli.output import AsJson, console, print_json
+from txn.cli.output import AsJson, console, print_json, write
 from txn.cli.status_page import Seen, page
 from txn.errors import StoreUnavailable
 from txn.model.transaction import rfc3339
@@ -22,13 +22,20 @@ WATCH_S = 1.0
 
 def status(
     watch: Annotated[bool, typer.Option("--watch", "-w", metavar="", help="Look again every second.")] = False,
+    fail_on: Annotated[
+        Literal["warn", "bad"] | None,
+        typer.Option("--fail-on", metavar="LEVEL", help="warn or bad: exit with 1 if something is so bad."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Show what is wrong, what waits, how fast it goes, and which workers are alive.
 
-    Exit code [bold]0[/]: all is well. [bold]1[/]: something is wrong. [bold]2[/]: Redis is away.
+    Exit code [bold]0[/]: this could be told. [bold]1[/]: something is as bad as --fail-on says. [bold]2[/]: Redis is
+    away.
 
     [bold]txn status --watch[/]
+
+    [bold]txn status --fail-on bad || call-somebody[/]
     """
     tools = open_tools()
     if watch:
@@ -37,8 +44,8 @@ def status(
     if as_json:
         print_json(_document(seen))
     else:
-        console().print(page(tools.settings, seen))
-    raise typer.Exit(1 if seen.problems else 0)
+        write(page(tools.settings, seen))
+    raise typer.Exit(int(any(fail_on in ("warn", problem.level) for problem in seen.problems)))
 
 
 def _watch(tools: Tools, *, as_json: bool) -> None:

@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 
 from txn.cli.api import Api, ApiAway, NotSent
-from txn.cli.output import AsJson, console, plain, print_json
+from txn.cli.output import AsJson, plain, print_json, write
 from txn.errors import Invalid
 from txn.model.content import loads
 from txn.model.submission import checked_key
@@ -64,7 +64,7 @@ def submit(
     if as_json:
         print_json(found)
     else:
-        console().print(_told(found))
+        write(_told(found))
     raise typer.Exit(1 if found["status"] == "failed" else 0)
 
 

@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 from txn.errors import Invalid
 from txn.model.dead_letter import Action, Filter
 from txn.model.transaction import ErrorCode, rfc3339
+from txn.near import did_you_mean
 
 MAX_TEXT = 300
 
@@ -25,7 +26,8 @@ def read_filter(one: Callable[[str], str | None]) -> Filter:
     """
     code, currency, text = ((one(name) or "").strip() for name in ("code", "currency", "text"))
     if code and code not in list(ErrorCode):
-        raise Invalid("code", f"there is no such error code: give one of {', '.join(ErrorCode)}")
+        meant = did_you_mean(code, ErrorCode) or f": give one of {', '.join(ErrorCode)}"
+        raise Invalid("code", f"there is no error code {code!r}{meant}")
     if len(currency) > 3:
         raise Invalid("currency", "a currency has three letters")
     if len(text) > MAX_TEXT:

@@ -1,0 +1,54 @@
+"""`txn journal`: what operators did."""
+
+from typing import Annotated
+
+import typer
+from rich.text import Text
+
+from txn.cli.connect import open_tools
+from txn.cli.output import AsJson, plain, print_json, write
+from txn.model.transaction import rfc3339
+from txn.operate.journal import Entry
+from txn.readers import words
+
+
+def journal(
+    limit: Annotated[int, typer.Option(min=1, max=1000, metavar="N", help="How many to show, the newest first.")] = 20,
+    as_json: AsJson = False,
+) -> None:
+    """List what operators did, the newest first: who, what, to how many, and why.
+
+    [bold]txn journal --limit 100[/]
+    """
+    entries = open_tools().journal.read(limit=limit)
+    if as_json:
+        print_json({"entries": [_document(entry) for entry in entries]})
+        return
+    for entry in entries:
+        write(_line(entry))
+    if not entries:
+        write("Nothing was done yet.")
+
+
+def _line(entry: Entry) -> Text:
+    """Ids are only shown where they are few: `--json` has all."""
+    count = f" {words.number(entry.count)}" if entry.count else ""
+    said = f"{words.utc(entry.at_ms)}  {entry.by}: {entry.what}{count}"
+    said += f"  {' '.join(entry.ids)}" if 0 < len(entry.ids) <= _SHOWN else ""
+    said += f"  run {entry.run}" if entry.run else ""
+    return Text(plain(said + (f"  why: {entry.why}" if entry.why else "")))
+
+
+_SHOWN = 3
+
+
+def _document(entry: Entry) -> dict[str, object]:
+    return {
+        "at": rfc3339(entry.at_ms),
+        "by": entry.by,
+        "what": entry.what,
+        "count": entry.count,
+        "why": entry.why,
+        "ids": entry.ids,
+        "run": entry.run or None,
+    }
