@@ -43,6 +43,7 @@ def _all(quick: bool, rate: int) -> dict[str, Callable[[], Figures]]:
     seconds, waiting = size["seconds"], size["waiting"]
     found: dict[str, Callable[[], Figures]] = {
         "accept": partial(scenarios.accept, min(seconds, 20)),
+        "batch": partial(scenarios.batch, min(seconds, 20)),
         "plain": partial(scenarios.plain, waiting // 5),
     }
     for posting in POSTING:

@@ -6,10 +6,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
+
+import requests
 
 from bench.backlog import fill
 from bench.stand import Stand
+from ops.load import BODY
 from ops.stand import ROOT, THREADS
 
 Figures = dict[str, Any]
@@ -31,6 +35,41 @@ def accept(seconds: int) -> Figures:
         before, accepted = stand.cpu_s(), stand.count("accepted")
         figures: Figures = {"requests_per_s": stand.saturate(seconds)}
         return figures | _cpu(stand, before, stand.count("accepted") - accepted)
+
+
+def batch(seconds: int) -> Figures:
+    """Saturated batches of 100 on one core of API, and single submits before and after them, no workers."""
+    with Stand() as stand:
+        stand.start_api("--workers", "1", cores=[0])
+        stand.saturate(2)
+        single = [stand.saturate(seconds)]
+        before, accepted = stand.cpu_s(), stand.count("accepted")
+        in_batches = _batches(stand, seconds)
+        cpu = _cpu(stand, before, stand.count("accepted") - accepted)
+        single.append(stand.saturate(seconds))
+        times = round(in_batches / statistics.mean(single), 2)
+        return {"transactions_per_s": round(in_batches, 1), "times_single": times, "single_per_s": single} | cpu
+
+
+#: Clients that send batches at once.
+BATCH_CLIENTS = 16
+
+
+def _batches(stand: Stand, seconds: int) -> float:
+    """Transactions a second that were accepted in batches of 100."""
+    body, url = b"[" + b",".join([BODY] * 100) + b"]", f"{stand.url}/api/transactions/batch"
+    headers = {"Content-Type": "application/json"}
+    ends = time.monotonic() + seconds
+
+    def send(_client: int) -> None:
+        with requests.Session() as session:
+            while time.monotonic() < ends:
+                session.post(url, body, headers=headers, timeout=30).raise_for_status()
+
+    before, began = stand.count("accepted"), time.monotonic()
+    with ThreadPoolExecutor(BATCH_CLIENTS) as pool:
+        list(pool.map(send, range(BATCH_CLIENTS)))
+    return (stand.count("accepted") - before) / (time.monotonic() - began)
 
 
 def deliver(waiting: int, posting: str) -> Figures:

@@ -35,6 +35,19 @@ def accepted(rig: Rig) -> None:
     rig.accept("a")
 
 
+def accepted_together(*, atomic: bool) -> Step:
+    def act(rig: Rig) -> None:
+        many = [submission(name) for name in (*IDS, "a")]
+        for reply in rig.parts.store.accept_batch(many, atomic=atomic):
+            assert isinstance(reply, tuple)
+            transaction, new = reply
+            rig.told.add(transaction.id)
+            if new:
+                rig.stored_whole(transaction.id)
+
+    return act
+
+
 def answering(*post: str) -> Step:
     def prepare(rig: Rig) -> None:
         rig.mock.script("a", post=list(post))
@@ -252,6 +265,9 @@ class Scene:
 
 SCENES = [
     Scene("accept", "accept", nothing, accepted),
+    Scene("batch", "batch", nothing, accepted_together(atomic=False)),
+    Scene("batch, all or none", "batch", nothing, accepted_together(atomic=True)),
+    Scene("batch, some known", "batch", accepted, accepted_together(atomic=False)),
     Scene("claim, fresh", "claim", accepted, lambda rig: rig.deliver("a")),
     Scene("claim, again", "claim", retried, lambda rig: rig.deliver("a")),
     Scene("claim, from the dead", "claim", taken_over, lambda rig: rig.deliver("a")),
@@ -417,7 +433,7 @@ def play_all(
     assert not failures, "\n".join(failures)
 
 
-WRITES_THE_RECORD = "redis.call('HSET', record, 'status', 'pending', 'fingerprint', fingerprint, 'submitted', int(now))"
+WRITES_THE_RECORD = "write_record(record, fingerprint, now)"
 #: What is taken away, and the scene that shows it.
 PROTECTIONS = {
     "counters that are lowered": ("redis.call('HINCRBY', raised[i], raised[i + 1], int(-raised[i + 2]))", "", "accept"),
@@ -425,6 +441,11 @@ PROTECTIONS = {
         "raise(KEYS[4], 'pending', 1)",
         f"{WRITES_THE_RECORD} raise(KEYS[4], 'pending', 1)",
         "accept",
+    ),
+    "records of a batch that are taken back": (
+        "redis.pcall('DEL', KEYS[1] .. ARGV[i], KEYS[2] .. ARGV[i])",
+        "",
+        "batch, all or none",
     ),
     "the due index as the last that is left": (
         "local function put_away(at, record, id, status, code, failed_at, template)",
@@ -439,7 +460,7 @@ def test_without_it_a_cell_breaks(
     protection: str, valkey: RedisServer, crash_mock: MockPosting, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     old, new, name = PROTECTIONS[protection]
-    texts = [(LUA / f"{script}.lua").read_text() for script in ("prelude", "accept")]
+    texts = [(LUA / f"{script}.lua").read_text() for script in ("prelude", "accept", "batch")]
     assert sum(old in text for text in texts) == 1, "this takes nothing away"
     monkeypatch.setattr("tests.crash.half_written._text_of", lambda body: TEXT_OF(body).replace(old, new))
     [scene] = [scene for scene in SCENES if scene.name == name]

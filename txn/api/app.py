@@ -6,6 +6,7 @@ from typing import Any
 import falcon
 
 from txn.api import errors as problems
+from txn.api.batch import Batches
 from txn.api.cleanup import Cleanup
 from txn.api.collector import SystemCollector
 from txn.api.cors import Cors
@@ -38,6 +39,7 @@ def create_app(
     problems.install(app)
     app.add_route("/", Root(has_admin=has_admin))
     app.add_route("/api/transactions", Transactions(store, durability, timings.note))
+    app.add_route("/api/transactions/batch", Batches(store, durability))
     app.add_route("/api/transactions/{transaction_id:path}", TransactionStatus(store))
     app.add_route("/livez", Live())
     app.add_route("/readyz", Ready(statistics, durability))

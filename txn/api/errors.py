@@ -25,6 +25,13 @@ def install(app: falcon.App[Any, Any]) -> None:
 
 
 def _ours(request: falcon.Request, response: falcon.Response, error: TxnError, _params: Mapping[str, Any]) -> None:
+    if isinstance(error, Unavailable):
+        response.set_header("Retry-After", str(RETRY_AFTER_S))
+    _write(response, status_of(error), error.code, str(error), members(error))
+
+
+def members(error: TxnError) -> dict[str, Any]:
+    """What its document has beside status, code and detail."""
     extra: dict[str, Any] = {}
     if isinstance(error, Invalid | ContentConflict):
         extra["field"] = error.field
@@ -33,9 +40,8 @@ def _ours(request: falcon.Request, response: falcon.Response, error: TxnError, _
     if isinstance(error, ContentConflict):
         extra["differs"] = error.differs
     if isinstance(error, Unavailable):
-        response.set_header("Retry-After", str(RETRY_AFTER_S))
         extra["hint"] = "repeat the request with the same Idempotency-Key or id: it may have been stored"
-    _write(response, _status(error), error.code, str(error), extra)
+    return extra
 
 
 def _falcons(
@@ -60,7 +66,8 @@ def _write(response: falcon.Response, status: int, code: str, detail: str, extra
     response.data = problem(status, code, detail, **extra)
 
 
-def _status(error: TxnError) -> int:
+def status_of(error: TxnError) -> int:
+    """The HTTP status that an error is answered with."""
     if isinstance(error, ContentConflict):
         return 422 if error.field == "Idempotency-Key" else 409
     if known := CODES.get(error.code):

@@ -2,6 +2,7 @@
 
 import re
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Annotated, Any, LiteralString
@@ -85,7 +86,17 @@ def parse_submission(body: bytes, idempotency_key: str | None = None) -> Submiss
     """
     if idempotency_key is not None and not _KEY.fullmatch(idempotency_key):
         raise with_what_else_is_wrong(_wrong_key(), body)
-    form = _check(_parse(body), idempotency_key)
+    return submission_of(parse_json(body, _check), idempotency_key)
+
+
+def submission_of(value: Any, idempotency_key: str | None = None) -> Submission:
+    """Check parsed JSON and a key.
+
+    Raises: Invalid, naming every field that is wrong, the first one first.
+    """
+    if idempotency_key is not None:
+        checked_key(idempotency_key)
+    form = _check(value, idempotency_key)
     content = {
         "amount": _rounded(form.amount, form.currency),
         "currency": form.currency,
@@ -99,7 +110,7 @@ def parse_submission(body: bytes, idempotency_key: str | None = None) -> Submiss
 def with_what_else_is_wrong(error: Invalid, body: bytes) -> Invalid:
     """`error`, found before the body was looked at, and what is wrong in the body."""
     try:
-        _check(_parse(body))
+        _check(parse_json(body, _check))
     except Invalid as others:
         error.errors += others.errors
     return error
@@ -143,23 +154,27 @@ def _name(own_id: str | None, key: str | None) -> tuple[str, str]:
     return str(uuid.uuid4()), "random"
 
 
-def _parse(body: bytes) -> Any:
+def parse_json(body: bytes, check: Callable[[Any], object] | None = None) -> Any:
+    """The value that a request's body is. `check` looks at one in which only a number is too large to be parsed.
+
+    Raises: Invalid, saying where it is no JSON.
+    """
     try:
         return loads(body)
     except ValueError as error:
-        if _TOO_LONG.search(body):
-            _check_numbers(body)
+        if check and _TOO_LONG.search(body):
+            _check_numbers(body, check)
         why = _INTERNAL.sub("number too large", str(error))
         raise Invalid(_field_near(body, str(error)), f"is not valid JSON: {why}", code="invalid_json") from None
 
 
-def _check_numbers(body: bytes) -> None:
+def _check_numbers(body: bytes, check: Callable[[Any], object]) -> None:
     """Where only a number is too large to be parsed, say of its field what is wrong with it. Raises: Invalid."""
     try:
         value = loads_marked(body)
     except ValueError:
         return
-    _check(value)
+    check(value)
 
 
 def _field_near(body: bytes, message: str) -> str:

@@ -29,6 +29,7 @@ CODES: Mapping[str, Code] = {
     "not_found": _final("there is no such transaction, or no such address", 404),
     "method_not_allowed": _final("the address does not have this method; `Allow` names those it has", 405),
     "content_conflict": _final("the id (409) or the key (422) was used before, with other content", 409, 422),
+    "batch_refused": _final("an atomic batch was not stored; `results` says because of which transactions", 422),
     "unauthorized": _final("the credential is missing or not valid", 401),
     "forbidden": _final("the credential does not allow this", 403),
     "cleanup_forbidden": _final("cleanup is off, or was not asked for by a local name", 403),

@@ -32,9 +32,9 @@ _BACK = "settle operate bulk"
 
 RECORD: Mapping[str, Field] = {
     # From the beginning to the end.
-    "status": _field("text", "pending, processing, completed, failed", "accept claim settle operate bulk"),
-    "fingerprint": _field("text", "the content's, in 32 hex digits", "accept"),
-    "submitted": _field("time", "when it was accepted: the `timestamp` of every POST", "accept"),
+    "status": _field("text", "pending, processing, completed, failed", "accept batch claim settle operate bulk"),
+    "fingerprint": _field("text", "the content's, in 32 hex digits", "accept batch"),
+    "submitted": _field("time", "when it was accepted: the `timestamp` of every POST", "accept batch"),
     "history": _field("lines", "a time and JSON a line: the latest deliveries and deeds", "settle operate bulk"),
     "attempts": _field("number", "claims that were allowed to post", "claim settle"),
     "owner": _field("text", "the nonce of the latest claim", "claim"),

@@ -42,6 +42,10 @@ CLAIM_REPEATS = 2
 SETTLE_REPEATS = 6
 
 
+#: What became of one of many submissions: the transaction and whether it is new, or why not, or it was left.
+AcceptReply = tuple[Transaction, bool] | ContentConflict | RecordUnreadable | None
+
+
 class Store:
     """All verbs of a transaction's life.
 
@@ -68,26 +72,41 @@ class Store:
             ],
             repeats=ACCEPT_REPEATS,
         )
-        if reply[0] == b"accepted":
-            return Transaction(submission.id, Status.PENDING, int(reply[1])), True
-        if reply[0] == b"other":
-            raise self._conflict(submission)
-        # Nobody else can know a random id: we stored it ourselves, and the answer to that was lost.
-        return _transaction(submission.id, reply[1:]), submission.named_by == "random"
-
-    def _conflict(self, submission: Submission) -> ContentConflict:
-        named_by = "Idempotency-Key" if submission.named_by == "key" else "id"
-        differs = self._differing(submission)
-        which = f", in {', '.join(differs)}" if differs else ""
-        return ContentConflict(named_by, f"this {named_by} was used before, with other content{which}", differs)
-
-    def _differing(self, submission: Submission) -> tuple[str, ...]:
-        name = self._database.keys.payload(submission.id)
         try:
-            stored = loads(self._database.call(lambda client: client.get(name)) or b"{}")
-        except (StoreUnavailable, ValueError):
-            return ()  # that there is a conflict is known without it
-        return differing(stored, loads(submission.payload)) if isinstance(stored, dict) and stored else ()
+            return _accepted(submission, reply)
+        except _Other:
+            raise self._conflicts([submission])[0] from None
+
+    def accept_batch(self, submissions: Sequence[Submission], *, atomic: bool = False) -> list[AcceptReply]:
+        """What `accept` does with each of them, or raises, in their order; with one call to Redis, and one more if
+        there are conflicts.
+
+        `atomic`: all of them or none are stored; None stands for one that could be stored, had there been no others.
+        The caller bounds how many there are.
+        """
+        keys = self._database.keys
+        texts = [(one.id, one.fingerprint, one.payload) for one in submissions]
+        replies = self._database.run(
+            "batch",
+            [keys.record(""), keys.payload(""), *_places(keys), *wake_ups(keys)],
+            [
+                *(int(atomic), self._settings.grace_ms, self._template, self._database.shift_ms()),
+                *(text for three in texts for text in three),
+            ],
+            repeats=ACCEPT_REPEATS,
+        )
+        told = [_one_of_many(*pair) for pair in zip(submissions, replies, strict=True)]
+        others = [one for one, reply in zip(submissions, told, strict=True) if isinstance(reply, _Other)]
+        conflicts = iter(self._conflicts(others) if others else ())
+        return [next(conflicts) if isinstance(reply, _Other) else reply for reply in told]
+
+    def _conflicts(self, submissions: Sequence[Submission]) -> list[ContentConflict]:
+        names = [self._database.keys.payload(one.id) for one in submissions]
+        try:
+            stored: list[bytes | None] = self._database.call(lambda client: client.mget(names))
+        except StoreUnavailable:
+            stored = [None] * len(names)  # that there is a conflict is known without it
+        return [_conflict(*pair) for pair in zip(submissions, stored, strict=True)]
 
     def read(self, transaction_id: str) -> Transaction:
         """The transaction as clients see it.
@@ -192,6 +211,46 @@ class Store:
     def _saw(self, claims: Any) -> None:
         # Threads may write this at once; the lower of two numbers that both came from Redis is as good.
         self._claims_seen = max(self._claims_seen, int(claims))
+
+
+class _Other(Exception):
+    """The id is known, with other content."""
+
+
+def _accepted(submission: Submission, reply: Sequence[Any]) -> tuple[Transaction, bool]:
+    """A reply of accept.lua. Raises: _Other, RecordUnreadable."""
+    if reply[0] == b"accepted":
+        return Transaction(submission.id, Status.PENDING, int(reply[1])), True
+    if reply[0] == b"other":
+        raise _Other
+    # Nobody else can know a random id: we stored it ourselves, and the answer to that was lost.
+    return _transaction(submission.id, list(reply[1:])), submission.named_by == "random"
+
+
+def _one_of_many(submission: Submission, reply: Sequence[Any]) -> "AcceptReply | _Other":
+    if reply[0] == b"left":
+        return None
+    if reply[0] == b"unreadable":
+        return RecordUnreadable(f"the key of {submission.id} holds something that is no record")
+    try:
+        return _accepted(submission, reply)
+    except (_Other, RecordUnreadable) as error:
+        return error
+
+
+def _conflict(submission: Submission, stored: bytes | None) -> ContentConflict:
+    named_by = "Idempotency-Key" if submission.named_by == "key" else "id"
+    differs = _differing(submission, stored)
+    which = f", in {', '.join(differs)}" if differs else ""
+    return ContentConflict(named_by, f"this {named_by} was used before, with other content{which}", differs)
+
+
+def _differing(submission: Submission, stored: bytes | None) -> tuple[str, ...]:
+    try:
+        content = loads(stored or b"{}")
+    except ValueError:
+        return ()
+    return differing(content, loads(submission.payload)) if isinstance(content, dict) and content else ()
 
 
 def _places(keys: Keys) -> tuple[str, str, str]:

@@ -8,29 +8,14 @@
 
 local record, id, fingerprint = KEYS[1], ARGV[1], ARGV[2]
 local now = clock(ARGV[6])
+local at = { due = KEYS[3], queue = KEYS[6], bodies = KEYS[7], grace = ARGV[4], template = ARGV[5], now = now }
 
-local function make_deliverable()
-    redis.call('SET', KEYS[2], ARGV[3])
-    redis.call('ZADD', KEYS[3], int(now + ARGV[4]), id)
-    push(KEYS[6], KEYS[7], id, message_body(ARGV[5], id, id, now))
-end
-
-local known = redis.call('HMGET', record, 'fingerprint', 'status', 'submitted', 'completed', 'code', 'detail')
-if known[1] then
-    if known[1] ~= fingerprint then return { 'other', unpack(known, 2, 6) } end
-    local unfinished = known[2] == 'pending' or known[2] == 'processing'
-    local lost = (unfinished or known[2] == 'failed') and redis.call('EXISTS', KEYS[2]) == 0
-    if unfinished and (lost or not redis.call('ZSCORE', KEYS[3], id)) then
-        make_deliverable()
-    elseif lost then
-        redis.call('SET', KEYS[2], ARGV[3])
-    end
-    return { 'replayed', unpack(known, 2, 6) }
-end
+local before = accepted_before(at, record, id, fingerprint, KEYS[2], ARGV[3])
+if before then return before end
 
 raise(KEYS[4], 'pending', 1)
 tally(KEYS[4], KEYS[5], now, 'accepted')
-make_deliverable()
-redis.call('HSET', record, 'status', 'pending', 'fingerprint', fingerprint, 'submitted', int(now))
+make_deliverable(at, id, KEYS[2], ARGV[3])
+write_record(record, fingerprint, now)
 committed()
 return { 'accepted', int(now) }

@@ -61,16 +61,20 @@ local function whole(body)
     return reply
 end
 
--- Raises fields of the totals and of the minute's bucket by one.
+-- Raises fields of the totals and of the minute's bucket.
 local MINUTES_KEPT = 1500
-local function tally(count, minute_stem, now, ...)
+local function tally_by(by, count, minute_stem, now, ...)
     local bucket = minute_stem .. int(math.floor(now / 60000))
     for _, field in ipairs({...}) do
-        raise(count, field, 1)
-        if raise(bucket, field, 1) == 1 then
+        raise(count, field, by)
+        if raise(bucket, field, by) == by then
             redis.call('EXPIRE', bucket, MINUTES_KEPT * 60)
         end
     end
+end
+
+local function tally(...)
+    tally_by(1, ...)
 end
 
 -- The message for `id`, under `message_id`, made from the queue's template.
@@ -83,6 +87,34 @@ end
 local function push(queue, bodies, message_id, body)
     redis.call('RPUSH', queue, message_id)
     redis.call('HSET', bodies, message_id, body)
+end
+
+-- What makes a record one that is delivered. `at` names the keys due, queue and bodies, and grace, template and now.
+local function make_deliverable(at, id, payload_key, payload)
+    redis.call('SET', payload_key, payload)
+    redis.call('ZADD', at.due, int(at.now + at.grace), id)
+    push(at.queue, at.bodies, id, message_body(at.template, id, id, at.now))
+end
+
+-- What a submit is told that finds its id stored already: { 'replayed' | 'other', ... }, see accept.lua. Nil, if it is not.
+-- What is missing of a transaction that was half stored is completed.
+local function accepted_before(at, record, id, fingerprint, payload_key, payload)
+    local known = redis.call('HMGET', record, 'fingerprint', 'status', 'submitted', 'completed', 'code', 'detail')
+    if not known[1] then return nil end
+    if known[1] ~= fingerprint then return { 'other', unpack(known, 2, 6) } end
+    local unfinished = known[2] == 'pending' or known[2] == 'processing'
+    local lost = (unfinished or known[2] == 'failed') and redis.call('EXISTS', payload_key) == 0
+    if unfinished and (lost or not redis.call('ZSCORE', at.due, id)) then
+        make_deliverable(at, id, payload_key, payload)
+    elseif lost then
+        redis.call('SET', payload_key, payload)
+    end
+    return { 'replayed', unpack(known, 2, 6) }
+end
+
+-- The last that is written of a new transaction.
+local function write_record(record, fingerprint, now)
+    redis.call('HSET', record, 'status', 'pending', 'fingerprint', fingerprint, 'submitted', int(now))
 end
 
 -- Gives messages that a consumer holds back, to the head of the queue: they have waited longest. Returns how many.
