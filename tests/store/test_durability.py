@@ -17,7 +17,8 @@ from tests.parts import Clock
 from txn.errors import NotDurable
 from txn.settings import Settings
 from txn.store.connection import connect
-from txn.store.durability import Ask, Durability, DurabilityMonitor, inspect
+from txn.store.durability import DurabilityMonitor
+from txn.store.inspection import Ask, Durability, inspect
 
 Start = Callable[..., RedisServer]
 
