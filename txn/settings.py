@@ -14,6 +14,9 @@ from txn.url import split_origins, split_posting_url
 #: Characters of a secret that nobody guesses.
 MIN_SECRET = 16
 
+#: Who attests it is shown: a name of up to 100 characters, on one line.
+_DURABILITY = r"^(checked|attested:[^\s\p{C}]([^\p{C}]{0,98}[^\s\p{C}])?)$"
+
 Milliseconds = Annotated[int, Field(gt=0, le=86_400_000)]
 
 
@@ -29,6 +32,8 @@ class Settings(BaseModel):
     redis_url: Annotated[str, Field(repr=False)] = "redis://127.0.0.1:6379/0"
     #: No connection to Redis is used for longer: its name may lead to another server by then.
     redis_connection_age_ms: Milliseconds = 300_000
+    #: Whether it keeps what it acknowledges: looked at, or, where it hides its settings, attested by somebody.
+    redis_durability: Annotated[str, Field(pattern=_DURABILITY)] = "checked"
     #: Every key starts with this; it ends where no other may go on. `{txn}:` puts all into one cluster slot.
     prefix: Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_.:{}-]*[:}]$")] = "txn:"
 
@@ -139,6 +144,11 @@ class Settings(BaseModel):
         return self
 
     @property
+    def attested_by(self) -> str:
+        """Who says that Redis keeps what it acknowledges; empty: nobody, it is checked."""
+        return self.redis_durability.removeprefix("checked").removeprefix("attested:")
+
+    @property
     def patience_ms(self) -> int:
         """How long a queued or held message excuses a transaction that nobody has claimed."""
         return self.lease_ms + self.doubt_window_ms
@@ -147,6 +157,13 @@ class Settings(BaseModel):
     def longest_wait_ms(self) -> int:
         """No backoff, lease or doubt is longer: a later look was set before Redis's clock was set back."""
         return max(self.max_backoff_ms, self.patience_ms) + self.grace_ms
+
+
+#: What a pattern asks for, in words.
+_PATTERNS = {
+    "prefix": "use letters, digits and _ . : - { }, and end with : or }, so that no other keys begin with it",
+    "redis_durability": "use checked, or attested: and who says that no acknowledged write is lost, as in attested:AWS",
+}
 
 
 def not_read(environment: Mapping[str, str]) -> list[str]:
@@ -166,7 +183,7 @@ def _follow(timeout: str) -> dict[str, Any]:
 def _sentence(details: Any) -> str:
     message = str(details["msg"]).removeprefix("Value error, ")
     if details["type"] == "string_pattern_mismatch":
-        message = "use letters, digits and _ . : - { }, and end with : or }, so that no other keys begin with it"
+        message = _PATTERNS[details["loc"][0]]
     if not details["loc"]:
         return message
     return f"TXN_{str(details['loc'][0]).upper()}={details['input']!r}: {message}"

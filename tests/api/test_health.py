@@ -14,7 +14,7 @@ from txn.store.durability import Durability, DurabilityMonitor
 NUMBERS = {
     *("queueDepth", "pending", "processing", "completed", "failed", "retryCount", "inDoubt"),
     *("sentAway", "leftAlone", "possibleDoubles", "errorRate"),
-    *("oldestPendingSeconds", "workers", "durability", "postingService", "paused"),
+    *("oldestPendingSeconds", "workers", "durability", "attestedBy", "postingService", "paused"),
 }
 PROCESS = {"uptime", "version"}
 CLOSED = {"breaker": "closed", "openedAt": None, "nextProbe": None, "held": 0}
@@ -65,6 +65,7 @@ def test_a_fresh_system_with_a_worker_is_healthy(api: TestClient, worker: str) -
         "oldestPendingSeconds": 0,
         "workers": 1,
         "durability": "durable",
+        "attestedBy": None,
         "postingService": {"state": "unknown", "lastAnswered": None, "reason": None} | CLOSED,
         "paused": None,
     }

@@ -10,7 +10,16 @@ from txn.store.connection import connect
 from txn.store.database import OTHER_TYPE, Database
 
 #: What talks to connections, and `durability`, which asks whatever server there is.
-BELOW = {"connection.py", "group_commit.py", "scripts.py", "database.py", "durability.py", "inspection.py", "flusher.py", "reasons.py"}
+BELOW = {
+    "connection.py",
+    "group_commit.py",
+    "scripts.py",
+    "database.py",
+    "durability.py",
+    "inspection.py",
+    "flusher.py",
+    "reasons.py",
+}
 
 
 @pytest.fixture

@@ -475,3 +475,16 @@ def test_a_secret_that_can_be_guessed_is_refused_without_being_shown(name: str) 
         Settings.from_environment({name: "hunter2"})
     assert name in str(caught.value)
     assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "given", ["", "yes", "attested", "attested:", "attested: me", "attested:a\nb", "attested:" + "x" * 101]
+)
+def test_who_attests_durability_must_be_named(given: str) -> None:
+    with pytest.raises(BadSettings, match=r"TXN_REDIS_DURABILITY=.*: use checked, or attested: and who says"):
+        Settings.from_environment({"TXN_REDIS_DURABILITY": given})
+
+
+def test_who_attests_durability_is_what_is_behind_the_colon() -> None:
+    assert Settings().attested_by == ""
+    assert Settings(redis_durability="attested:AWS, MemoryDB: contract 7").attested_by == "AWS, MemoryDB: contract 7"

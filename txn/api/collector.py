@@ -12,6 +12,7 @@ from txn.model.flow import Breaker
 from txn.model.totals import COUNTERS, END_TO_END_MS, Totals
 from txn.readers.statistics import Statistics, StatisticsReader
 from txn.store.durability import DurabilityMonitor
+from txn.store.inspection import Durability
 from txn.store.timings import BUCKETS_MS, LAG, Histogram, Timings
 
 
@@ -26,11 +27,10 @@ class SystemCollector(Collector):
         try:
             statistics, timings = self._statistics.read(), self._timings.read()
         except StoreUnavailable:
-            yield from _redis(up=False, durable=False, accepting=False)
+            yield from _redis(up=False, latest=None, accepting=False)
             return
-        latest = self._durability.latest
-        durable = latest is not None and latest.level == "durable"
-        yield from _redis(up=True, durable=durable, accepting=self._accepts())
+        yield from _redis(up=True, latest=self._durability.latest, accepting=self._accepts())
+        yield _attested(self._durability.latest)
         yield from _counters(statistics.totals)
         yield from _gauges(statistics)
         yield _end_to_end(statistics.totals)
@@ -93,10 +93,19 @@ def _gauge(name: str, meaning: str, value: float) -> GaugeMetricFamily:
     return GaugeMetricFamily(f"txn_{name}", meaning, value)
 
 
-def _redis(*, up: bool, durable: bool, accepting: bool) -> Iterator[Metric]:
+def _redis(*, up: bool, latest: Durability | None, accepting: bool) -> Iterator[Metric]:
     yield _gauge("up", "Whether Redis could be read", int(up))
-    yield _gauge("redis_durable", "Whether Redis keeps what it acknowledges", int(durable))
+    kept = latest is not None and latest.is_kept
+    yield _gauge("redis_durable", "Whether Redis keeps what it acknowledges, as seen or attested", int(kept))
     yield _gauge("accepting", "Whether new transactions are accepted", int(accepting))
+
+
+def _attested(latest: Durability | None) -> Metric:
+    family = GaugeMetricFamily(
+        "txn_redis_attested", "Whether that is attested by somebody, and not seen", labels=["by"]
+    )
+    family.add_metric([latest.by if latest else ""], int(latest is not None and latest.level == "attested"))
+    return family
 
 
 def _end_to_end(totals: Totals) -> HistogramMetricFamily:

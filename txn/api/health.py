@@ -66,6 +66,7 @@ class Health:
             "oldestPendingSeconds": statistics.oldest_waiting_ms // 1000,
             "workers": statistics.workers,
             "durability": "unknown" if durability is None else durability.level,
+            "attestedBy": (durability.by if durability else "") or None,
             "postingService": _posting_service(statistics),
             "paused": _paused(statistics.flow),
         }

@@ -9,6 +9,7 @@ from txn.audit.join import Case
 from txn.audit.verdict import BROKEN, Verdict
 from txn.model.transaction import rfc3339
 from txn.settings import Settings
+from txn.store.inspection import Durability
 from txn.store.integrity import Flaw
 
 #: Raised when a field changes its meaning or goes; new fields may come without.
@@ -16,6 +17,7 @@ FORMAT = 1
 #: Findings listed per class; all are counted.
 LISTED = 1000
 
+NOT_LOOKED_AT = Durability("unknown")
 #: What bounds the promise: see docs/how/delivery.md.
 _BOUNDS = ("posting_timeout_ms", "margin_ms", "lease_ms", "doubt_window_ms", "answer_is_final", "verify")
 
@@ -29,7 +31,7 @@ class Report:
     of these a second row could not be seen. `left_out`: those of them that were completed before the list was read.
     `unknown_ids`, `unknown_rows`: in the list, and not ours. `digest`: SHA-256 over every accepted id, sorted, each
     with a line feed behind it. `flaws`: what the indexes and counters did not say of the records. `findings`: by
-    verdict, or `unknown`, the first of each by id.
+    verdict, or `unknown`, the first of each by id. `durability`: whether Redis keeps what it acknowledges, at the end.
     """
 
     began_ms: int
@@ -45,6 +47,7 @@ class Report:
     digest: str
     flaws: Sequence[Flaw]
     findings: Mapping[str, list[Case]]
+    durability: Durability = NOT_LOOKED_AT
 
     @property
     def accepted(self) -> int:
@@ -106,6 +109,8 @@ def notes(report: Report) -> list[str]:
         )
     if unreadable := report.counts[Verdict.UNREADABLE]:
         found.append(f"{unreadable:,} have a status that this version of txn does not know: audit with a newer one.")
+    if report.durability.level == "attested":
+        found.append(f"that Redis keeps what it acknowledges is attested by {report.durability.by}, not checked.")
     return found
 
 
@@ -139,6 +144,7 @@ def certificate(report: Report, settings: Settings) -> dict[str, Any]:
             "only_by_get": report.only_by_get,
             "left_out": report.left_out,
         },
+        "redis": {"durability": report.durability.level, "attested_by": report.durability.by or None},
         "settings": {name: getattr(settings, name) for name in _BOUNDS},
         "flaws": [asdict(flaw) for flaw in report.flaws[:LISTED]],
         "digest": {"sha256": report.digest, "over": "every accepted id, sorted, each followed by a line feed"},

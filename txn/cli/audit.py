@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Annotated, Self
@@ -27,6 +28,8 @@ from txn.readers.records import ChosenRecords, RecordReader
 from txn.settings import Settings
 from txn.store.connection import connect
 from txn.store.database import Database
+from txn.store.durability import DurabilityMonitor
+from txn.store.inspection import Durability
 from txn.store.integrity import Integrity
 from txn.store.keys import Keys
 
@@ -68,7 +71,7 @@ def audit(
     """
     settings, ids = _settings(posting_url), None if only is None else _ids(only)
     with _audit(settings, ids) as (auditor, bar), bar:
-        report = auditor.run()
+        report = replace(auditor.run(), durability=_durability(settings))
     _print(report, settings, as_json=as_json)
     raise typer.Exit(report.exit_code)
 
@@ -111,6 +114,15 @@ def _audit(settings: Settings, ids: Sequence[str] | None) -> Iterator[tuple[Audi
             yield Audit(RecordReader(database), rows, lookups, integrity.look_at_all, bar), bar
         else:  # indexes and counters are about all of them
             yield Audit(ChosenRecords(database, ids), rows, lookups, list, bar), bar
+
+
+def _durability(settings: Settings) -> Durability:
+    monitor = DurabilityMonitor(
+        allow_lossy=settings.allow_lossy_redis, prefix=settings.prefix, attested_by=settings.attested_by
+    )
+    with connect(settings.redis_url, timeout_ms=REDIS_TIMEOUT_MS) as client:
+        monitor.check(client)
+    return monitor.latest or Durability("unknown")
 
 
 def _print(report: Report, settings: Settings, *, as_json: bool) -> None:

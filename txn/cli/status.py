@@ -98,7 +98,8 @@ def _document(seen: Seen) -> dict[str, Any]:
         "breaker": statistics.flow.breaker,
         "held": statistics.flow.held,
         "paused": statistics.flow.paused is not None,
-        "redis": seen.durability,
+        "redis": seen.durability.level,
+        "attestedBy": seen.durability.by or None,
         "workers": [_worker(worker) for worker in seen.floor.workers if worker.alive],
     }
 

@@ -14,6 +14,7 @@ from txn.readers.charts import Span
 from txn.readers.health import Problem, Snapshot
 from txn.readers.workers import Floor
 from txn.settings import Settings
+from txn.store.inspection import Durability
 
 _SHARES = (0.5, 0.95, 0.99)
 
@@ -32,10 +33,9 @@ class Seen:
         return self.now.history.recent
 
     @property
-    def durability(self) -> str:
-        """Whether Redis keeps what it acknowledges, in one word."""
-        latest = self.now.durability.latest
-        return "unknown" if latest is None else latest.level
+    def durability(self) -> Durability:
+        """Whether Redis keeps what it acknowledges."""
+        return self.now.durability.latest or Durability("unknown")
 
     def per_second(self, name: str) -> float:
         """How many were accepted, completed or failed in the last minutes."""
@@ -79,7 +79,7 @@ def _numbers(seen: Seen) -> Table:
         ("errors", words.percent(statistics.error_rate)),
         ("oldest waits", words.span(statistics.oldest_waiting_ms)),
         ("posting service", statistics.posting_state),
-        ("Redis", seen.durability),
+        ("Redis", seen.durability.words),
     ]
     how_fast = [(f"p{share * 100:.0f}", words.percentile(seen.recent.percentile(share))) for share in _SHARES]
     return side_by_side(how_many, how_well, how_fast)

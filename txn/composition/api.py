@@ -35,7 +35,10 @@ def open_api(settings: Settings) -> Wsgi:
     probed = Database(probe, keys)
     rights = RightsMonitor(Rights(probed), "api")
     durability = DurabilityMonitor(
-        allow_lossy=settings.allow_lossy_redis, prefix=settings.prefix, lacking=lambda: rights.problem
+        allow_lossy=settings.allow_lossy_redis,
+        prefix=settings.prefix,
+        lacking=lambda: rights.problem,
+        attested_by=settings.attested_by,
     )
     client = connect(url, timeout_ms=ACCEPT_TIMEOUT_MS, on_connect=durability.on_connect, max_age_ms=age_ms)
     durability.watch(probe)

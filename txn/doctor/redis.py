@@ -68,6 +68,13 @@ def _kept(durability: DurabilityMonitor) -> Iterator[Finding]:
         yield Finding("redis durability", Level.BAD, "not known", "find out why it does not answer CONFIG GET and INFO")
     elif latest.level == "durable":
         yield Finding("redis durability", Level.OK, "every write is on disk before it is acknowledged")
+    elif latest.level == "attested":
+        found = f"attested by {latest.by}, not checked: the server hides its settings"
+        if latest.without_log:
+            found, do = f"{found}, and shows no append-only file", "make sure that the service keeps writes otherwise"
+            yield Finding("redis durability", Level.WARN, found, do)
+        else:
+            yield Finding("redis durability", Level.NOTE, found, "make sure that no acknowledged write can be lost")
     else:
         for problem in (latest.problem, *latest.more):
             what, _, do = problem.rpartition(": ")

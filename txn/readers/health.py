@@ -68,7 +68,7 @@ def standing_still(statistics: Statistics, beat_ms: int | None = None) -> list[P
 def at_risk(durability: DurabilityMonitor) -> Iterator[Problem]:
     """That what is accepted can be lost, if it can. Only TXN_ALLOW_LOSSY_REDIS=1 lets it come to that."""
     latest = durability.latest
-    if latest is None or latest.level == "durable":
+    if latest is None or latest.is_kept:
         return
     if latest.level == "lossy":
         yield Problem("bad", "Transactions are accepted that Redis can lose", latest.problem)

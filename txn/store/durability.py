@@ -24,12 +24,14 @@ _SOON_S = 0.05
 class DurabilityMonitor:
     """What was last seen, and whether that is enough to acknowledge transactions."""
 
-    def __init__(self, *, allow_lossy: bool, prefix: str = "txn:", lacking: Callable[[], str] = lambda: "") -> None:
-        self._allow_lossy, self._prefix = allow_lossy, prefix
+    def __init__(
+        self, *, allow_lossy: bool, prefix: str = "txn:", lacking: Callable[[], str] = lambda: "", attested_by: str = ""
+    ) -> None:
+        self._allow_lossy, self._prefix, self._attested_by = allow_lossy, prefix, attested_by
         #: What the Redis user may not do and must, or nothing (`RightsMonitor.problem`).
         self.lacking = lacking
         self._loop: Loop | None = None
-        self._said = State("Redis", frozenset({"durable"}))
+        self._said = State("Redis", frozenset({"durable", f"attested by {attested_by}"}))
         self.latest: Durability | None = None
         self._silent = 0  # looks in a row that were not answered in time
         #: When a server last answered, in s since the epoch on this host's clock; None: never.
@@ -56,7 +58,7 @@ class DurabilityMonitor:
                 "unknown", f"Redis cannot be checked ({why}): check TXN_REDIS_URL and its user"
             )
         self._silent = 0
-        self._said.is_now("full" if latest.full else latest.level, latest.problem)
+        self._said.is_now("full" if latest.full else latest.words, latest.problem)
 
     def _look_on(self, pool: redis.ConnectionPool) -> Durability:
         connection = pool.get_connection()
@@ -68,7 +70,7 @@ class DurabilityMonitor:
             pool.release(connection)
 
     def _look(self, connection: Any) -> Durability:
-        self.latest = found = inspect(_asker(connection), self.latest, self._prefix)
+        self.latest = found = inspect(_asker(connection), self.latest, self._prefix, self._attested_by)
         if found.replica:
             leave_replica(connection)
         return found
@@ -101,7 +103,7 @@ class DurabilityMonitor:
         latest = self.latest
         if latest is not None and latest.full:
             raise StoreUnavailable("Redis is full: give it more memory (maxmemory)")
-        if latest is None or latest.level == "durable" or self._allow_lossy:
+        if latest is None or latest.is_kept or self._allow_lossy:
             return
         raise NotDurable(f"{latest.problem}. To accept transactions that can be lost, set TXN_ALLOW_LOSSY_REDIS=1")
 

@@ -19,63 +19,100 @@ _REQUIRED = {
     "maxmemory-policy": ("noeviction", "records can be evicted"),
 }
 
+#: What has to be shown where nobody attests anything.
+_NEEDED = (*_REQUIRED, "role", "aof_last_write_status")
+#: What helps where a service hides its settings for good.
+_OR_ATTESTED = (
+    "; or, if whoever runs it promises that no acknowledged write is lost, set TXN_REDIS_DURABILITY=attested:<who>"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Durability:
-    """`level`: durable, lossy, or unknown (no right to look). `problem`: what is wrong, a colon, and what mends it.
+    """`level`: durable (seen), attested (`by` somebody: the settings are hidden), lossy, or unknown (hidden, and nobody
+    attests it). `problem`: what is wrong, a colon, and what mends it.
 
     `full`: there is no memory for another write. `more`: what else is wrong with the settings. `replica`: this is not
-    the server to write to. `run`: which start of which server was looked at.
+    the server to write to. `without_log`: attested, and INFO shows no append-only file: the service has to keep writes
+    in another way. `run`: which start of which server was looked at.
     """
 
-    level: Literal["durable", "lossy", "unknown"]
+    level: Literal["durable", "attested", "lossy", "unknown"]
     problem: str = ""
     full: bool = False
     more: tuple[str, ...] = ()
     replica: bool = False
+    by: str = ""
+    without_log: bool = False
     run: str = field(default="", compare=False)
 
+    @property
+    def is_kept(self) -> bool:
+        """Whether what is acknowledged now is kept, as far as it was seen or somebody says so."""
+        return self.level in ("durable", "attested")
 
-def inspect(ask: Ask, before: Durability | None = None, prefix: str = "txn:") -> Durability:
+    @property
+    def words(self) -> str:
+        """The level, and who attests it."""
+        return f"attested by {self.by}" if self.level == "attested" else self.level
+
+
+def inspect(ask: Ask, before: Durability | None = None, prefix: str = "txn:", attested_by: str = "") -> Durability:
     """Look at one server; `before` is what the last look found. What has to be tried is tried on a key with `prefix`.
 
+    `attested_by`: who says that it keeps what it acknowledges, for settings that it hides; what it shows must fit.
     Raises: redis.ConnectionError, redis.TimeoutError.
     """
-    try:
-        settings = _pairs(ask("CONFIG", "GET", "*append*")) | _pairs(ask("CONFIG", "GET", "maxmemory-policy"))
-        persistence = _info(ask("INFO", "persistence"))
-        replication = _info(ask("INFO", "replication"))
-        server = _info(ask("INFO", "server"))
-        memory = _info(ask("INFO", "memory"))
-    except (redis.ConnectionError, redis.TimeoutError):
-        raise
-    except redis.RedisError as error:
-        return Durability(
-            "unknown", f"CONFIG GET and INFO are not allowed here ({str(error)[:100]}): allow them to this user"
-        )
-    if replication.get("role") != "master":
+    seen, hidden = _see(ask)
+    if seen.get("role", "master") != "master":
         return Durability(
             "lossy",
             "this Redis is a replica: point TXN_REDIS_URL at the primary, or run REPLICAOF NO ONE",
             replica=True,
         )
-    for name in _REQUIRED:
-        if name not in settings:
-            return Durability("unknown", f"the server does not report its setting {name}: use one that does")
-    if wrong := list(_lossy(settings)):
+    if not attested_by and (hidden or (missing := [name for name in _NEEDED if name not in seen])):
+        return Durability("unknown", _hidden(hidden) if hidden else _untold(missing[0]))
+    if wrong := list(_lossy(seen)):
         return Durability("lossy", wrong[0], more=tuple(wrong[1:]))
-    if persistence.get("aof_last_write_status") != "ok":
+    if seen.get("aof_last_write_status", "ok") != "ok":
         return Durability(
             "lossy", "the last write to the append-only file failed: see the server's log and free its disk"
         )
-    unfinished = "1" in (persistence.get("aof_rewrite_in_progress"), persistence.get("aof_rewrite_scheduled"))
-    run = server.get("run_id", "")
-    known = before is not None and before.level == "durable" and before.run == run
-    if unfinished and not _is_logged(ask, server, Keys(prefix).doctor, otherwise=known):
+    unfinished = "1" in (seen.get("aof_rewrite_in_progress"), seen.get("aof_rewrite_scheduled"))
+    run = seen.get("run_id", "")
+    known = before is not None and before.is_kept and before.run == run
+    if unfinished and not _is_logged(ask, seen, Keys(prefix).doctor, otherwise=known):
         # Switched on while it runs, the log is first written from memory; until that is done a crash loses everything.
         return Durability("lossy", "the append-only file is being written: wait until it is complete")
-    full = 0 < int(memory.get("maxmemory", 0)) <= int(memory.get("used_memory", 0))
-    return Durability("durable", full=full, run=run)
+    full = 0 < int(seen.get("maxmemory", 0)) <= int(seen.get("used_memory", 0))
+    if all(name in seen for name in _REQUIRED):
+        return Durability("durable", full=full, run=run)
+    without_log = seen.get("aof_enabled", "1") != "1"
+    return Durability("attested", full=full, by=attested_by, without_log=without_log, run=run)
+
+
+def _see(ask: Ask) -> tuple[dict[str, str], str]:
+    """(settings and lines of INFO, as far as they are shown; what the server said where it hides some)."""
+    seen: dict[str, str] = {}
+    hidden = ""
+    for read, command in _LOOKS:
+        try:
+            seen = read(ask(*command)) | seen
+        except (redis.ConnectionError, redis.TimeoutError):
+            raise
+        except redis.RedisError as error:
+            hidden = hidden or str(error)[:100]
+    if policy := seen.get("maxmemory_policy"):  # INFO has it, too
+        seen.setdefault("maxmemory-policy", policy)
+    return seen, hidden
+
+
+def _hidden(error: str) -> str:
+    return f"CONFIG GET and INFO are not allowed here ({error}): allow them to this user{_OR_ATTESTED}"
+
+
+def _untold(name: str) -> str:
+    return f"the server does not report {name}: use one that does{_OR_ATTESTED}"
 
 
 def _is_logged(ask: Ask, server: Mapping[str, str], key: str, *, otherwise: bool) -> bool:
@@ -114,7 +151,7 @@ def _log_length(ask: Ask) -> int:
 
 def _lossy(settings: Mapping[str, str]) -> Iterator[str]:
     for name, (needed, why) in _REQUIRED.items():
-        if settings[name] != needed:
+        if settings.get(name, needed) != needed:
             yield f"{name} is '{settings[name]}', so {why}: run CONFIG SET {name} {needed}"
 
 
@@ -129,3 +166,13 @@ def _info(reply: Any) -> dict[str, str]:
 
 def _text(value: Any) -> str:
     return value.decode() if isinstance(value, bytes) else str(value)
+
+
+_LOOKS: tuple[tuple[Callable[[Any], dict[str, str]], tuple[str, ...]], ...] = (
+    (_pairs, ("CONFIG", "GET", "*append*")),
+    (_pairs, ("CONFIG", "GET", "maxmemory-policy")),
+    (_info, ("INFO", "persistence")),
+    (_info, ("INFO", "replication")),
+    (_info, ("INFO", "server")),
+    (_info, ("INFO", "memory")),
+)
