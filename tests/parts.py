@@ -4,6 +4,7 @@ import secrets
 from typing import Any, Self
 
 from txn.model.claim import Claim
+from txn.model.dead_letter import Action, Confirmed, Filter
 from txn.model.outcome import Clear, Completed, Failed, Outcome, Settlement
 from txn.model.submission import Submission, parse_submission
 from txn.model.transaction import ErrorCode, Evidence
@@ -110,6 +111,16 @@ class Parts:
         transaction, _ = self.store.accept(submission(transaction_id, body))
         self.settle(self.claimed(transaction.id), Failed(code, detail, Clear()), answered=True, **learnt)
         return transaction.id
+
+    def counted(self, wanted: Filter) -> Confirmed:
+        """What the preview of a bulk run counts, and somebody confirms."""
+        counted = self.letters.counted(wanted, self.letters.begin(wanted), lambda: False)
+        assert counted.exact
+        return counted.confirmed
+
+    def start_run(self, run_id: str, what: Action, wanted: Filter, who: str = "ada", why: str = "a test") -> None:
+        """Count, confirm, begin."""
+        self.operations.start_run(run_id, what, wanted, self.counted(wanted), who, why)
 
     def replay(self, transaction_id: str, who: str = "ann", why: str = "") -> str:
         return became(self.operations.replay([transaction_id], who, why))

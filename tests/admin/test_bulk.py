@@ -41,11 +41,12 @@ def test_all_that_match_are_previewed_confirmed_and_replayed_by_a_worker(ada: Br
     BulkRunner(parts.runs, parts.letters, "node-7:42").tick()
     page = ada.get(run).text
     assert "3 of 3 looked at; took" in text(page)
-    assert "Replayed 3 Did not match 0 No longer failed 0 Left 0" in text(page)
+    assert "Confirmed 3 Replayed 3 No longer failed 0 Did not match 0" in text(page)
     assert "it is back" in page
     assert rows(ada.get("/admin/failed").text) == [other]
     journal = text(ada.get("/admin/journal").text)
-    assert re.search(r"ada replay all: finished 3 the run \S+ \S+ \S+ UTC ada replay all 3 the run it is back", journal)
+    run_of = r"the run over rejected"
+    assert re.search(rf"replay all: finished 3 {run_of} \S+ \S+ \S+ UTC ada replay all 3 {run_of} it is back", journal)
 
 
 def test_a_preview_that_is_sent_twice_starts_one_run(ada: Browser, parts: Parts) -> None:
@@ -73,7 +74,7 @@ def test_all_runs_are_listed_and_one_that_goes_on_is_on_the_list_of_failures(ada
     parts.fail()
     run = started(ada, "what=discard", why="a test")
     assert f'href="{run}"' in ada.get("/admin/failed").text
-    assert re.search(r"Discard all running every dead letter ada .* 0 1", text(ada.get("/admin/bulk").text))
+    assert re.search(r"Discard all running every dead letter ada .* 1 0", text(ada.get("/admin/bulk").text))
 
 
 def test_a_run_that_goes_slowly_says_so(ada: Browser, parts: Parts) -> None:
@@ -94,9 +95,21 @@ def test_a_discard_of_all_needs_a_reason(ada: Browser, parts: Parts) -> None:
     assert parts.runs.recent() == []
 
 
-@pytest.mark.parametrize("wrong", [{"run": "x"}, {"what": "boil"}, {"code": "boss"}, {"since": "soon"}])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"run": "x"},
+        {"what": "boil"},
+        {"code": "boss"},
+        {"since": "soon"},
+        {"count": "-1"},
+        {"count": ""},
+        {"before": "x"},
+    ],
+)
 def test_a_run_that_makes_no_sense_is_refused(ada: Browser, parts: Parts, wrong: dict[str, str]) -> None:
-    assert ada.post("/admin/bulk", **({"run": "0" * 16, "what": "replay"} | wrong)).status_code == 400
+    sound = {"run": "0" * 16, "what": "replay", "count": "1", "before": "1"}
+    assert ada.post("/admin/bulk", **(sound | wrong)).status_code == 400
     assert parts.runs.recent() == []
 
 

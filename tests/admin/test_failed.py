@@ -97,7 +97,8 @@ def test_an_attackers_text_is_text_in_the_list_and_in_every_question(ada: Browse
     parts.settle(parts.claimed("a"), Failed(ErrorCode.REJECTED, HOSTILE, Clear()))
     wanted = urlencode({"text": HOSTILE})
     pages = [ada.get(f"/admin/failed?{wanted}").text, ada.get(f"/admin/failed/preview?what=replay&{wanted}").text]
-    result = ada.post("/admin/bulk", run="0" * 16, what="discard", text=HOSTILE, why=HOSTILE)
+    counted = {"count": "1", "before": "1"}
+    result = ada.post("/admin/bulk", run="0" * 16, what="discard", text=HOSTILE, why=HOSTILE, **counted)
     pages += [ada.get(result.headers["Location"]).text, ada.get("/admin/bulk").text, ada.get("/admin/journal").text]
     ada.post("/admin/failed/act", what="replay", id="a", why=HOSTILE)
     pages += [ada.get("/admin/journal").text, ada.get("/admin/transactions/a").text]
@@ -108,7 +109,7 @@ def test_an_attackers_text_is_text_in_the_list_and_in_every_question(ada: Browse
 
 def test_a_view_user_sees_neither_payload_nor_errors_and_cannot_look_for_them(vic: Browser, parts: Parts) -> None:
     parts.fail("a", detail="secret-detail", body=SECRET)
-    parts.operations.start_run("0" * 16, Action.DISCARD, Filter(text="secret"), "ada", "a test")
+    parts.start_run("0" * 16, Action.DISCARD, Filter(text="secret"))
     for path in ("/admin/failed", "/admin/bulk", f"/admin/bulk/{'0' * 16}", "/admin/journal", "/admin/dramatiq"):
         page = vic.get(path).text
         assert "secret" not in page, path

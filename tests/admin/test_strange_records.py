@@ -108,7 +108,7 @@ def test_one_strange_record_takes_neither_health_nor_metrics_away(
 
 @damages
 def test_one_strange_record_holds_no_bulk_run_up(parts: Parts, damaged: list[str]) -> None:
-    parts.runs.start("run", Action.REPLAY, Filter(), "ada", "")
+    parts.start_run("run", Action.REPLAY, Filter())
     run = parts.runs.read("run")
     assert parts.runs.take("run", "w") == "taken"
     chunk = parts.letters.chunk(run.filter, run.cursor_ms, run.before_ms, 100)

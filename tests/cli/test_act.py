@@ -180,6 +180,20 @@ def test_the_question_says_how_many_and_which(txn: Commands, parts: Parts) -> No
     assert parts.runs.recent() == []
 
 
+@pytest.mark.usefixtures("runner")
+def test_all_are_counted_before_it_asks_and_those_are_done(
+    txn: Commands, parts: Parts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("txn.readers.dead_letters.SLICE", 2)
+    monkeypatch.setattr("txn.readers.dead_letters.MAX_LOOKED_AT", 2)
+    for number in range(7):
+        parts.fail(f"r{number}", detail=f"no {number % 2}")
+        parts.clock.forward(1)
+    done = txn("discard", "--all", "--text", "no 0", "--why", "x", "--yes", "--json")
+    assert (done.json["confirmed"], done.json["done"], done.json["gone"], done.json["more"]) == (4, 4, 0, False)
+    assert [entry.confirmed for entry in parts.journal.read()] == [4, 4]
+
+
 @pytest.mark.parametrize(("answer", "state", "code"), [("y", "stopped", 1), ("n", "running", 130)])
 def test_ctrl_c_leaves_a_run_alone_or_stops_it(txn: Commands, parts: Parts, answer: str, state: str, code: int) -> None:
     parts.fail("a")

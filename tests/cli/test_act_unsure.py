@@ -21,7 +21,7 @@ def proxy(valkey: RedisServer) -> Iterator[CuttingProxy]:
 @pytest.fixture(autouse=True)
 def known_scripts(parts: Parts) -> None:
     parts.operations.replay(["nobody"], "x")
-    parts.runs.start("first", Action.REPLAY, Filter(), "x", "")
+    parts.start_run("first", Action.REPLAY, Filter())
     parts.runs.stop("first", "x")
 
 

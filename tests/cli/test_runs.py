@@ -10,9 +10,9 @@ def test_without_any_it_says_so(txn: Commands) -> None:
 
 def test_they_are_listed_with_how_far_they_are(txn: Commands, parts: Parts) -> None:
     parts.fail("a")
-    parts.operations.start_run("one", Action.REPLAY, Filter(code="rejected"), "ann", "their limit")
+    parts.start_run("one", Action.REPLAY, Filter(code="rejected"), "ann", "their limit")
     found = txn("runs").out
-    for said in ("one", "running", "replay: code rejected", "0 replayed", "by ann", "their limit"):
+    for said in ("one", "running", "replay: code rejected", "0 replayed of 1 confirmed", "by ann", "their limit"):
         assert said in found
     [run] = txn("runs", "--json").json["runs"]
     assert {name: run[name] for name in ("run", "what", "state", "filter", "by", "done", "total")} == {
@@ -28,7 +28,7 @@ def test_they_are_listed_with_how_far_they_are(txn: Commands, parts: Parts) -> N
 
 def test_a_run_is_stopped_by_its_id(txn: Commands, parts: Parts) -> None:
     parts.fail("a")
-    parts.operations.start_run("one", Action.DISCARD, Filter(), "ann", "old")
+    parts.start_run("one", Action.DISCARD, Filter(), "ann", "old")
     done = txn("run", "stop", "one", "--as", "bob")
     assert (done.code, done.out) == (0, "Stopped: 0 discarded before that.\n")
     assert parts.runs.read("one").stopped_by == "bob"

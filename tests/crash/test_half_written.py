@@ -203,7 +203,7 @@ def letters(rig: Rig) -> None:
 def run_begun(what: Action) -> Step:
     def prepare(rig: Rig) -> None:
         letters(rig)
-        rig.parts.runs.start("run", what, Filter(), "ann", "why")
+        rig.parts.start_run("run", what, Filter(), "ann", "why")
 
     return prepare
 
@@ -214,6 +214,11 @@ def run_taken(what: Action) -> Step:
         rig.parts.runs.take("run", "me")
 
     return prepare
+
+
+def more_than_confirmed(rig: Rig) -> None:
+    run_taken(Action.REPLAY)(rig)
+    rig.parts.client.hset(rig.parts.keys.bulk_run("run"), "confirmed", 2)
 
 
 def step_on(rig: Rig) -> None:
@@ -310,11 +315,12 @@ SCENES = [
         "bulk run begins",
         "bulk",
         letters,
-        lambda rig: rig.parts.runs.start("run", Action.REPLAY, Filter(), "ann", "why"),
+        lambda rig: rig.parts.start_run("run", Action.REPLAY, Filter(), "ann", "why"),
     ),
     Scene("bulk run is taken", "bulk", run_begun(Action.REPLAY), lambda rig: rig.parts.runs.take("run", "me")),
     Scene("bulk replay", "bulk", run_taken(Action.REPLAY), step_on),
     Scene("bulk discard", "bulk", run_taken(Action.DISCARD), step_on, swept=True),
+    Scene("bulk run meets more", "bulk", more_than_confirmed, step_on),
     Scene("bulk run is stopped", "bulk", run_begun(Action.REPLAY), lambda rig: rig.parts.runs.stop("run", "ann")),
     Scene("sweep", "sweep", not_in_the_index, sweep, swept=True),
 ]
@@ -388,7 +394,7 @@ def check_deeds(rig: Rig, scene: Scene) -> None:
         if (run.done, run.looked, run.gone) != (done_by_run, done_by_run, 0):
             raise BrokenPromise(f"{done_by_run} done, and the run says {run}")
         begun = sum(entry.what.endswith(" all") for entry in entries)
-        ended = sum(entry.what.endswith(("finished", "stopped")) for entry in entries)
+        ended = sum(entry.what.endswith(("finished", "stopped", "more than confirmed")) for entry in entries)
         if (begun, ended) != (1, int(run.state != "running")):
             raise BrokenPromise(f"the journal has {begun} begun and {ended} ended, the run is {run.state}")
 

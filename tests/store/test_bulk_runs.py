@@ -24,7 +24,7 @@ def new_runner(parts: Parts, name: str) -> BulkRunner:
 
 
 def start(parts: Parts, what: Action = Action.REPLAY, run_id: str = "run", **wanted: str | int) -> Run:
-    parts.operations.start_run(run_id, what, Filter(**wanted), "ada", "it is back")  # type: ignore[arg-type]
+    parts.start_run(run_id, what, Filter(**wanted), "ada", "it is back")  # type: ignore[arg-type]
     return parts.runs.read(run_id)
 
 
@@ -217,6 +217,60 @@ def failed_alone(parts: Parts, code: ErrorCode) -> str:
     """In a millisecond of its own: letters of one are never parted."""
     parts.clock.forward(1)
     return parts.fail(code=code)
+
+
+def test_a_run_that_meets_more_than_were_confirmed_does_those_stops_and_leaves_the_rest_to_a_new_one(
+    parts: Parts, runner: BulkRunner
+) -> None:
+    names = fail_apart(parts, 3)
+    start(parts)
+    hidden = parts.fail()  # as one that no index named, and that the sweep has put back since
+    for index in (parts.keys.failed, parts.keys.failed_with("rejected")):
+        parts.client.zadd(index, {hidden: int(parts.record(names[0])["completed"])})
+    run = to_the_end(parts, runner)
+    assert (run.state, run.more, run.confirmed, run.done, run.stopped_by) == ("stopped", True, 3, 3, "")
+    assert sorted(parts.status(name) for name in (*names, hidden)) == ["failed", "pending", "pending", "pending"]
+    assert [(entry.what, entry.count, entry.confirmed) for entry in parts.journal.read()] == [
+        ("replay all: more than confirmed", 3, 3),
+        ("replay all", 3, 3),
+    ]
+    start(parts, run_id="rest")
+    to_the_end(parts, runner)
+    assert (parts.runs.read("rest").done, parts.runs.read("rest").more) == (1, False)
+
+
+def test_what_fails_between_the_count_and_the_yes_is_not_in_the_run(parts: Parts, runner: BulkRunner) -> None:
+    counted = [parts.fail() for _ in range(3)]
+    confirmed = parts.counted(Filter())
+    later = [parts.fail() for _ in range(3)]
+    parts.operations.start_run("run", Action.REPLAY, Filter(), confirmed, "ada")
+    run = to_the_end(parts, runner)
+    assert (run.confirmed, run.done, run.missed, run.state) == (3, 3, 0, "done")
+    assert {parts.status(name) for name in counted} == {"pending"}
+    assert {parts.status(name) for name in later} == {"failed"}
+
+
+def test_the_journal_says_which_how_many_were_confirmed_and_how_many_were_done(
+    parts: Parts, runner: BulkRunner
+) -> None:
+    names = [parts.fail() for _ in range(3)]
+    start(parts, currency="USD", text="no")
+    parts.operations.discard([names[0]], "vic", "paid by hand")
+    to_the_end(parts, runner)
+    found = [(entry.what, entry.count, entry.confirmed, entry.filter) for entry in parts.journal.read()]
+    wanted = Filter(currency="USD", text="no")
+    assert found[0] == ("replay all: finished", 2, 3, wanted)
+    assert found[2] == ("replay all", 3, 3, wanted)
+    assert parts.runs.read("run").missed == 1
+
+
+def test_a_run_that_an_older_version_began_has_no_limit(parts: Parts, runner: BulkRunner) -> None:
+    names = [parts.fail() for _ in range(3)]
+    start(parts)
+    parts.client.hdel(parts.keys.bulk_run("run"), "confirmed")
+    run = to_the_end(parts, runner)
+    assert (run.done, run.confirmed, run.missed) == (3, None, 0)
+    assert replays(parts, names) == {1: 3}
 
 
 def test_a_run_that_is_started_twice_is_one_run(parts: Parts, runner: BulkRunner) -> None:

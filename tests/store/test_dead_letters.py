@@ -111,6 +111,25 @@ def test_a_count_is_exact_from_an_index_and_says_when_it_is_not(parts: Parts, mo
     assert parts.letters.count(Filter(text="content", code="conflict")) == Count(3, 3, 3)
 
 
+def test_what_is_asked_about_is_counted_to_the_end_a_slice_at_a_time(
+    parts: Parts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dead_letters, "SLICE", 2)
+    monkeypatch.setattr(dead_letters, "MAX_LOOKED_AT", 2)
+    some(parts, 5)
+    some(parts, 2, code=ErrorCode.CONFLICT, detail="other content")
+    wanted = Filter(text="content")
+    found = [parts.letters.begin(wanted)]
+    while not found[-1].exact:
+        found.append(parts.letters.counted(wanted, found[-1], lambda: True))
+    assert [(one.looked, one.matching) for one in found] == [(0, 0), (2, 0), (4, 0), (6, 1), (7, 2)]
+    assert {one.total for one in found} == {7}
+    assert found[-1].share == 1.0
+    parts.fail("later", detail="content")
+    assert parts.letters.counted(wanted, found[0], lambda: False).matching == 2
+    assert parts.counted(wanted).count == 3
+
+
 def test_a_page_looks_at_a_bounded_number_of_letters_and_goes_on_from_there(
     parts: Parts, monkeypatch: pytest.MonkeyPatch
 ) -> None:

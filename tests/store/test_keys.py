@@ -45,7 +45,7 @@ def live(parts: Parts) -> None:
     assert parts.messages().fetch(1)
     parts.timings.note("submit", 0.01)
     parts.timings.flush()
-    parts.operations.start_run("run", Action.REPLAY, Filter(), "ann")
+    parts.start_run("run", Action.REPLAY, Filter())
     Integrity(parts.database, "@ID@").step()
     parts.client.set(parts.keys.doctor, 1)
     EndedSessions(parts.database).end("nonce", 60)

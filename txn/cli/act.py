@@ -9,7 +9,7 @@ import typer
 
 from txn.cli import letters
 from txn.cli.connect import open_tools
-from txn.cli.follow import follow
+from txn.cli.follow import count_all, follow
 from txn.cli.output import ask, operator, plain, print_json, write
 from txn.errors import Invalid, StoreUnavailable
 from txn.model.dead_letter import Action, Filter
@@ -60,23 +60,25 @@ def _some(tools: Tools, what: Action, ids: Sequence[str], *, who: str, why: str,
 
 
 def _all(tools: Tools, what: Action, wanted: Filter, *, who: str, why: str, yes: bool, as_json: bool) -> None:
-    count = tools.letters.count(wanted)
-    if not count.matching and count.exact:
+    count = count_all(tools, wanted)
+    if not count.matching:
         write("Nothing matches: nothing to do.") if not as_json else print_json({"run": None, "done": 0})
         return
     chosen = f" ({letters.described(wanted)})" if wanted.to_json() else ""
-    number = _transactions(count.matching) if count.exact else f"{count.matching:,} or more transactions"
-    ask(f"{what.value.capitalize()} {number}{chosen}?", yes=yes)
+    ask(f"{what.value.capitalize()} {_transactions(count.matching)}{chosen}?", yes=yes)
     run_id = secrets.token_hex(8)
     with _unsure(f"check /admin/bulk/{run_id} before you repeat it"):
-        tools.operations.start_run(run_id, what, wanted, who, why)
+        tools.operations.start_run(run_id, what, wanted, count.confirmed, who, why)
     run = follow(tools, run_id, who)
     if as_json:
-        print_json({"run": run.id, "state": run.state, "done": run.done, "gone": run.gone, "other": run.other})
+        told = {"run": run.id, "state": run.state, "confirmed": run.confirmed, "done": run.done}
+        print_json(told | {"gone": run.missed, "other": run.other, "more": run.more})
     else:
         said = f"{_transactions(run.done)} {what.did}"
-        said += f", {run.gone:,} were no longer failed" if run.gone else ""
+        said += f", {run.missed:,} were no longer failed" if run.missed else ""
         write(said + ("; stopped." if run.state == "stopped" else "."))
+        if run.more:
+            write("More match than were confirmed: repeat the command for the rest.")
     if run.state != "done":
         raise typer.Exit(1)
 

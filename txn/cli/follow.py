@@ -1,4 +1,4 @@
-"""Looks on while the workers move a bulk run on."""
+"""Counts what a bulk run would be over, and looks on while the workers move it on."""
 
 import sys
 import time
@@ -9,8 +9,10 @@ from rich.console import Console
 
 from txn.advice import START_WORKERS
 from txn.errors import StoreUnavailable, Unavailable
+from txn.model.dead_letter import Filter
 from txn.operate.bulk_runs import Run
 from txn.operate.tools import Tools
+from txn.readers.dead_letters import Counted
 
 INTERVAL_S = 0.2
 #: So long without a live worker, and the looking on ends. A deployment takes less.
@@ -34,17 +36,22 @@ def follow(tools: Tools, run_id: str, who: str) -> Run:
         raise
 
 
+def count_all(tools: Tools, wanted: Filter) -> Counted:
+    """All that match now, to the last: what is asked about. A bar says how far it is, if somebody looks.
+
+    Raises: StoreUnavailable.
+    """
+    counted = tools.letters.begin(wanted)
+    with _bar() as bar:
+        task = bar.add_task("counting", total=counted.total)
+        while not counted.exact:
+            counted = tools.letters.counted(wanted, counted, lambda: True)
+            bar.update(task, completed=counted.looked)
+    return counted
+
+
 def _until_over(tools: Tools, run_id: str) -> Run:
-    with progress.Progress(
-        progress.SpinnerColumn(),
-        progress.TextColumn("{task.description}"),
-        progress.BarColumn(bar_width=20),
-        progress.MofNCompleteColumn(),
-        progress.TimeElapsedColumn(),
-        console=Console(stderr=True),
-        transient=True,
-        disable=not sys.stderr.isatty(),
-    ) as bar:
+    with _bar() as bar:
         task = bar.add_task("", total=None)
         patience = _Patience(run_id)
         while True:
@@ -54,6 +61,19 @@ def _until_over(tools: Tools, run_id: str) -> Run:
                 return run
             patience.look(alone=alone)
             time.sleep(INTERVAL_S)
+
+
+def _bar() -> progress.Progress:
+    return progress.Progress(
+        progress.SpinnerColumn(),
+        progress.TextColumn("{task.description}"),
+        progress.BarColumn(bar_width=20),
+        progress.MofNCompleteColumn(),
+        progress.TimeElapsedColumn(),
+        console=Console(stderr=True),
+        transient=True,
+        disable=not sys.stderr.isatty(),
+    )
 
 
 class _Patience:

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
+from txn.cli import letters
 from txn.cli.connect import open_tools
 from txn.cli.output import AsJson, plain, print_json, write
 from txn.model.transaction import rfc3339
@@ -33,7 +34,9 @@ def journal(
 def _line(entry: Entry) -> Text:
     """Ids are only shown where they are few: `--json` has all."""
     count = f" {words.number(entry.count)}" if entry.count else ""
-    said = f"{words.utc(entry.at_ms)}  {entry.by}: {entry.what}{count}"
+    of = "" if entry.confirmed in (None, entry.count) else f" of {words.number(entry.confirmed or 0)} confirmed"
+    said = f"{words.utc(entry.at_ms)}  {entry.by}: {entry.what}{count}{of}"
+    said += f"  ({letters.described(entry.filter)})" if entry.filter and entry.filter.to_json() else ""
     said += f"  {' '.join(entry.ids)}" if 0 < len(entry.ids) <= _SHOWN else ""
     said += f"  run {entry.run}" if entry.run else ""
     return Text(plain(said + (f"  why: {entry.why}" if entry.why else "")))
@@ -51,4 +54,6 @@ def _document(entry: Entry) -> dict[str, object]:
         "why": entry.why,
         "ids": entry.ids,
         "run": entry.run or None,
+        "filter": None if entry.filter is None else entry.filter.to_json(),
+        "confirmed": entry.confirmed,
     }

@@ -60,7 +60,8 @@ def stop(
 def _told(run: Run) -> Text:
     """An id is a word of its own, so that no terminal breaks it."""
     which = letters.described(run.filter) or "all"
-    far = f"{words.number(run.done)} {run.what.did}"
+    of = "" if run.confirmed is None else f" of {words.number(run.confirmed)} confirmed"
+    far = f"{words.number(run.done)} {run.what.did}{of}"
     far += f", {words.percent(run.share)} looked at" if run.state == "running" else ""
     why = f", why: {run.why}" if run.why else ""
     begun = f"{words.utc(run.started_ms)}, {words.ago(run.started_ms, run.now_ms)}, by {run.by}{why}"
@@ -80,11 +81,13 @@ def _document(run: Run) -> dict[str, object]:
         "why": run.why,
         "startedAt": rfc3339(run.started_ms),
         "finishedAt": None if run.finished_ms is None else rfc3339(run.finished_ms),
+        "confirmed": run.confirmed,
         "total": run.total,
         "looked": run.looked,
         "done": run.done,
-        "gone": run.gone,
+        "gone": run.missed,
         "other": run.other,
         "worker": run.worker or None,
         "stoppedBy": run.stopped_by or None,
+        "more": run.more,
     }

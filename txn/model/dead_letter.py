@@ -19,6 +19,14 @@ class Action(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Confirmed:
+    """What somebody has agreed to: `count` matched among those that had failed until `before_ms`, on Redis's clock."""
+
+    count: int
+    before_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class Filter:
     """All dead letters of which everything that is set is true.
 

@@ -72,6 +72,8 @@ class BulkRunner:
         return runs
 
     def _say(self, run: Run, verdict: str) -> None:
-        if verdict == "finished":
-            done = self._runs.read(run.id).done
-            log.info("%s: %s all that match, run %s finished: %d", run.by, run.what, run.id, done)
+        if verdict not in ("finished", "more"):
+            return
+        how = "finished" if verdict == "finished" else "stopped, more match than were confirmed"
+        told = (run.by, run.what, run.id, how, self._runs.read(run.id).done, run.confirmed)
+        log.info("%s: %s all that match, run %s %s: %d of %s confirmed", *told)

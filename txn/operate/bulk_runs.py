@@ -7,7 +7,7 @@ from redis.client import Pipeline
 
 from txn.errors import NotFound
 from txn.model.content import dumps, loads
-from txn.model.dead_letter import Action, Filter
+from txn.model.dead_letter import Action, Confirmed, Filter
 from txn.readers.dead_letters import Chunk
 from txn.store.database import Database
 from txn.store.keys import letter_places
@@ -26,9 +26,11 @@ class Run:
     """Times are milliseconds on Redis's clock.
 
     `before_ms`: letters that failed later are none of its business. `cursor_ms`: up to where it has looked.
-    `total`: letters in its part of the index when it began; `looked` of them are done with: `done` were replayed or
-    discarded, `gone` were no letters any more when their turn came, the rest did not match. `rate`: looked at, a
-    second. `queued`: messages that wait for a worker now.
+    `confirmed`: how many matched when they were counted: it does no more than these (a run that an older version began
+    has no such limit). `total`: letters in its part of the index when it began; `looked` of them are done with: `done`
+    were replayed or discarded, `gone` were no letters any more when their turn came, the rest did not match. `more`: it
+    was stopped because more match than were confirmed. `rate`: looked at, a second. `queued`: messages that wait for a
+    worker now.
     """
 
     id: str
@@ -41,6 +43,7 @@ class Run:
     finished_ms: int | None
     before_ms: int
     cursor_ms: int
+    confirmed: int | None
     total: int
     looked: int
     done: int
@@ -48,6 +51,7 @@ class Run:
     rate: int
     worker: str
     stopped_by: str
+    more: bool
     queued: int
     now_ms: int
 
@@ -63,6 +67,13 @@ class Run:
         """Letters that it left alone because they did not match."""
         return self.looked - self.done - self.gone
 
+    @property
+    def missed(self) -> int:
+        """Of those that were confirmed, as many as somebody else dealt with before it, once it is done."""
+        if self.state != "done" or self.confirmed is None:
+            return self.gone
+        return max(0, self.confirmed - self.done)
+
 
 class BulkRuns:
     """Every method raises StoreUnavailable; what was being written may have been written all the same."""
@@ -70,12 +81,11 @@ class BulkRuns:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def start(self, run_id: str, what: Action, wanted: Filter, who: str, why: str) -> str:
-        """Begin a run over what has failed by now: `started`, or `known` if there is one of this id."""
+    def start(self, run_id: str, what: Action, wanted: Filter, confirmed: Confirmed, who: str, why: str) -> str:
+        """Begin a run over what was counted: `started`, or `known` if there is one of this id."""
         since: Argument = "" if wanted.since_ms is None else wanted.since_ms
-        until: Argument = "" if wanted.until_ms is None else wanted.until_ms
-        rest: list[Argument] = [since, until, what.value, who, why, dumps(wanted.to_json()), RUNS_KEPT]
-        return self._run("start", run_id, *rest, code=wanted.code)
+        rest: list[Argument] = [since, confirmed.before_ms, what.value, who, why, dumps(wanted.to_json()), RUNS_KEPT]
+        return self._run("start", run_id, *rest, confirmed.count, code=wanted.code)
 
     def stop(self, run_id: str, who: str) -> str:
         """End a run where it stands: `stopped`, `over` or `unknown`."""
@@ -94,7 +104,8 @@ class BulkRuns:
     def step(self, run: Run, worker: str, chunk: Chunk, history: str) -> str:
         """Do what the run does to one chunk, read from where the run stood: `moved`, or `finished` if it was the last.
 
-        Nothing is done if the run is `over`, the lease `lost`, or the cursor `elsewhere`.
+        `more`: it has done as many as were confirmed, met one more, and was stopped. Nothing is done if the run is
+        `over`, the lease `lost`, or the cursor `elsewhere`.
         """
         rest: list[Argument] = [run.cursor_ms, chunk.cursor_ms, chunk.looked, int(chunk.last), history, *chunk.ids]
         return self._run("step", run.id, worker, LEASE_MS, *rest)
@@ -149,6 +160,7 @@ def _run(run_id: str, fields: dict[bytes, bytes], queued: int, now_ms: int) -> R
         finished_ms=number.get("finished"),
         before_ms=number["before"],
         cursor_ms=number["cursor"],
+        confirmed=number.get("confirmed"),
         total=number["total"],
         looked=number.get("looked", 0),
         done=number.get("done", 0),
@@ -156,6 +168,7 @@ def _run(run_id: str, fields: dict[bytes, bytes], queued: int, now_ms: int) -> R
         rate=number.get("rate", 0),
         worker=text.get("owner", "").partition("#")[0],
         stopped_by=text.get("stopped_by", ""),
+        more=number.get("more") == 1,
         queued=queued,
         now_ms=now_ms,
     )

@@ -2,12 +2,17 @@
 
 from dataclasses import dataclass
 
+from txn.model.content import loads
+from txn.model.dead_letter import Filter
 from txn.store.database import Database
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One deed. `at`: its place in the journal, which begins with the time. `run`: the bulk run that it belongs to."""
+    """One deed. `at`: its place in the journal, which begins with the time. `count`: how many it was done to.
+
+    Of a bulk run, `run` is its id, `filter` says which, and `confirmed` how many somebody agreed to.
+    """
 
     at: str
     by: str
@@ -16,6 +21,8 @@ class Entry:
     count: int
     ids: list[str]
     run: str
+    filter: Filter | None
+    confirmed: int | None
 
     @property
     def at_ms(self) -> int:
@@ -49,4 +56,14 @@ def _entry(at: bytes, fields: dict[bytes, bytes]) -> Entry:
         count=int(said.get("count", 0)),
         ids=said.get("ids", "").split(),
         run=said.get("run", ""),
+        filter=_filter(fields.get(b"filter")),
+        confirmed=int(said["confirmed"]) if said.get("confirmed") else None,
     )
+
+
+def _filter(found: bytes | None) -> Filter | None:
+    """One that a newer version wrote, with what this one does not know, is not shown."""
+    try:
+        return Filter.from_json(loads(found)) if found else None
+    except (ValueError, TypeError):
+        return None

@@ -3,17 +3,19 @@
 Times are UTC, in the form of HTML inputs.
 """
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from urllib.parse import urlencode
 
 from txn.errors import Invalid
-from txn.model.dead_letter import Action, Filter
+from txn.model.dead_letter import Action, Confirmed, Filter
 from txn.model.transaction import ErrorCode, rfc3339
 from txn.near import did_you_mean
 
 MAX_TEXT = 300
 
+_WHOLE = re.compile(r"[0-9]{1,15}", re.ASCII)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 #: Length of a time without seconds, or without their fractions -> what "until" it includes, in ms.
 _WIDTHS = {16: 59_999, 19: 999}
@@ -42,6 +44,17 @@ def read_action(what: str | None) -> Action:
         return Action(what or "")
     except ValueError:
         raise Invalid("what", "it must be replay or discard") from None
+
+
+def read_confirmed(one: Callable[[str], str | None]) -> Confirmed:
+    """What the page before has counted, and somebody agreed to.
+
+    Raises: Invalid.
+    """
+    count, before = (one(name) or "" for name in ("count", "before"))
+    if not (_WHOLE.fullmatch(count) and _WHOLE.fullmatch(before)):
+        raise Invalid("count", "start a run from its preview: it counts first how many match")
+    return Confirmed(int(count), int(before))
 
 
 def fields(wanted: Filter) -> dict[str, str]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from txn.errors import Invalid
 from txn.model.content import dumps
-from txn.model.dead_letter import Action, Filter
+from txn.model.dead_letter import Action, Confirmed, Filter
 from txn.operate.bulk_runs import BulkRuns
 from txn.store.database import Database
 from txn.store.keys import letter_places
@@ -42,11 +42,14 @@ class Operations:
         """Take dead letters off the list for good; a reason is needed."""
         return self._operate(Action.DISCARD, ids, who, why)
 
-    def start_run(self, run_id: str, what: Action, wanted: Filter, who: str, why: str = "") -> None:
-        """Do it to all that match and have failed by now. The workers move it on; starting it twice starts one."""
+    def start_run(
+        self, run_id: str, what: Action, wanted: Filter, confirmed: Confirmed, who: str, why: str = ""
+    ) -> None:
+        """Do it to all that match and were counted. The workers move it on; starting it twice starts one."""
         why = checked_why(what, why)
-        if self._runs.start(run_id, what, wanted, who, why) == "started":
-            log.info("%s: %s all that match, run %s, filter %r, why %r", who, what, run_id, _shown(wanted), why)
+        if self._runs.start(run_id, what, wanted, confirmed, who, why) == "started":
+            told = (who, what, run_id, confirmed.count, _shown(wanted), why)
+            log.info("%s: %s all that match, run %s, confirmed %d, filter %r, why %r", *told)
 
     def stop_run(self, run_id: str, who: str) -> str:
         """End a run where it stands: `stopped`, `over` or `unknown`. What it has done stays done."""

@@ -1,13 +1,13 @@
 """The dead letters, for people and for bulk runs. The delivery path does not use it. Nothing is written."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from redis.client import Pipeline
 
 from txn.model.content import loads
-from txn.model.dead_letter import Filter
+from txn.model.dead_letter import Confirmed, Filter
 from txn.model.transaction import ErrorCode
 from txn.readers.details import Event, read_history
 from txn.store.database import OTHER_TYPE, Database
@@ -52,6 +52,32 @@ class Count:
     def exact(self) -> bool:
         """Whether all were looked at; else `matching` is the least that it can be."""
         return self.looked >= self.total
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """How many of those that failed until `before_ms` match, as far as is known.
+
+    Every letter up to `cursor_ms` was looked at: `looked`, of `total` that the index names. What is confirmed is this
+    count, once it is `exact`: what fails later is not in it, and nothing else comes to it.
+    """
+
+    before_ms: int
+    cursor_ms: int
+    matching: int
+    looked: int
+    total: int
+    exact: bool
+
+    @property
+    def confirmed(self) -> Confirmed:
+        """What is agreed to by whoever says yes to this count."""
+        return Confirmed(self.matching, self.before_ms)
+
+    @property
+    def share(self) -> float:
+        """How much of it is counted, from 0 to 1."""
+        return 1.0 if self.exact or not self.total else min(1.0, self.looked / self.total)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +131,39 @@ class DeadLetters:
                 return Count(matching, looked, looked)
             high = places[-1][1] - 1
         return Count(matching, looked, max(total, looked))
+
+    def begin(self, wanted: Filter) -> Counted:
+        """Before the first look: what `counted` goes on from."""
+        before_ms, cursor_ms = _least(wanted.until_ms, self._just_before()) or 0, (wanted.since_ms or 0) - 1
+        return self._of_total(wanted, Counted(before_ms, cursor_ms, 0, 0, 0, exact=False))
+
+    def counted(self, wanted: Filter, so_far: Counted, enough: Callable[[], bool]) -> Counted:
+        """Count on from `so_far`, to the end or until it is `enough` for now."""
+        if not wanted.scans:
+            total = self._of_total(wanted, so_far).total
+            return replace(so_far, matching=total, looked=total, total=total, exact=True)
+        while not so_far.exact:
+            chunk = self.chunk(wanted, so_far.cursor_ms, so_far.before_ms, SLICE)
+            matching, looked = so_far.matching + len(chunk.ids), so_far.looked + chunk.looked
+            so_far = replace(so_far, cursor_ms=chunk.cursor_ms, matching=matching, looked=looked, exact=chunk.last)
+            if enough():
+                break
+        return so_far
+
+    def _of_total(self, wanted: Filter, so_far: Counted) -> Counted:
+        index = self._database.keys.failed_with(wanted.code)
+        begin = max(0, wanted.since_ms or 0)
+        total = self._database.call(lambda client: client.zcount(index, begin, so_far.before_ms))
+        return replace(so_far, total=int(total))
+
+    def _just_before(self) -> int:
+        """The last millisecond in which nothing can fail any more, on Redis's clock."""
+        index = self._database.keys.failed
+        now_ms = self._database.now_ms()
+        newest = self._database.call(lambda client: client.zrevrange(index, 0, 0, withscores=True))
+        while newest and newest[0][1] == now_ms:  # what was there a moment ago is to be counted, too
+            now_ms = self._database.now_ms()
+        return now_ms - 1
 
     def page(self, wanted: Filter, before_ms: int | None = None, limit: int = 50) -> Page:
         """The newest `limit` that match, or those after a page whose `next_ms` was `before_ms`."""

@@ -2,6 +2,7 @@
 
 import re
 import secrets
+import time
 
 import falcon
 
@@ -17,12 +18,21 @@ from txn.operate import letter_query
 from txn.operate.bulk_runner import MAX_QUEUED
 from txn.operate.operations import MAX_WHY
 from txn.operate.tools import Tools
+from txn.readers.dead_letters import Counted
 
+#: Time for counting, of one page.
+COUNT_S = 0.3
+#: How far a count is, in the address of the next page.
+_COUNTED = ("before_ms", "cursor_ms", "matching", "looked", "total")
 _RUN = re.compile(r"[0-9a-f]{16}")
 
 
 class Preview:
-    """GET /admin/failed/preview: how many match, what would happen to them. Changes nothing."""
+    """GET /admin/failed/preview: how many match, what would happen to them. Changes nothing.
+
+    Where no index can answer, it counts for a moment, shows how far it is, and sends the browser on to count further.
+    How far that is, is in the address: nothing is kept here, and nothing is lost with a process.
+    """
 
     def __init__(self, tools: Tools) -> None:
         self._tools = tools
@@ -32,16 +42,23 @@ class Preview:
 
         Raises: Invalid, StoreUnavailable.
         """
-        wanted = wanted_by(request)
+        wanted, what = wanted_by(request), letter_query.read_action(request.get_param("what"))
+        end_s = time.monotonic() + COUNT_S
+        so_far = _so_far(request) or self._tools.letters.begin(wanted)
+        counted = self._tools.letters.counted(wanted, so_far, lambda: time.monotonic() > end_s)
+        if not counted.exact:
+            places = {name: getattr(counted, name) for name in _COUNTED}
+            path = f"{ROOT}/failed/preview?{letter_query.query(wanted, what=what.value, **places)}"
+            response.set_header("Refresh", f"0; url={path}")
         render(
             request,
             response,
             "bulk_preview.html",
-            what=letter_query.read_action(request.get_param("what")).value,
+            what=what.value,
             wanted=wanted,
             fields=letter_query.fields(wanted),
             query=letter_query.query(wanted),
-            count=self._tools.letters.count(wanted),
+            count=counted,
             statistics=self._tools.statistics.read(),
             active=self._tools.runs.active(),
             run_id=secrets.token_hex(8),
@@ -70,9 +87,9 @@ class Runs:
         run_id, what = fields.one("run"), letter_query.read_action(fields.one("what"))
         if not _RUN.fullmatch(run_id):
             raise Invalid("run", "start a run from its preview")
-        wanted = letter_query.read_filter(fields.one)
+        wanted, confirmed = letter_query.read_filter(fields.one), letter_query.read_confirmed(fields.one)
         try:
-            self._tools.operations.start_run(run_id, what, wanted, user(request).name, fields.one("why"))
+            self._tools.operations.start_run(run_id, what, wanted, confirmed, user(request).name, fields.one("why"))
         except StoreUnavailable as error:
             flash(request, response, f"{error}: the run may have begun or not. Check before you repeat it", "bad")
             raise falcon.HTTPSeeOther(f"{ROOT}/bulk") from None
@@ -135,6 +152,16 @@ def routes(tools: Tools) -> list[Route]:
         page("/bulk/{run_id}", OneRun(tools)),
         action("/bulk/{run_id}/stop", Stop(tools)),
     ]
+
+
+def _so_far(request: falcon.Request) -> Counted | None:
+    """What the page before has counted. Whoever makes it up only deceives himself: a run does no more than it says.
+
+    Raises: falcon.HTTPInvalidParam.
+    """
+    found = {name: request.get_param_as_int(name, min_value=-1, max_value=2**53) for name in _COUNTED}
+    numbers = {name: number for name, number in found.items() if number is not None}
+    return Counted(**numbers, exact=False) if len(numbers) == len(_COUNTED) else None
 
 
 def _known(run_id: str) -> str:

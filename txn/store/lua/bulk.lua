@@ -1,4 +1,5 @@
--- bulk: a run over all dead letters that a filter names, and that have failed when it begins. What it has done stays done.
+-- bulk: a run over all dead letters that a filter names, and that had failed when they were counted. It never does more
+-- than were counted, and confirmed. What it has done stays done.
 --
 -- KEYS   1 bulk:<run>   2 runs that are not over   3 journal   4 runs by their start   5 the index that the run walks
 --        6 bulk: stem   7 t: stem   8 due   9 count   10 failed   11 failed:<code> stem   12 the queue's dead letters
@@ -8,14 +9,25 @@
 local VERBS, RATE_MS = {}, 3000
 local run, active, journal, id, now = KEYS[1], KEYS[2], KEYS[3], ARGV[2], clock(ARGV[3])
 
+-- Writes that the run is over, and the journal how many were done of those that were confirmed.
+local function ended(state, by, what, done, confirmed, filter, ...)
+    local written = { ... }
+    journalled(journal, function()
+        redis.call('HSET', run, 'state', state, 'finished', int(now), unpack(written))
+    end, 'by', by, 'what', what, 'count', done, 'run', id, 'filter', filter or '{}', 'confirmed', confirmed or '')
+    -- Where this fails, `take` does it.
+    redis.call('ZREM', active, id)
+end
+
 -- start: begin a run. Repeating it begins no second one.
--- ARGV   4 since ms | ''   5 until ms | ''   6 replay | discard   7 who   8 why   9 filter (JSON)   10 runs kept
+-- ARGV   4 since ms | ''   5 until when they were counted, ms   6 replay | discard   7 who   8 why   9 filter (JSON)
+--        10 runs kept   11 how many were confirmed
 -- reply  'started' | 'known'
 function VERBS.start()
     if redis.call('EXISTS', run) == 1 then return 'known' end
 
     -- What a replay sends on its way, and fails again, fails after `before`: no run touches a transaction twice.
-    local before = math.min(now, tonumber(ARGV[5]) or now)
+    local before = math.min(now, tonumber(ARGV[5]))
     -- The score behind which the next look begins.
     local cursor = (tonumber(ARGV[4]) or 0) - 1
     local total = redis.call('ZCOUNT', KEYS[5], '(' .. int(cursor), int(before))
@@ -31,8 +43,9 @@ function VERBS.start()
     end
     journalled(journal, function()
         redis.call('HSET', run, 'what', ARGV[6], 'by', ARGV[7], 'why', ARGV[8], 'filter', ARGV[9], 'state', 'running',
-            'started', int(now), 'before', int(before), 'cursor', int(cursor), 'total', total)
-    end, 'by', ARGV[7], 'what', ARGV[6] .. ' all', 'why', ARGV[8], 'count', total, 'run', id)
+            'started', int(now), 'before', int(before), 'cursor', int(cursor), 'total', total, 'confirmed', ARGV[11])
+    end, 'by', ARGV[7], 'what', ARGV[6] .. ' all', 'why', ARGV[8], 'count', ARGV[11], 'run', id, 'filter', ARGV[9],
+        'confirmed', ARGV[11])
     return 'started'
 end
 
@@ -56,13 +69,15 @@ end
 
 -- step: one chunk of a run. Replays or discards, counts, and advances the cursor: a worker that dies before or after it
 -- has lost and doubled nothing, and whoever had lost the lease changes nothing. If a write fails on the way, what is done
--- is counted, and the cursor stays: the rest is in the next chunk that is read from there.
+-- is counted, and the cursor stays: the rest is in the next chunk that is read from there. At one more than were confirmed
+-- (an index was mended, the clock was set back) the run stops, before it is done.
 -- ARGV   4 worker   5 lease ms   6 cursor that the chunk was read behind   7 new cursor   8 looked at
 --        9 1: nothing is left   10 history line   11 ... ids
--- reply  'moved' | 'finished' | 'over' | 'lost' (the lease) | 'elsewhere' (the cursor)
+-- reply  'moved' | 'finished' | 'more' (stopped: more match than were confirmed) | 'over' | 'lost' (the lease)
+--        'elsewhere' (the cursor)
 function VERBS.step()
     local r = redis.call('HMGET', run, 'state', 'owner', 'cursor', 'before', 'what', 'looked', 'mark', 'mark_looked',
-        'started', 'by', 'done')
+        'started', 'by', 'done', 'confirmed', 'filter')
     if r[1] ~= 'running' then return 'over' end
     if r[2] ~= ARGV[4] then return 'lost' end
     if r[3] ~= ARGV[6] then return 'elsewhere' end
@@ -70,6 +85,8 @@ function VERBS.step()
     local what, failed = r[5], KEYS[10]
     local at = { due = KEYS[8], count = KEYS[9], failed = failed, codes = KEYS[11], dead = KEYS[12], dead_bodies = KEYS[13] }
     local done, looked = tonumber(r[11]) or 0, (tonumber(r[6]) or 0) + ARGV[8]
+    -- A run that an older version began has none.
+    local most, more = tonumber(r[12]) or math.huge, false
     for i = 11, #ARGV do
         local record, failed_at = KEYS[7] .. ARGV[i], tonumber(redis.call('ZSCORE', failed, ARGV[i]))
         -- Somebody else was here since the chunk was read, or it has failed anew.
@@ -78,6 +95,8 @@ function VERBS.step()
         if found == 'half' then
             operate(what, true, at, record, ARGV[i], ARGV[10], now)
             looked = looked - 1
+        elseif found == 'done' and done >= most then
+            more, looked = true, looked - 1
         else
             raise(run, 'looked', 1)
             if found == 'done' then
@@ -91,7 +110,7 @@ function VERBS.step()
         end
     end
 
-    local moved = { 'cursor', ARGV[7], 'lease', int(now + ARGV[5]), 'looked', looked, 'done', done }
+    local moved = { 'cursor', more and r[3] or ARGV[7], 'lease', int(now + ARGV[5]), 'looked', looked, 'done', done }
     -- Letters a second, over the latest seconds.
     local mark, mark_looked = tonumber(r[7]) or tonumber(r[9]), tonumber(r[8]) or 0
     if now - mark >= RATE_MS then
@@ -99,31 +118,25 @@ function VERBS.step()
             moved[#moved + 1] = item
         end
     end
-    if ARGV[9] ~= '1' then
+    if ARGV[9] ~= '1' and not more then
         redis.call('HSET', run, unpack(moved))
         return 'moved'
     end
 
-    journalled(journal, function()
-        redis.call('HSET', run, 'state', 'done', 'finished', int(now), unpack(moved))
-    end, 'by', r[10], 'what', what .. ' all: finished', 'count', done, 'run', id)
-    -- Where this fails, `take` does it.
-    redis.call('ZREM', active, id)
-    return 'finished'
+    moved[#moved + 1], moved[#moved + 2] = 'more', more and 1 or 0
+    ended(more and 'stopped' or 'done', r[10], what .. (more and ' all: more than confirmed' or ' all: finished'), done,
+        r[12], r[13], unpack(moved))
+    return more and 'more' or 'finished'
 end
 
 -- stop: end a run where it stands.
 -- ARGV   4 who
 -- reply  'stopped' | 'over' | 'unknown'
 function VERBS.stop()
-    local r = redis.call('HMGET', run, 'state', 'what', 'done')
+    local r = redis.call('HMGET', run, 'state', 'what', 'done', 'confirmed', 'filter')
     if not r[1] then return 'unknown' end
     if r[1] ~= 'running' then return 'over' end
-    journalled(journal, function()
-        redis.call('HSET', run, 'state', 'stopped', 'finished', int(now), 'stopped_by', ARGV[4])
-    end, 'by', ARGV[4], 'what', r[2] .. ' all: stopped', 'count', r[3] or 0, 'run', id)
-    -- Where this fails, `take` does it.
-    redis.call('ZREM', active, id)
+    ended('stopped', ARGV[4], r[2] .. ' all: stopped', r[3] or 0, r[4], r[5], 'stopped_by', ARGV[4])
     return 'stopped'
 end
 
