@@ -10,6 +10,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -58,6 +59,13 @@ def health(port: int) -> dict[str, Any]:
         found = json.loads(get(port, "/api/health") or b"{}")
         return found if isinstance(found, dict) else {}
     return {}
+
+
+def _ended_like_ctrl_c() -> None:
+    """From now on, whoever ends this program with SIGTERM also ends what it has started."""
+    on_main_thread = threading.current_thread() is threading.main_thread()
+    if on_main_thread and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 class Process:
@@ -127,6 +135,7 @@ class Stand:
         self.ending = contextlib.ExitStack()
 
     def __enter__(self) -> Self:
+        _ended_like_ctrl_c()
         try:
             self.ending.callback(self.redis_server.start().kill)
             self.ending.enter_context(self.mock)

@@ -1,9 +1,13 @@
+import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import psutil
 import pytest
 
-from ops.stand import Stand
+from ops.stand import ROOT, Stand
 
 
 def test_what_does_not_come_up_as_a_whole_leaves_nothing_behind(tmp_path: Path) -> None:
@@ -18,6 +22,30 @@ def test_what_does_not_come_up_as_a_whole_leaves_nothing_behind(tmp_path: Path) 
     with pytest.raises(RuntimeError, match="no worker"), stand:
         pass
     assert [process.is_running() for process in stand.begun] == [False] * 3
+
+
+STANDS = """
+import signal, sys
+from pathlib import Path
+from ops.stand import Stand
+
+with Stand(Path(sys.argv[1])) as stand:
+    stand.start_api()
+    print("up", flush=True)
+    signal.pause()
+"""
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
+def test_whoever_ends_the_program_ends_what_it_has_started(tmp_path: Path, how: signal.Signals) -> None:
+    with subprocess.Popen([sys.executable, "-c", STANDS, tmp_path], cwd=ROOT, stdout=subprocess.PIPE) as program:
+        assert program.stdout
+        assert program.stdout.readline() == b"up\n"
+        started = psutil.Process(program.pid).children(recursive=True)
+        os.kill(program.pid, how)
+        _, left = psutil.wait_procs(started, timeout=60)
+    assert len(started) >= 3
+    assert left == []
 
 
 def test_a_condition_that_never_comes_true_is_an_error_with_the_logs(tmp_path: Path) -> None:
