@@ -57,7 +57,7 @@ fuzz: $(VENV)/test.stamp $(VENV)/dashboard.stamp ## 50,000 seeded odd requests t
 bench: $(VENV)/local.stamp ## measure everything on this machine, in 25 minutes; ARGS=--quick for less, ARGS="whole idle" for a part
 	@$(PY) -m bench $(ARGS)
 
-bench-peers: $(VENV)/local.stamp ## the same job on BullMQ (needs Node 20) and plain Dramatiq, in turn with ours; ARGS="--rounds 10"
+bench-peers: $(VENV)/local.stamp .venv-peers/peers.stamp ## the same job on BullMQ (needs Node 20), Celery and plain Dramatiq, in turn with ours; ARGS="--rounds 10"
 	@cd bench/peers && npm ci --ignore-scripts --no-audit --no-fund --silent
 	@$(PY) -m bench.peers $(ARGS)
 
@@ -99,11 +99,13 @@ $(VENV)/dashboard.stamp: requirements/lock/dashboard.txt $(VENV)/local.stamp
 
 $(VENV)/browser.stamp: $(VENV)/test.stamp $(VENV)/dashboard.stamp
 
-# Locust brings a pytest plugin and a web server of its own: an environment for itself.
-.venv-swarm/swarm.stamp: requirements/lock/swarm.txt $(PY)
-	@echo "Installing $<"
-	@$(PY) -m venv --clear .venv-swarm
-	@.venv-swarm/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+# Environments for themselves: Locust brings a pytest plugin and a web server of its own, Celery much else.
+.venv-swarm/swarm.stamp: requirements/lock/swarm.txt
+.venv-peers/peers.stamp: requirements/lock/peers.txt
+.venv-swarm/swarm.stamp .venv-peers/peers.stamp: $(PY)
+	@echo "Installing $(filter %.txt,$^)"
+	@$(PY) -m venv --clear $(@D)
+	@$(@D)/bin/python -m pip install --quiet --disable-pip-version-check -r $(filter %.txt,$^)
 	@touch $@
 
 $(VENV)/%.stamp: requirements/lock/%.txt $(PY)

@@ -32,7 +32,7 @@ def main(
     for name, scenario in _all(quick, rate).items():
         if not names or any(name.startswith(chosen) for chosen in names):
             console.print(f"{name} ...")
-            results[name] = scenario()
+            results[name] = scenarios.undisturbed(scenario)
     _against_plain(results)
     report.show(results, console)
     console.print(f"written to {report.save(results)}")

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
@@ -89,6 +90,36 @@ class Stand(stand.Stand):
         running = [("redis", self.redis_server.process), ("mock", self.mock.process)]
         running += [(name.rstrip("0123456789"), process.popen) for name, process in self.processes.items()]
         return [(role, popen.pid) for role, popen in running if popen is not None]
+
+
+class Spent:
+    """What a stand's processes, and all others of this machine, use from now on."""
+
+    def __init__(self, stand: Stand) -> None:
+        self._stand = stand
+        self._began, self._roles_s, self._ours_s, self._all_s = self._now()
+
+    @property
+    def seconds(self) -> float:
+        """Since then."""
+        return time.monotonic() - self._began
+
+    def figures(self, count: int) -> dict[str, float]:
+        """CPU microseconds for each of `count`, by role and together, and the cores that others have used meanwhile."""
+        now, roles_s, ours_s, all_s = self._now()
+        spent_s = {role: used - self._roles_s.get(role, 0) for role, used in roles_s.items()}
+        foreign_s = all_s - self._all_s - sum(spent_s.values()) - (ours_s - self._ours_s)
+        costs = {f"{role}_cpu_us": used / count * 1e6 for role, used in spent_s.items()}
+        rounded = {name: float(round(cost)) for name, cost in (costs | {"cpu_us": sum(costs.values())}).items()}
+        return rounded | {"foreign_cores": round(max(0.0, foreign_s / (now - self._began)), 2)}
+
+    def _now(self) -> tuple[float, dict[str, float], float, float]:
+        """(monotonic s, CPU s by role, CPU s of the bench and its load, CPU s of everybody)."""
+        own = psutil.Process().cpu_times()
+        ours = own.user + own.system + own.children_user + own.children_system
+        times = psutil.cpu_times()
+        everybody = sum(times) - times.idle - getattr(times, "iowait", 0.0)
+        return time.monotonic(), self._stand.cpu_s(), ours, float(everybody)
 
 
 def _tree(pid: int) -> list[psutil.Process]:

@@ -2,8 +2,9 @@
 
 What each of them guarantees:
 
-- txn: every accepted transaction ends as exactly one row, whatever crashes, within the bound of docs/delivery.md.
+- txn: every accepted transaction ends as exactly one row, whatever crashes, within the bound of docs/how/delivery.md.
 - BullMQ 6 with undici: at least once. A job whose worker dies is run again and can post twice; Node 20 or newer.
+- Celery 5 with requests on gevent, late acknowledgement: at least once; after a crash, only when an hour has passed.
 - plain Dramatiq with requests (bench/plain.py): loses and doubles.
 """
 
@@ -12,25 +13,23 @@ import shutil
 import statistics
 import subprocess
 import sys
-import time
 from collections import defaultdict
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
-import psutil
 import typer
 
 from bench.backlog import fill
+from bench.scenarios import Figures, drain, undisturbed
 from bench.stand import Stand
 from ops.stand import ROOT, THREADS, Process
 
 HERE = Path(__file__).parent
 #: What BullMQ has on its way at a time.
 IN_FLIGHT = 192
-#: Cores that others may use during a round; above, it is measured again.
-FOREIGN_CORES = 0.15
-AGAIN = 2
+CELERY = ROOT / ".venv-peers/bin/python"
 
 Begin = Callable[[Stand, int], Callable[[], int]]
 
@@ -65,47 +64,48 @@ def plain(stand: Stand, waiting: int) -> Callable[[], int]:
     return lambda: int(stand.client.get("plain:done") or 0)
 
 
-PEERS: dict[str, Begin] = {"txn": txn, "bullmq": bullmq, "plain": plain}
+def with_celery(stand: Stand, waiting: int) -> Callable[[], int]:
+    """See `txn`."""
+    environment = stand.environment() | {"PYTHONPATH": str(HERE)}
+    stand.client.config_set("appendfsync", "no")
+    subprocess.run([CELERY, str(HERE / "with_celery.py"), str(waiting)], env=environment, check=True)
+    stand.client.config_set("appendfsync", "always")
+    options = ["--pool", "gevent", "--concurrency", str(IN_FLIGHT), "--without-gossip", "--without-mingle"]
+    command = ["taskset", "-c", "0", str(CELERY), "-m", "celery", "-A", "with_celery", "worker", *options]
+    stand.processes["worker0"] = Process(command, environment, stand.folder / "worker0.log").start()
+    return lambda: int(stand.client.get("celery:done") or 0)
 
 
-def once(begin: Begin, waiting: int) -> tuple[float, float, float]:
-    """(deliveries a second, CPU µs of the worker for each, cores that others have used meanwhile)."""
+PEERS: dict[str, Begin] = {"txn": txn, "bullmq": bullmq, "celery": with_celery, "plain": plain}
+
+
+def once(begin: Begin, waiting: int) -> Figures:
+    """Deliveries a second, and what they cost."""
     with Stand() as stand:
         stand.confine(1)
-        done = begin(stand, waiting)
-        stand.until(lambda: done() >= 100, "the first are delivered")
-        first, began, own, all_s = done(), time.monotonic(), stand.cpu_s(), busy_s()
-        stand.until(lambda: done() >= waiting * 0.98, "the backlog is delivered", 600)
-        count, spent, after = done() - first, time.monotonic() - began, stand.cpu_s()
-        foreign = (busy_s() - all_s) - sum(after[role] - own.get(role, 0) for role in after)
-        return count / spent, (after["worker"] - own["worker"]) / count * 1e6, max(0.0, foreign / spent)
-
-
-def busy_s() -> float:
-    """CPU seconds that this machine has spent so far."""
-    times = psutil.cpu_times()
-    return float(sum(times) - times.idle - getattr(times, "iowait", 0.0))
+        return drain(stand, waiting, begin(stand, waiting))
 
 
 def main(
     rounds: Annotated[int, typer.Option(help="rounds, each with every one of them")] = 5,
     waiting: Annotated[int, typer.Option(help="deliveries a round")] = 20_000,
-    names: Annotated[list[str] | None, typer.Argument(help="txn and which others: bullmq, plain")] = None,
+    names: Annotated[list[str] | None, typer.Argument(help="txn and which others: bullmq, celery, plain")] = None,
 ) -> None:
     """Measure them in turn."""
     chosen = {name: begin for name, begin in PEERS.items() if name == "txn" or not names or name in names}
     if "bullmq" in chosen and not (shutil.which("node") and (HERE / "node_modules").is_dir()):
         sys.exit("bench-peers needs Node 20 or newer, and `npm ci` in bench/peers: `make bench-peers` does that")
+    if "celery" in chosen and not CELERY.exists():
+        sys.exit("bench-peers needs Celery in .venv-peers: `make bench-peers` does that")
     rates: dict[str, list[float]] = defaultdict(list)
     for number in range(rounds):
         for name, begin in chosen.items():
-            for _ in range(1 + AGAIN):
-                rate, cpu_us, foreign = once(begin, waiting)
-                said = f"round {number + 1}  {name:8}{rate:8,.0f}/s  {cpu_us:5.0f} µs of its worker"
-                print(f"{said}  others used {foreign:.2f} cores", flush=True)
-                if foreign <= FOREIGN_CORES:
-                    break
-            rates[name].append(rate)
+            found = undisturbed(partial(once, begin, waiting))
+            rates[name].append(found["delivered_per_s"])
+            said = (
+                f"round {number + 1}  {name:8}{rates[name][-1]:8,.0f}/s  {found['worker_cpu_us']:5.0f} µs of its worker"
+            )
+            print(f"{said}  others used {found['foreign_cores']:.2f} cores", flush=True)
     for name in chosen:
         if name != "txn":
             ratios = sorted(ours / theirs for ours, theirs in zip(rates["txn"], rates[name], strict=True))
