@@ -35,6 +35,16 @@ class Networks:
         return found is not None and any(found in network for network in self._networks)
 
 
+def network_behind(peer: str, forwarded_for: str | None, proxies: Networks) -> str:
+    """Whom a request comes from (`network_of`): its peer; if that is a proxy of ours, whom that has seen.
+
+    Only the last address of X-Forwarded-For is the proxy's own word, the others are whatever the client sent.
+    """
+    if proxies.hold(peer):
+        return network_of((forwarded_for or "").rpartition(",")[2].strip(), otherwise=peer)
+    return network_of(peer)
+
+
 def _address(text: str) -> Address | None:
     """An IPv4 address that is written as IPv6 (::ffff:192.0.2.1) is the IPv4 address."""
     try:

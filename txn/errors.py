@@ -5,12 +5,14 @@ TxnError
 │   ├── Invalid              a field is wrong (400, or 413/415 by code)
 │   ├── NotFound             no such transaction (404)
 │   ├── ContentConflict      the same id or key with other content (409 / 422)
+│   ├── TooManySubmits       this client sends more than it may (429)
 │   └── CleanupForbidden     TXN_ALLOW_CLEANUP is not set (403)
 ├── Unavailable              nothing is acknowledged now; repeat later with the same key (503)
 │   ├── StoreUnavailable     Redis did not answer, or answered with an error
 │   │   ├── StoreRefuses     ... that it takes no writes
 │   │   ├── SettleLost       ... to what a delivery has found out
 │   │   └── RecordUnreadable ... with a record that this version cannot read: a newer one's, or damaged
+│   ├── Overloaded           too many are unfinished, or Redis is too full
 │   ├── NotDurable           Redis would acknowledge what it can lose
 │   ├── PostingUnavailable   the posting service's list cannot be read to its end (txn/posting/listing.py)
 │   └── ApiAway              `txn submit` got no answer from the API (txn/cli/api.py)
@@ -20,6 +22,7 @@ TxnError
 └── BadSettings              the process must not start
 """
 
+import math
 from collections.abc import Iterable
 
 
@@ -68,6 +71,16 @@ class ContentConflict(Refused):
         self.differs = list(differs)
 
 
+class TooManySubmits(Refused):
+    """One client sends more submits than it may. `retry_after_s`: when the next one is let in, in whole seconds."""
+
+    code = "too_many_submits"
+
+    def __init__(self, message: str, retry_after_s: float) -> None:
+        super().__init__(message)
+        self.retry_after_s = max(1, math.ceil(retry_after_s))
+
+
 class CleanupForbidden(Refused):
     """Emptying the store is allowed only where TXN_ALLOW_CLEANUP=1 says that it is a test system."""
 
@@ -75,9 +88,10 @@ class CleanupForbidden(Refused):
 
 
 class Unavailable(TxnError):
-    """txn cannot keep its promise now, so it makes none."""
+    """txn cannot keep its promise now, so it makes none. `retry_after_s`: when it is worth asking again."""
 
     code = "unavailable"
+    retry_after_s = 1
 
 
 class StoreUnavailable(Unavailable):
@@ -98,6 +112,16 @@ class RecordUnreadable(StoreUnavailable):
     """The record of a transaction is in a state that this version does not know, or damaged. It is left alone."""
 
     code = "record_unreadable"
+
+
+class Overloaded(Unavailable):
+    """More is unfinished, or stored, than may be. What was accepted goes on; this was not stored."""
+
+    code = "overloaded"
+
+    def __init__(self, message: str, retry_after_s: int) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
 
 
 class NotDurable(Unavailable):

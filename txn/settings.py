@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError,
 
 from txn.addresses import Networks
 from txn.errors import BadSettings
+from txn.memory import limit_of
 from txn.redis_url import check_redis_url
 from txn.setting_names import misspelt, without_prefix
 from txn.url import split_origins, split_posting_url
@@ -68,6 +69,13 @@ class Settings(BaseModel):
     #: How long GETs of one id may stay unanswered, while others are answered, before a person must decide.
     undecided_after_ms: Milliseconds = 3_600_000
 
+    #: From so many unfinished transactions on, submits are refused.
+    max_unfinished: Annotated[int, Field(ge=1, le=1_000_000_000)] = 10_000_000
+    #: From so much memory of Redis on, submits are refused: bytes (`6gb`), or a share of its maxmemory if it has one.
+    max_redis_memory: str = "90%"
+    #: How many submits a second one client may send to one API process; 0: any number.
+    client_submits_per_second: Annotated[int, Field(ge=0, le=1_000_000)] = 0
+
     #: Who may log in to the admin site: `name:role:hash` lines, or `@/path/to/file` with them. None: no admin site.
     admin_users: Annotated[str, Field(repr=False)] = ""
     #: Signs the sessions. Empty: the user lines take its place.
@@ -75,7 +83,8 @@ class Settings(BaseModel):
     #: How long a login lasts.
     admin_session_hours: Annotated[int, Field(ge=1, le=720)] = 12
 
-    #: Proxies whose word for a client's address counts where logins are limited: `10.0.0.0/8,::1`; `unix` for a socket.
+    #: Proxies whose word for a client's address counts where logins and submits are limited: `10.0.0.0/8,::1`; `unix`
+    #: for a socket.
     trusted_proxies: str = ""
 
     #: Who brings it may read /metrics; without one, only this machine may.
@@ -141,6 +150,10 @@ class Settings(BaseModel):
                 "TXN_TRUSTED_PROXIES must be addresses or networks with commas between, as in 10.0.0.0/8,::1, or unix"
             ) from None
         check_redis_url(self.redis_url)
+        try:
+            limit_of(self.max_redis_memory, 0)
+        except ValueError as error:
+            raise ValueError(f"TXN_MAX_REDIS_MEMORY={self.max_redis_memory!r}: {error}") from None
         return self
 
     @property

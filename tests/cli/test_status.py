@@ -74,6 +74,18 @@ def test_what_is_wrong_stands_first(txn: Commands, parts: Parts) -> None:
 
 
 @pytest.mark.usefixtures("working")
+def test_that_submits_are_refused_is_said_with_the_limit(
+    txn: Commands, parts: Parts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TXN_MAX_UNFINISHED", "1")
+    parts.accept()
+    done = txn("status", "--fail-on", "bad", columns=200)
+    assert done.code == 1
+    assert "New transactions are refused" in done.out
+    assert "TXN_MAX_UNFINISHED" in done.out
+
+
+@pytest.mark.usefixtures("working")
 def test_json_has_the_same_numbers(txn: Commands, parts: Parts) -> None:
     for name in "abc":
         parts.accept(name)

@@ -18,6 +18,7 @@ from txn.delivery.rescuer import LIMIT
 from txn.errors import TxnError
 from txn.model.dead_letter import Action, Filter
 from txn.model.outcome import Cause, Maybe, Released, Retry, Settlement
+from txn.store.intake import IntakeMonitor
 from txn.store.integrity import Integrity
 
 TEXT_OF = txn.store.scripts.text_of
@@ -250,6 +251,12 @@ def sweep(rig: Rig) -> None:
     Integrity(rig.parts.database, "@ID@").look_at_all()
 
 
+def look_at_intake(rig: Rig) -> None:
+    monitor = IntakeMonitor(rig.parts.database, rig.parts.settings)
+    monitor.refused("rate")
+    monitor.beat()
+
+
 def look_for_due(rig: Rig) -> None:
     rig.parts.store.due(LIMIT)
 
@@ -304,6 +311,7 @@ SCENES = [
     Scene("pause", "pause", accepted, pause),
     Scene("resume", "pause", paused, lambda rig: rig.parts.pauses.resume("ann")),
     Scene("due, a pause is over", "due", pause_is_over, look_for_due),
+    Scene("intake", "intake", accepted, look_at_intake),
     Scene("push", "push", accepted, lambda rig: rig.parts.messages().push("a~x", b'{"args":["a"]}')),
     Scene("fetch", "fetch", accepted, lambda rig: rig._take()),
     Scene("fetch, acknowledging", "fetch", one_processed, lambda rig: rig._take()),

@@ -6,6 +6,8 @@ A step returns how long to wait before the next, in s.
 import socket
 from collections.abc import Iterator
 
+from tests.parts import BODY
+
 POST = b"POST /api/transactions HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
 Steps = Iterator[float]
 
@@ -40,6 +42,15 @@ def streams_chunks_without_an_end(client: socket.socket) -> Steps:
     yield from _sent(client, POST + b"Transfer-Encoding: chunked\r\n\r\n")
     while True:
         yield from _sent(client, b"1\r\n \r\n" * 1000)
+
+
+def submits(client: socket.socket) -> Steps:
+    """Valid submits, as fast as they are answered."""
+    submit = POST + b"Content-Length: %d\r\n\r\n" % len(BODY) + BODY
+    while True:
+        yield from _sent(client, submit)
+        if _is_closed(client):
+            return
 
 
 def drips_a_header(client: socket.socket) -> Steps:

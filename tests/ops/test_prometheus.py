@@ -14,9 +14,12 @@ from falcon.testing import TestClient
 
 from ops.redis_server import RedisServer
 from tests.parts import Clock, Parts
+from txn.addresses import Networks
 from txn.api.app import create_app
+from txn.api.intake import Intake, Rates
 from txn.settings import Settings
 from txn.store.durability import DurabilityMonitor
+from txn.store.intake import IntakeMonitor
 
 ROOT = Path(__file__).parents[2]
 RULES, DASHBOARD, DOCS = ROOT / "ops/prometheus", ROOT / "ops/grafana/txn.json", ROOT / "docs/use/metrics.md"
@@ -50,7 +53,9 @@ def exported(valkey: RedisServer, settings: Settings, clock: Clock) -> Iterator[
         for what in ("submit", "get:404", "post:none"):
             parts.timings.note(what, 0.02)
         parts.timings.flush()
-        api = TestClient(create_app(parts.store, parts.statistics, monitor, parts.timings))
+        intake = Intake(IntakeMonitor(parts.database, settings), Rates(0), Networks(()))
+        intake.monitor.beat()
+        api = TestClient(create_app(parts.store, parts.statistics, monitor, parts.timings, intake=intake))
         yield api.simulate_get("/metrics", remote_addr="127.0.0.1").text
 
 

@@ -24,12 +24,14 @@ ERRORS = [
     (errors.NotFound("there is none"), 404, "not_found"),
     (errors.ContentConflict("Idempotency-Key", "used before"), 422, "content_conflict"),
     (errors.ContentConflict("id", "used before"), 409, "content_conflict"),
+    (errors.TooManySubmits("slower", 0.2), 429, "too_many_submits"),
     (errors.CleanupForbidden("not here"), 403, "cleanup_forbidden"),
     (errors.Unavailable("not now"), 503, "unavailable"),
     (errors.StoreUnavailable("Redis is away"), 503, "redis_unavailable"),
     (errors.StoreRefuses("Redis takes no writes"), 503, "redis_unavailable"),
     (errors.SettleLost("Redis is away"), 503, "redis_unavailable"),
     (errors.RecordUnreadable("a newer version's"), 503, "record_unreadable"),
+    (errors.Overloaded("full", 1), 503, "overloaded"),
     (errors.NotDurable("appendonly is 'no'"), 503, "redis_not_durable"),
 ]
 
@@ -75,7 +77,14 @@ def test_whoever_is_sent_away_is_told_when_and_how_to_come_back(error: TxnError)
     assert "Idempotency-Key" in result.json["hint"]
 
 
-@pytest.mark.parametrize("error", [error for error, status, _ in ERRORS if status != 503], ids=str)
+@pytest.mark.parametrize(
+    ("error", "header"), [(errors.Overloaded("full", 7), "7"), (errors.TooManySubmits("slower", 1.2), "2")], ids=str
+)
+def test_whoever_comes_too_often_is_told_how_long_it_takes(error: TxnError, header: str) -> None:
+    assert answer(error).headers["Retry-After"] == header
+
+
+@pytest.mark.parametrize("error", [error for error, status, _ in ERRORS if status not in (429, 503)], ids=str)
 def test_nobody_else_is_told_to_come_back(error: TxnError) -> None:
     result = answer(error)
     assert "Retry-After" not in result.headers

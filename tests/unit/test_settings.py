@@ -2,6 +2,7 @@ import pytest
 from pydantic import ValidationError
 
 from txn.errors import BadSettings
+from txn.memory import limit_of
 from txn.posting.endpoint import Endpoint
 from txn.setting_names import misspelt
 from txn.settings import Settings, not_read
@@ -66,8 +67,21 @@ def test_each_setting_has_its_variable(variable: str, text: str, field: str, val
 
 def test_every_length_of_time_says_its_unit() -> None:
     for name, field in Settings.model_fields.items():
-        if field.annotation is int and name not in ("max_attempts", "in_flight", "max_hanging"):
+        if field.annotation is int and not name.startswith(("max_", "in_flight", "client_submits")):
             assert name.endswith(("_ms", "_hours"))
+
+
+@pytest.mark.parametrize("text", ["0%", "101%", "90 %", "much", "-1", "0", "6tb", "1.5gb", ""])
+def test_memory_is_a_share_or_bytes(text: str) -> None:
+    with pytest.raises(BadSettings, match=r"TXN_MAX_REDIS_MEMORY=.*must be"):
+        read(max_redis_memory=text)
+
+
+@pytest.mark.parametrize(
+    ("text", "limit"), [("90%", 900), ("100%", 1000), ("500", 500), ("2k", 2000), ("2kb", 2048), ("3MB", 3 * 2**20)]
+)
+def test_memory_is_written_as_in_the_file_of_redis(text: str, limit: int) -> None:
+    assert limit_of(read(max_redis_memory=text).max_redis_memory, 1000) == limit
 
 
 @pytest.mark.parametrize(("text", "value"), [("1", True), ("true", True), ("0", False), ("false", False)])

@@ -12,6 +12,7 @@ from txn.api.collector import SystemCollector
 from txn.api.cors import Cors
 from txn.api.head import HeadAsGet
 from txn.api.health import Health
+from txn.api.intake import UNLIMITED, Intake, Unlimited
 from txn.api.metrics import Metrics
 from txn.api.probes import Live, Ready
 from txn.api.root import Root
@@ -32,19 +33,21 @@ def create_app(
     metrics_token: str = "",
     cors_origins: Sequence[str] = (),
     has_admin: bool = False,
+    intake: Intake | Unlimited = UNLIMITED,
 ) -> falcon.App[Any, Any]:
-    """Routes and error handling. Opens nothing and reads no environment."""
+    """Routes and error handling. Opens nothing and reads no environment. Without `intake` submits have no limits."""
+    monitor = intake.monitor
     cors = [Cors(cors_origins)] if cors_origins else []
     app: falcon.App[Any, Any] = falcon.App(middleware=[HeadAsGet(), _StrictHeaders(), *cors])
     problems.install(app)
     app.add_route("/", Root(has_admin=has_admin))
-    app.add_route("/api/transactions", Transactions(store, durability, timings.note))
-    app.add_route("/api/transactions/batch", Batches(store, durability))
+    app.add_route("/api/transactions", Transactions(store, durability, timings.note, intake))
+    app.add_route("/api/transactions/batch", Batches(store, durability, intake))
     app.add_route("/api/transactions/{transaction_id:path}", TransactionStatus(store))
     app.add_route("/livez", Live())
     app.add_route("/readyz", Ready(statistics, durability))
-    app.add_route("/metrics", Metrics(SystemCollector(statistics, timings, durability), metrics_token))
-    app.add_route("/api/health", Health(statistics, durability))
+    app.add_route("/metrics", Metrics(SystemCollector(statistics, timings, durability, monitor), metrics_token))
+    app.add_route("/api/health", Health(statistics, durability, monitor))
     app.add_route("/api/cleanup", Cleanup(store, allowed=allow_cleanup))
     return app
 

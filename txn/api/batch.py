@@ -7,6 +7,7 @@ import falcon
 
 from txn.api import errors as problems
 from txn.api.body import media_type_of, read_body
+from txn.api.intake import Intake, Unlimited
 from txn.api.key_header import NAME, key_of, unquoted
 from txn.api.transactions import TransactionStatus
 from txn.errors import ContentConflict, Invalid, TxnError
@@ -31,8 +32,8 @@ class Batches:
     A GET of that path asks for the transaction of this id: a client may have chosen it.
     """
 
-    def __init__(self, store: Store, durability: DurabilityMonitor) -> None:
-        self._store, self._durability = store, durability
+    def __init__(self, store: Store, durability: DurabilityMonitor, intake: Intake | Unlimited) -> None:
+        self._store, self._durability, self._intake = store, durability, intake
         self._status = TransactionStatus(store)
 
     def on_get(self, request: falcon.Request, response: falcon.Response) -> None:
@@ -42,13 +43,15 @@ class Batches:
     def on_post(self, request: falcon.Request, response: falcon.Response) -> None:
         """200 and one result for each transaction, in their order. Of an atomic one 422, if nothing was stored.
 
-        Raises: Invalid, StoreUnavailable, NotDurable.
+        Raises: Invalid, TooManySubmits, Overloaded, StoreUnavailable, NotDurable.
         """
+        self._intake.admit(request)
         if key_of(request) is not None:
             raise Invalid(NAME, "is for one transaction: in a batch send `idempotencyKey` in each of them")
         body = read_body(request, MAX_BATCH_BYTES, (falcon.MEDIA_JSON, NDJSON))
         parse = parse_lines if media_type_of(request) == NDJSON else parse_batch
         batch = parse(body, unquoted)
+        self._intake.charge(request, len(batch.items) - 1)
         self._durability.require()
         told = self._stored(batch)
         # Accepting may have opened a connection, and that may have shown a Redis that forgets.

@@ -13,14 +13,21 @@ from txn.model.totals import COUNTERS, END_TO_END_MS, Totals
 from txn.readers.statistics import Statistics, StatisticsReader
 from txn.store.durability import DurabilityMonitor
 from txn.store.inspection import Durability
+from txn.store.intake import IntakeMonitor
 from txn.store.timings import BUCKETS_MS, LAG, Histogram, Timings
 
 
 class SystemCollector(Collector):
     """One look a scrape. With Redis away it says that, and nothing else."""
 
-    def __init__(self, statistics: StatisticsReader, timings: Timings, durability: DurabilityMonitor) -> None:
-        self._statistics, self._timings, self._durability = statistics, timings, durability
+    def __init__(
+        self,
+        statistics: StatisticsReader,
+        timings: Timings,
+        durability: DurabilityMonitor,
+        intake: IntakeMonitor | None = None,
+    ) -> None:
+        self._statistics, self._timings, self._durability, self._intake = statistics, timings, durability, intake
 
     def collect(self) -> Iterator[Metric]:
         """See `Collector.collect`."""
@@ -33,6 +40,7 @@ class SystemCollector(Collector):
         yield _attested(self._durability.latest)
         yield from _counters(statistics.totals)
         yield from _gauges(statistics)
+        yield from _limits(self._intake)
         yield _end_to_end(statistics.totals)
         yield from _timed(timings)
 
@@ -87,6 +95,19 @@ def _gauges(statistics: Statistics) -> Iterator[Metric]:
     yield family
     yield _gauge("held", "Transactions that wait because it is away or paused, beside those in the queue", flow.held)
     yield _gauge("paused", "Whether an operator has paused deliveries", int(flow.paused is not None))
+
+
+def _limits(intake: IntakeMonitor | None) -> Iterator[Metric]:
+    overload, level = (intake.overload, intake.level) if intake else (None, None)
+    family = GaugeMetricFamily("txn_shedding", "Whether submits are refused because of this limit", labels=["limit"])
+    for limit in ("unfinished", "memory"):
+        family.add_metric([limit], int(overload is not None and overload.reason == limit))
+    yield family
+    if level:
+        yield _gauge("redis_memory_bytes", "What Redis counts against its maxmemory", level.memory)
+        yield _gauge(
+            "redis_memory_limit_bytes", "From so many on submits are refused; 0: there is no limit", level.memory_limit
+        )
 
 
 def _gauge(name: str, meaning: str, value: float) -> GaugeMetricFamily:

@@ -7,14 +7,11 @@ from typing import Any
 
 import falcon
 
-from txn.errors import ContentConflict, Invalid, Refused, TxnError, Unavailable
+from txn.errors import ContentConflict, Invalid, Refused, TooManySubmits, TxnError, Unavailable
 from txn.server.codes import CODES, code_of
 from txn.server.problem import PROBLEM_JSON, problem
 
 log = logging.getLogger(__name__)
-
-#: What clients are told to wait, in seconds, when nothing can be acknowledged.
-RETRY_AFTER_S = 1
 
 
 def install(app: falcon.App[Any, Any]) -> None:
@@ -25,8 +22,8 @@ def install(app: falcon.App[Any, Any]) -> None:
 
 
 def _ours(request: falcon.Request, response: falcon.Response, error: TxnError, _params: Mapping[str, Any]) -> None:
-    if isinstance(error, Unavailable):
-        response.set_header("Retry-After", str(RETRY_AFTER_S))
+    if isinstance(error, Unavailable | TooManySubmits):
+        response.set_header("Retry-After", str(error.retry_after_s))
     _write(response, status_of(error), error.code, str(error), members(error))
 
 

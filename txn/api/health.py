@@ -8,20 +8,23 @@ import falcon
 
 from txn import __version__
 from txn.api.local import is_local
-from txn.errors import NotDurable, StoreUnavailable
+from txn.errors import NotDurable, Overloaded, StoreUnavailable
 from txn.model.content import dumps
 from txn.model.flow import Flow
 from txn.model.transaction import rfc3339
 from txn.readers.health import at_risk, standing_still
 from txn.readers.statistics import Statistics, StatisticsReader
 from txn.store.durability import DurabilityMonitor
+from txn.store.intake import IntakeMonitor
 
 
 class Health:
     """GET /api/health. Never calls the posting service."""
 
-    def __init__(self, statistics: StatisticsReader, durability: DurabilityMonitor) -> None:
-        self._statistics, self._durability = statistics, durability
+    def __init__(
+        self, statistics: StatisticsReader, durability: DurabilityMonitor, intake: IntakeMonitor | None = None
+    ) -> None:
+        self._statistics, self._durability, self._intake = statistics, durability, intake
         self._began_s = time.monotonic()
 
     def on_get(self, request: falcon.Request, response: falcon.Response) -> None:
@@ -30,11 +33,12 @@ class Health:
         try:
             statistics = _shown(self._statistics.read(), request)
             self._durability.require()
+            _check_room(self._intake)
         except StoreUnavailable as error:
             response.status = falcon.HTTP_503
             problem = self._durability.lacking() or str(error)
             response.data = dumps({"status": "unhealthy", "problems": [problem]} | self._process())
-        except NotDurable as error:
+        except (NotDurable, Overloaded) as error:
             response.status = falcon.HTTP_503
             response.data = dumps(
                 {"status": "unhealthy", "problems": [str(error)]} | self._process() | self._numbers(statistics)
@@ -70,6 +74,11 @@ class Health:
             "postingService": _posting_service(statistics),
             "paused": _paused(statistics.flow),
         }
+
+
+def _check_room(intake: IntakeMonitor | None) -> None:
+    if intake and (overload := intake.overload):
+        raise Overloaded(overload.sentence, overload.retry_after_s)
 
 
 def _shown(statistics: Statistics, request: falcon.Request) -> Statistics:

@@ -6,6 +6,7 @@ from time import perf_counter
 import falcon
 
 from txn.api.body import read_body
+from txn.api.intake import Intake, Unlimited
 from txn.api.key_header import key_of
 from txn.api.listing import listed
 from txn.errors import Invalid
@@ -19,16 +20,23 @@ MAX_BODY_BYTES = 64 * 1024
 
 
 class Transactions:
-    """POST and GET /api/transactions. `note` gets how long each acknowledged submit took."""
+    """POST and GET /api/transactions. `note` gets how long each acknowledged submit took; `intake` may refuse one."""
 
-    def __init__(self, store: Store, durability: DurabilityMonitor, note: Callable[[str, float], None]) -> None:
-        self._store, self._durability, self._note = store, durability, note
+    def __init__(
+        self,
+        store: Store,
+        durability: DurabilityMonitor,
+        note: Callable[[str, float], None],
+        intake: Intake | Unlimited,
+    ) -> None:
+        self._store, self._durability, self._note, self._intake = store, durability, note, intake
 
     def on_post(self, request: falcon.Request, response: falcon.Response) -> None:
         """202 for a new transaction, 200 for a repeated one.
 
-        Raises: Invalid, ContentConflict, StoreUnavailable, NotDurable.
+        Raises: Invalid, ContentConflict, TooManySubmits, Overloaded, StoreUnavailable, NotDurable.
         """
+        self._intake.admit(request)
         body, began = read_body(request, MAX_BODY_BYTES), perf_counter()
         submission = parse_submission(body, _key(request, body))
         self._durability.require()

@@ -17,7 +17,14 @@ from txn.url import split_posting_url
 TIMEOUT_S = 10
 #: What was not answered is sent again, always with the same key: at most one transaction comes of it.
 _REPEATS = Retry(
-    total=8, connect=0, other=0, status_forcelist=[503], allowed_methods=None, backoff_factor=0.1, raise_on_status=False
+    total=8,
+    connect=0,
+    other=0,
+    status_forcelist=[429, 503],
+    allowed_methods=None,
+    backoff_factor=0.1,
+    retry_after_max=5,
+    raise_on_status=False,
 )
 
 

@@ -25,6 +25,11 @@ def look_at_durability(tools: Tools) -> None:
     tools.durability.check(tools.database.client)
 
 
+def look_at_intake(tools: Tools) -> None:
+    """So that `tools.intake` knows. Raises: StoreUnavailable."""
+    tools.intake.beat()
+
+
 def without_secrets(url: str) -> str:
     """The URL as it may be shown: no user, no password, no options."""
     parts = urlsplit(url)

@@ -8,7 +8,7 @@ import typer
 from rich.live import Live
 from rich.text import Text
 
-from txn.cli.connect import look_at_durability, open_tools
+from txn.cli.connect import look_at_durability, look_at_intake, open_tools
 from txn.cli.output import AsJson, console, print_json, write
 from txn.cli.status_page import Seen, page
 from txn.errors import StoreUnavailable
@@ -73,8 +73,10 @@ def _looks(tools: Tools) -> Iterator[Seen | str]:
 
 def _see(tools: Tools) -> Seen:
     look_at_durability(tools)
+    look_at_intake(tools)
     statistics = tools.statistics.read()
-    now = Snapshot(statistics, tools.workers.marks(), tools.charts.read(statistics.now_ms), tools.durability)
+    marks, history = tools.workers.marks(), tools.charts.read(statistics.now_ms)
+    now = Snapshot(statistics, marks, history, tools.durability, tools.intake.overload)
     return Seen(now, problems_in(now), tools.workers.read())
 
 

@@ -1,8 +1,10 @@
 """An API process, with the admin site beside it."""
 
+from txn.addresses import Networks
 from txn.admin.door.users import read_users
 from txn.admin.site import Wsgi, create_site, mount
 from txn.api.app import create_app
+from txn.api.intake import Intake, Rates
 from txn.composition.operators import open_tools
 from txn.loop import Loop
 from txn.queue.message import NAME, message_template
@@ -11,6 +13,7 @@ from txn.settings import Settings
 from txn.store.connection import connect
 from txn.store.database import Database
 from txn.store.durability import DurabilityMonitor
+from txn.store.intake import IntakeMonitor
 from txn.store.keys import Keys
 from txn.store.rights import Rights, RightsMonitor
 from txn.store.timings import Timings
@@ -45,7 +48,8 @@ def open_api(settings: Settings) -> Wsgi:
     Loop("rights", rights.beat).start()
     timings = Timings(probed)
     Loop("timings", timings.flush).start()
-    site = _admin_site(settings, durability)
+    intake = _open_intake(settings, probed)
+    site = _admin_site(settings, durability, intake.monitor)
     app = create_app(
         Store(Database(client, keys), message_template(), settings),
         StatisticsReader(probed),
@@ -55,13 +59,20 @@ def open_api(settings: Settings) -> Wsgi:
         metrics_token=settings.metrics_token,
         cors_origins=split_origins(settings.cors_origins),
         has_admin=site is not None,
+        intake=intake,
     )
     if site is None:
         return app
     return mount(app, site)
 
 
-def _admin_site(settings: Settings, durability: DurabilityMonitor) -> Wsgi | None:
+def _open_intake(settings: Settings, database: Database) -> Intake:
+    monitor = IntakeMonitor(database, settings)
+    Loop("intake", monitor.beat).start()
+    return Intake(monitor, Rates(settings.client_submits_per_second), Networks(settings.trusted_proxies.split(",")))
+
+
+def _admin_site(settings: Settings, durability: DurabilityMonitor, intake: IntakeMonitor) -> Wsgi | None:
     """None, if nobody is named who could log in."""
     users = read_users(settings.admin_users)
-    return create_site(open_tools(settings, durability, PAGE_TIMEOUT_MS), users) if users else None
+    return create_site(open_tools(settings, durability, PAGE_TIMEOUT_MS, intake), users) if users else None

@@ -6,13 +6,16 @@ from txn.settings import Settings
 from txn.store.connection import connect
 from txn.store.database import Database
 from txn.store.durability import DurabilityMonitor
+from txn.store.intake import IntakeMonitor
 from txn.store.keys import Keys
 
 #: What an operator does waits for the disk.
 WRITE_TIMEOUT_MS = 2_000
 
 
-def open_tools(settings: Settings, durability: DurabilityMonitor, read_timeout_ms: int) -> Tools:
+def open_tools(
+    settings: Settings, durability: DurabilityMonitor, read_timeout_ms: int, intake: IntakeMonitor | None = None
+) -> Tools:
     """Readers on one client, what writes on another. Nothing is sent before it is needed."""
     database, writer = (
         Database(
@@ -21,4 +24,4 @@ def open_tools(settings: Settings, durability: DurabilityMonitor, read_timeout_m
         )
         for timeout_ms in (read_timeout_ms, WRITE_TIMEOUT_MS)
     )
-    return Tools.on(database, writer, settings, durability)
+    return Tools.on(database, writer, settings, durability, intake)

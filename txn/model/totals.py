@@ -74,6 +74,9 @@ class Totals:
     late_posted: int = _total(
         "Refused settles that carried a 200 or 201: the log names each at ERROR", "possible_doubles", "settles"
     )
+    shed_by: Mapping[str, int] = _by(
+        ("unfinished", "memory", "rate"), "shed", "Submits refused because of a limit, by which", "shed", "limit"
+    )
     end_to_end_ms: int = _total("From the submit to completed, all together", unit="ms")
     completed_by: Mapping[str, int] = _by(
         Evidence, "completed", "Transactions completed, by how it was seen", "completed", "evidence"

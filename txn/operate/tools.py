@@ -17,6 +17,7 @@ from txn.readers.workers import WorkerReader
 from txn.settings import Settings
 from txn.store.database import Database
 from txn.store.durability import DurabilityMonitor
+from txn.store.intake import IntakeMonitor
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,7 @@ class Tools:
 
     settings: Settings
     durability: DurabilityMonitor
+    intake: IntakeMonitor
     database: Database
     statistics: StatisticsReader
     charts: Charts
@@ -39,11 +41,19 @@ class Tools:
     pauses: Pauses
 
     @classmethod
-    def on(cls, database: Database, writer: Database, settings: Settings, durability: DurabilityMonitor) -> Self:
-        """All of them."""
+    def on(
+        cls,
+        database: Database,
+        writer: Database,
+        settings: Settings,
+        durability: DurabilityMonitor,
+        intake: IntakeMonitor | None = None,
+    ) -> Self:
+        """All of them. Without `intake` there is one that has not looked yet."""
         return cls(
             settings=settings,
             durability=durability,
+            intake=intake or IntakeMonitor(database, settings),
             database=database,
             statistics=StatisticsReader(database),
             charts=Charts(database),

@@ -11,6 +11,7 @@ from txn.readers.charts import History, Span
 from txn.readers.statistics import Statistics
 from txn.readers.workers import Marks
 from txn.store.durability import DurabilityMonitor
+from txn.store.intake import Overload
 
 #: The error rate is worth a word from this share on, if there were so many attempts in five minutes.
 HIGH_ERROR_RATE = 0.2
@@ -46,6 +47,7 @@ class Snapshot:
     marks: Marks
     history: History
     durability: DurabilityMonitor
+    overload: Overload | None = None
 
 
 def problems_in(seen: Snapshot) -> list[Problem]:
@@ -82,6 +84,8 @@ def _durability(seen: Snapshot) -> Iterator[Problem]:
     except Unavailable as error:
         yield Problem("bad", "New transactions are refused", str(error))
     else:
+        if over := seen.overload:
+            yield Problem("bad", "New transactions are refused", over.sentence, over.since_ms, "queue")
         yield from at_risk(seen.durability)
 
 

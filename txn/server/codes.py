@@ -42,6 +42,8 @@ CODES: Mapping[str, Code] = {
     "http_version_not_supported": _final("this server speaks HTTP/1.1 and HTTP/1.0", 505),
     "request_timeout": _passing("the request did not come to its end in time", 408),
     "internal": _passing("an unexpected error, which was logged; the transaction may have been stored", 500),
+    "too_many_submits": _passing("this client sends more submits than it may", 429),
+    "overloaded": _passing("too much is unfinished or stored; this request was refused before it was read", 503),
     "redis_unavailable": _passing("Redis is away, or refuses writes; the transaction may have been stored", 503),
     "redis_not_durable": _passing("Redis could lose what it is given, so nothing is accepted", 503),
     "record_unreadable": _passing("this version cannot read the record: it is a newer version's, or damaged", 503),

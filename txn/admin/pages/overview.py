@@ -35,7 +35,7 @@ class Overview:
         statistics = tools.statistics.read()
         now_ms = statistics.now_ms
         history = tools.charts.read(now_ms)
-        seen = Snapshot(statistics, tools.workers.marks(), history, tools.durability)
+        seen = Snapshot(statistics, tools.workers.marks(), history, tools.durability, tools.intake.overload)
         recent = history.recent
         minutes = recent.minutes(now_ms)
         shares = [(f"p{share * 100:.0f}", recent.percentile(share)) for share in (0.5, 0.95, 0.99)]
