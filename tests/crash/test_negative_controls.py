@@ -19,7 +19,7 @@ from txn.model.transaction import ErrorCode, Evidence
 from txn.posting.curl import CurlTransport
 from txn.posting.gate import Gate
 from txn.posting.results import Absent, Found, Lookup, Posted, PostResult, Rejected, Uncertain
-from txn.posting.transport import MaybeSent
+from txn.posting.transport import MaybeSent, Request
 from txn.settings import Settings
 from txn.store.messages import Messages
 
@@ -242,9 +242,9 @@ def test_without_the_one_send_guard_libcurl_sends_a_request_twice(
             seen: list[bytes] = []
             threading.Thread(target=answer_get_and_drop_post, args=(listener, seen), daemon=True).start()
             transport = CurlTransport(f"http://127.0.0.1:{listener.getsockname()[1]}")
-            transport.request("GET", "/transactions/a", headers={}, timeout_ms=2_000)
+            transport.send(Request("GET", "/transactions/a", {}, 2_000))
             with pytest.raises(MaybeSent):
-                transport.request("POST", "/transactions", body=b"{}", headers={}, timeout_ms=2_000)
+                transport.send(Request("POST", "/transactions", {}, 2_000, b"{}"))
             transport.close()
         return sum(request.startswith(b"POST") for request in seen)
 

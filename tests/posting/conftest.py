@@ -10,7 +10,7 @@ from tests.posting.on_a_loop import OnALoop
 from tests.posting.raw_server import RawServer, Turn
 from txn.posting.curl import CurlTransport
 from txn.posting.requests.transport import RequestsTransport
-from txn.posting.transport import Answer, TransportError, always
+from txn.posting.transport import Answer, Request, TransportError, always
 
 BODY = b'{"id":"x","amount":100.50,"description":"s3cret payload"}'
 NO_HEADERS: Mapping[str, str] = {}
@@ -45,7 +45,7 @@ class Wire:
         may_send: Callable[[], bool] = always,
         headers: Mapping[str, str] = NO_HEADERS,
     ) -> Answer:
-        return self.transport.request("GET", path, headers=headers, timeout_ms=timeout_ms, may_send=may_send)
+        return self.transport.send(Request("GET", path, headers, timeout_ms), may_send)
 
     def post(
         self,
@@ -55,9 +55,7 @@ class Wire:
         may_send: Callable[[], bool] = always,
         headers: Mapping[str, str] = NO_HEADERS,
     ) -> Answer:
-        return self.transport.request(
-            "POST", path, body=body, headers=headers, timeout_ms=timeout_ms, may_send=may_send
-        )
+        return self.transport.send(Request("POST", path, headers, timeout_ms, body), may_send)
 
     def fails(self, expected: type[TransportError], call: Callable[[], Answer]) -> str:
         """The text of the error; it is of exactly the expected class, and fit for a log."""

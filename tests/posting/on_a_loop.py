@@ -3,11 +3,11 @@
 import asyncio
 import functools
 import threading
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 from txn.posting.curl_multi import MultiTransport
-from txn.posting.transport import Answer, AsyncTransport, always
+from txn.posting.transport import Answer, AsyncTransport, Request, always
 
 T = TypeVar("T")
 
@@ -26,19 +26,8 @@ class OnALoop:
     def __init__(self, base_url: str, ca_file: str | None = None, **options: Any) -> None:
         self.transport: AsyncTransport = MultiTransport(base_url, ca_file, **options)
 
-    def request(
-        self,
-        method: str,
-        path: str,
-        *,
-        body: bytes | None = None,
-        headers: Mapping[str, str],
-        timeout_ms: int,
-        may_send: Callable[[], bool] = always,
-    ) -> Answer:
-        return self._run(
-            self.transport.request(method, path, body=body, headers=headers, timeout_ms=timeout_ms, may_send=may_send)
-        )
+    def send(self, request: Request, may_send: Callable[[], bool] = always) -> Answer:
+        return self._run(self.transport.send(request, may_send))
 
     def close(self) -> None:
         async def close() -> None:

@@ -10,14 +10,14 @@ from tests.posting.conftest import BODY
 from tests.posting.raw_server import PATIENCE_S, Peer, RawServer, hanging
 from txn.errors import BadSettings
 from txn.posting.curl_multi import MultiTransport
-from txn.posting.transport import Answer, MaybeSent, NotSent
+from txn.posting.transport import Answer, MaybeSent, NotSent, Request, always
 
 MANY = 12
 
 
 def post(transport: MultiTransport, path: str = "/x", **options: Any) -> Coroutine[Any, Any, Answer]:
-    told = {"body": BODY, "headers": {}, "timeout_ms": 5_000, **options}
-    return transport.request("POST", path, **told)
+    may_send = options.pop("may_send", always)
+    return transport.send(Request("POST", path, {}, 5_000, BODY)._replace(**options), may_send)
 
 
 def test_requests_at_once_each_have_a_connection_and_leave_it_to_the_next() -> None:

@@ -15,7 +15,16 @@ from txn.posting.curl_loop import Transfers
 from txn.posting.curl_multi import MultiTransport
 from txn.posting.requests.connection import CALL
 from txn.posting.requests.transport import RequestsTransport
-from txn.posting.transport import AsyncTransport, MaybeSent, NotSent, Transport, TransportError, Withheld, always
+from txn.posting.transport import (
+    AsyncTransport,
+    MaybeSent,
+    NotSent,
+    Request,
+    Transport,
+    TransportError,
+    Withheld,
+    always,
+)
 
 CODES = sorted({value for name, value in vars(pycurl).items() if name.startswith("E_") and isinstance(value, int)})
 FOREIGN = sorted(
@@ -54,7 +63,7 @@ class FailingCurl(pycurl.Curl):  # type: ignore[misc]
 def fail(transport: Transport, stage: str) -> TransportError:
     may_send = (lambda: False) if stage == "withheld" else always
     with pytest.raises(TransportError) as caught:
-        transport.request("POST", "/x", body=b"", headers={}, timeout_ms=1_000, may_send=may_send)
+        transport.send(Request("POST", "/x", {}, 1_000, b""), may_send)
     transport.close()
     assert str(caught.value).isprintable()
     return caught.value

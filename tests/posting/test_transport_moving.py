@@ -5,7 +5,7 @@ import pytest
 
 from tests.posting.conftest import BODY, KINDS, NO_HEADERS, Kind, Wire, Wires
 from tests.posting.raw_server import CERTIFICATE, RawServer, Turn, answer, saying
-from txn.posting.transport import Answer, TransportError
+from txn.posting.transport import Answer, Request, TransportError
 
 JSON = "Content-Type: application/json"
 PAGE = "Content-Type: text/html"
@@ -38,9 +38,7 @@ LEFT = [
 
 
 def ask(wire: Wire, method: str) -> Answer:
-    return wire.transport.request(
-        method, "/x", body=BODY if method == "POST" else None, headers=NO_HEADERS, timeout_ms=5_000
-    )
+    return wire.transport.send(Request(method, "/x", NO_HEADERS, 5_000, BODY if method == "POST" else None))
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])

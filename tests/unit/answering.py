@@ -1,6 +1,6 @@
 from collections.abc import Callable, Mapping
 
-from txn.posting.transport import Answer, always
+from txn.posting.transport import Answer, Request, always
 
 
 class Answering:
@@ -9,16 +9,7 @@ class Answering:
     def __init__(self, status: int, body: bytes, headers: Mapping[str, str] | None = None) -> None:
         self._answer = Answer(status, headers or {}, body)
 
-    def request(
-        self,
-        method: str,
-        path: str,
-        *,
-        body: bytes | None = None,
-        headers: Mapping[str, str],
-        timeout_ms: int,
-        may_send: Callable[[], bool] = always,
-    ) -> Answer:
+    def send(self, request: Request, may_send: Callable[[], bool] = always) -> Answer:
         return self._answer
 
     def close(self) -> None: ...

@@ -12,7 +12,7 @@ from txn.errors import TxnError
 from txn.posting.listing import NoList, PostingList
 from txn.posting.results import Absent, Found, Unknown
 from txn.posting.service import PostingService
-from txn.posting.transport import Answer, Transport, TransportError
+from txn.posting.transport import Answer, Request, Transport, TransportError
 from txn.settings import Settings
 
 #: Rows of the list that are looked at: its end may be far.
@@ -59,7 +59,7 @@ def _fresh(transport: Transport, timeout_ms: int) -> Finding:
     """Whether a cache stands in between: it would go on saying 404 about what was posted meanwhile."""
     path = f"/transactions/txn-doctor-{uuid.uuid4()}"
     try:
-        answers = [transport.request("GET", path, headers=_HEADERS, timeout_ms=timeout_ms) for _ in range(2)]
+        answers = [transport.send(Request("GET", path, _HEADERS, timeout_ms)) for _ in range(2)]
     except TransportError as error:
         return Finding("posting cache", Level.WARN, f"not known: {error}", "run this again")
     if any(_cached(answer) for answer in answers):

@@ -4,7 +4,7 @@ Operators' commands use it; workers send from their event loop (`curl_multi.py`)
 """
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import pycurl
 
@@ -13,7 +13,7 @@ from txn.posting.curl_handle import Handle
 from txn.posting.endpoint import Endpoint
 from txn.posting.gate import Gate
 from txn.posting.lifetime import MAX_AGE_MS, Lifetime
-from txn.posting.transport import Answer, always
+from txn.posting.transport import Answer, Request, always
 
 
 class CurlTransport:
@@ -29,20 +29,11 @@ class CurlTransport:
         self._decoding = Decoding()
         self._thread = threading.local()
 
-    def request(
-        self,
-        method: str,
-        path: str,
-        *,
-        body: bytes | None = None,
-        headers: Mapping[str, str],
-        timeout_ms: int,
-        may_send: Callable[[], bool] = always,
-    ) -> Answer:
-        """See `Transport.request`."""
+    def send(self, request: Request, may_send: Callable[[], bool] = always) -> Answer:
+        """See `Transport.send`."""
         handle = self._handle()
-        handle.prepare(method, path, body, headers, timeout_ms)
-        gate = Gate(may_send, timeout_ms)
+        handle.prepare(request)
+        gate = Gate(may_send, request.timeout_ms)
         handle.begin(gate)
         failed: tuple[int, str] | None = None
         try:
@@ -52,7 +43,7 @@ class CurlTransport:
         if failed:
             raise handle.failure(gate, *failed)
         answer = handle.answer()
-        handle.lifetime.saw(method, answer)
+        handle.lifetime.saw(request.method, answer)
         return answer
 
     def close(self) -> None:

@@ -14,7 +14,7 @@ from txn.posting.curl_callbacks import Decoding, Exchange, reset_on_close
 from txn.posting.endpoint import Endpoint
 from txn.posting.gate import Gate
 from txn.posting.lifetime import Lifetime
-from txn.posting.transport import MAX_ANSWER_BYTES, Answer, NotSent
+from txn.posting.transport import MAX_ANSWER_BYTES, Answer, NotSent, Request
 
 #: CURLOPT_QUICK_EXIT, nameless in pycurl: closing a handle does not wait for a name server that never answers.
 _QUICK_EXIT = 322
@@ -62,8 +62,9 @@ class Handle:
             self._polled = descriptor
         return descriptor >= 0 and bool(self._poll.poll(0))
 
-    def prepare(self, method: str, path: str, body: bytes | None, headers: Mapping[str, str], timeout_ms: int) -> None:
+    def prepare(self, request: Request) -> None:
         """Set what this call needs. Raises: NotSent if libcurl cannot take it; ValueError if not GET or POST."""
+        method, path, headers, timeout_ms, body = request
         if method not in ("GET", "POST"):
             raise ValueError(f"method {method}")
         setopt, lines = self.curl.setopt, _lines(headers)

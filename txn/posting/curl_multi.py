@@ -5,7 +5,7 @@ cache that all handles share, libcurl would choose one by itself.
 """
 
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import pycurl
 
@@ -16,7 +16,7 @@ from txn.posting.curl_loop import Transfers
 from txn.posting.endpoint import Endpoint
 from txn.posting.gate import Gate
 from txn.posting.lifetime import MAX_AGE_MS, Lifetime
-from txn.posting.transport import Answer, always
+from txn.posting.transport import Answer, Request, always
 
 #: CURL_VERSION_ASYNCHDNS: on threads of libcurl's own, or with c-ares.
 _LOOKS_NAMES_UP_ASIDE = 1 << 7
@@ -38,22 +38,13 @@ class MultiTransport:
         self._idle: deque[Handle] = deque()
         self._transfers: Transfers | None = None
 
-    async def request(
-        self,
-        method: str,
-        path: str,
-        *,
-        body: bytes | None = None,
-        headers: Mapping[str, str],
-        timeout_ms: int,
-        may_send: Callable[[], bool] = always,
-    ) -> Answer:
-        """See `AsyncTransport.request`."""
+    async def send(self, request: Request, may_send: Callable[[], bool] = always) -> Answer:
+        """See `AsyncTransport.send`."""
         handle = self._take()
         kept = False
         try:
-            handle.prepare(method, path, body, headers, timeout_ms)
-            gate = Gate(may_send, timeout_ms)
+            handle.prepare(request)
+            gate = Gate(may_send, request.timeout_ms)
             handle.begin(gate)
             failed = await self._running().perform(handle.curl)
             kept = True
@@ -65,7 +56,7 @@ class MultiTransport:
         if failed:
             raise handle.failure(gate, *failed)
         answer = handle.answer()
-        handle.lifetime.saw(method, answer)
+        handle.lifetime.saw(request.method, answer)
         return answer
 
     def close(self) -> None:

@@ -24,7 +24,7 @@ from txn.posting.results import (
 )
 from txn.posting.retry_after import wait_ms
 from txn.posting.row import read_object
-from txn.posting.transport import Answer, AsyncTransport, NotSent, Transport, TransportError, Withheld
+from txn.posting.transport import Answer, AsyncTransport, NotSent, Request, Transport, TransportError, Withheld
 
 #: Written, if the answer carries our id. Nothing else proves a write: a firewall's page is a 200 too.
 _OK = frozenset({200, 201})
@@ -41,16 +41,13 @@ class _Contract:
     def __init__(self, timeout_ms: int, wall_s: Callable[[], float] = time.time) -> None:
         self._timeout_ms, self._wall_s = timeout_ms, wall_s
 
-    def _get(self, transaction_id: str) -> dict[str, Any]:
-        """The arguments of `Transport.request`."""
-        path = f"/transactions/{quote(transaction_id, safe=':')}"
-        return {"method": "GET", "path": path, "headers": _GET, "timeout_ms": self._timeout_ms}
+    def _get(self, transaction_id: str) -> Request:
+        return Request("GET", f"/transactions/{quote(transaction_id, safe=':')}", _GET, self._timeout_ms)
 
-    def _post(self, transaction_id: str, payload: bytes, submitted_ms: int) -> dict[str, Any]:
+    def _post(self, transaction_id: str, payload: bytes, submitted_ms: int) -> Request:
         headers = _JSON | {"Idempotency-Key": transaction_id}
         body = _body(transaction_id, payload, submitted_ms)
-        told = {"method": "POST", "path": "/transactions", "headers": headers, "body": body}
-        return told | {"timeout_ms": self._timeout_ms}
+        return Request("POST", "/transactions", headers, self._timeout_ms, body)
 
     def _lookup(self, transaction_id: str, payload: bytes, answer: Answer) -> Lookup:
         row = _object(answer)
@@ -100,7 +97,7 @@ class PostingService(_Contract):
     def find(self, transaction_id: str, payload: bytes) -> Lookup:
         """GET the transaction and compare its content with `payload`."""
         try:
-            answer = self._transport.request(**self._get(transaction_id))
+            answer = self._transport.send(self._get(transaction_id))
         except TransportError as error:
             return _not_looked_up(error)
         return self._lookup(transaction_id, payload, answer)
@@ -108,7 +105,7 @@ class PostingService(_Contract):
     def post(self, transaction_id: str, payload: bytes, submitted_ms: int, may_send: Callable[[], bool]) -> PostResult:
         """POST the transaction. `may_send` is asked in the last moment before the first byte."""
         try:
-            answer = self._transport.request(**self._post(transaction_id, payload, submitted_ms), may_send=may_send)
+            answer = self._transport.send(self._post(transaction_id, payload, submitted_ms), may_send)
         except TransportError as error:
             return _unanswered(error)
         return self._classified(transaction_id, answer)
@@ -124,7 +121,7 @@ class AsyncPostingService(_Contract):
     async def find(self, transaction_id: str, payload: bytes) -> Lookup:
         """See `PostingService.find`."""
         try:
-            answer = await self._transport.request(**self._get(transaction_id))
+            answer = await self._transport.send(self._get(transaction_id))
         except TransportError as error:
             return _not_looked_up(error)
         return self._lookup(transaction_id, payload, answer)
@@ -133,9 +130,8 @@ class AsyncPostingService(_Contract):
         self, transaction_id: str, payload: bytes, submitted_ms: int, may_send: Callable[[], bool]
     ) -> PostResult:
         """See `PostingService.post`."""
-        told = self._post(transaction_id, payload, submitted_ms)
         try:
-            answer = await self._transport.request(**told, may_send=may_send)
+            answer = await self._transport.send(self._post(transaction_id, payload, submitted_ms), may_send)
         except TransportError as error:
             return _unanswered(error)
         return self._classified(transaction_id, answer)

@@ -1,12 +1,12 @@
 """Transports that tell how long each call took."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from http import HTTPStatus
 from time import perf_counter
 from typing import Self
 
-from txn.posting.transport import Answer, AsyncTransport, Transport, Withheld, always
+from txn.posting.transport import Answer, AsyncTransport, Request, Transport, Withheld, always
 
 #: A bounded number of names, whatever the posting service answers.
 _NAMES = {int(status): str(int(status)) for status in HTTPStatus}
@@ -18,21 +18,10 @@ class TimedTransport:
     def __init__(self, transport: Transport, note: Callable[[str, float], None]) -> None:
         self._transport, self._note = transport, note
 
-    def request(
-        self,
-        method: str,
-        path: str,
-        *,
-        body: bytes | None = None,
-        headers: Mapping[str, str],
-        timeout_ms: int,
-        may_send: Callable[[], bool] = always,
-    ) -> Answer:
-        """See `Transport.request`. What was withheld was no call, and is not noted."""
-        with _Timed(self._note, method) as timed:
-            timed.answer = self._transport.request(
-                method, path, body=body, headers=headers, timeout_ms=timeout_ms, may_send=may_send
-            )
+    def send(self, request: Request, may_send: Callable[[], bool] = always) -> Answer:
+        """See `Transport.send`. What was withheld was no call, and is not noted."""
+        with _Timed(self._note, request.method) as timed:
+            timed.answer = self._transport.send(request, may_send)
         return timed.answer
 
     def close(self) -> None:
@@ -46,21 +35,10 @@ class TimedAsyncTransport:
     def __init__(self, transport: AsyncTransport, note: Callable[[str, float], None]) -> None:
         self._transport, self._note = transport, note
 
-    async def request(
-        self,
-        method: str,
-        path: str,
-        *,
-        body: bytes | None = None,
-        headers: Mapping[str, str],
-        timeout_ms: int,
-        may_send: Callable[[], bool] = always,
-    ) -> Answer:
-        """See `AsyncTransport.request`."""
-        with _Timed(self._note, method) as timed:
-            timed.answer = await self._transport.request(
-                method, path, body=body, headers=headers, timeout_ms=timeout_ms, may_send=may_send
-            )
+    async def send(self, request: Request, may_send: Callable[[], bool] = always) -> Answer:
+        """See `AsyncTransport.send`."""
+        with _Timed(self._note, request.method) as timed:
+            timed.answer = await self._transport.send(request, may_send)
         return timed.answer
 
     def close(self) -> None:

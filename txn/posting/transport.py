@@ -13,7 +13,7 @@ A complete answer of any status is an `Answer`, never an exception.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 #: Bodies of answers beyond this many bytes are not read: the call ends as `MaybeSent`.
 MAX_ANSWER_BYTES = 1024 * 1024
@@ -35,6 +35,16 @@ class MaybeSent(TransportError):
     """The request may have been read: reset, closed, truncated, garbage, too large, deadline passed."""
 
 
+class Request(NamedTuple):
+    """`path` is appended to the base URL as it is. `timeout_ms` is for all of it, connecting included."""
+
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    timeout_ms: int
+    body: bytes | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """A complete HTTP answer. Header names are lower case; of a repeated header the last value counts."""
@@ -52,21 +62,12 @@ def always() -> bool:
 class Transport(Protocol):
     """Sends requests to one posting service. Safe to use from many threads; connections are kept per thread."""
 
-    def request(
-        self,
-        method: str,
-        path: str,
-        *,
-        body: bytes | None = None,
-        headers: Mapping[str, str],
-        timeout_ms: int,
-        may_send: Callable[[], bool] = always,
-    ) -> Answer:
-        """Send one request and read its answer, all of it within `timeout_ms` (connecting included).
+    def send(self, request: Request, may_send: Callable[[], bool] = always) -> Answer:
+        """Send it and read the answer.
 
-        `path` is appended to the base URL as it is. `may_send` is asked once, after the connection stands and right
-        before the first byte of the request. Redirects are not followed, proxies of the environment are not used. When
-        the deadline passes the socket is reset, so that the kernel delivers nothing later.
+        `may_send` is asked once, after the connection stands and right before the first byte of the request. Redirects
+        are not followed, proxies of the environment are not used. When the deadline passes the socket is reset, so that
+        the kernel delivers nothing later.
 
         Raises: NotSent, Withheld, MaybeSent.
         """
@@ -78,17 +79,8 @@ class Transport(Protocol):
 class AsyncTransport(Protocol):
     """The same for an event loop: used on one loop only, which no call ever holds up."""
 
-    async def request(
-        self,
-        method: str,
-        path: str,
-        *,
-        body: bytes | None = None,
-        headers: Mapping[str, str],
-        timeout_ms: int,
-        may_send: Callable[[], bool] = always,
-    ) -> Answer:
-        """See `Transport.request`. Who is cancelled has closed the connection: nothing more is sent.
+    async def send(self, request: Request, may_send: Callable[[], bool] = always) -> Answer:
+        """See `Transport.send`. Who is cancelled has closed the connection: nothing more is sent.
 
         Raises: NotSent, Withheld, MaybeSent.
         """

@@ -2,7 +2,7 @@
 
 import http.client
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 
@@ -17,7 +17,7 @@ from txn.posting.endpoint import Endpoint
 from txn.posting.gate import Gate
 from txn.posting.lifetime import MAX_AGE_MS, Lifetime
 from txn.posting.requests.connection import CALL, GuardedConnection, GuardedTLSConnection, TimedTLSSocket
-from txn.posting.transport import MAX_ANSWER_BYTES, Answer, always
+from txn.posting.transport import MAX_ANSWER_BYTES, Answer, Request, always
 
 #: Everything that requests, urllib3 and http.client raise. None of it says what was sent: the gate does.
 FOREIGN = (
@@ -52,23 +52,14 @@ class RequestsTransport:
         session.verify = self._endpoint.ca_file
         return session
 
-    def request(
-        self,
-        method: str,
-        path: str,
-        *,
-        body: bytes | None = None,
-        headers: Mapping[str, str],
-        timeout_ms: int,
-        may_send: Callable[[], bool] = always,
-    ) -> Answer:
-        """See `Transport.request`."""
-        gate = Gate(may_send, timeout_ms)
+    def send(self, request: Request, may_send: Callable[[], bool] = always) -> Answer:
+        """See `Transport.send`."""
+        gate = Gate(may_send, request.timeout_ms)
         session = self._session()
         token = CALL.set(gate)
         try:
-            answer = _exchange(session, requests.Request(method, self._endpoint.url + path, headers, data=body))
-            self._thread.lifetime.saw(method, answer)
+            answer = _exchange(session, self._endpoint.url + request.path, request)
+            self._thread.lifetime.saw(request.method, answer)
             return answer
         except FOREIGN as error:
             reason = _reason(error)
@@ -94,9 +85,9 @@ class RequestsTransport:
         return session
 
 
-def _exchange(session: requests.Session, request: requests.Request) -> Answer:
-    prepared = session.prepare_request(request)
-    prepared.url = request.url  # as it is: requests resolves dot segments, and an id may be `..`
+def _exchange(session: requests.Session, url: str, request: Request) -> Answer:
+    prepared = session.prepare_request(requests.Request(request.method, url, request.headers, data=request.body))
+    prepared.url = url  # as it is: requests resolves dot segments, and an id may be `..`
     options: dict[str, Any] = {"stream": True, "allow_redirects": False, "verify": session.verify}
     with session.send(prepared, **options) as response:
         body = _bounded(response.raw)
