@@ -25,7 +25,7 @@ def main() -> None:
 
 
 def _cannot(why: str) -> None:
-    way = "in a checkout use .venv/bin/txn, which `make run` makes; elsewhere install it: pip install ."
+    way = "in a checkout use .venv/bin/txn, which `make run` makes; elsewhere pip install 'txn[server]'"
     sys.stderr.write(f"txn: {why} ({sys.executable}): {way}\n")
     sys.exit(_CANNOT)
 

@@ -53,17 +53,21 @@ def test_the_package_holds_every_file_of_txn(wheel: Path) -> None:
         assert files <= set(archive.namelist())
 
 
-def test_the_package_asks_for_what_txn_needs(wheel: Path) -> None:
-    lines = (ROOT / "requirements/base.txt").read_text().splitlines()
-    pins = {line.partition(" ")[0] for line in lines if line and not line.startswith("#")}
+def asked_for(wheel: Path) -> list[str]:
     with zipfile.ZipFile(wheel) as archive:
         [metadata] = [name for name in archive.namelist() if name.endswith("METADATA")]
-        asked = {
-            line.removeprefix("Requires-Dist: ")
-            for line in archive.read(metadata).decode().splitlines()
-            if line.startswith("Requires-Dist: ")
-        }
-    assert asked == pins
+        lines = archive.read(metadata).decode().splitlines()
+    return [line.removeprefix("Requires-Dist: ") for line in lines if line.startswith("Requires-Dist: ")]
+
+
+def test_the_package_asks_with_server_for_what_txn_needs(wheel: Path) -> None:
+    lines = (ROOT / "requirements/base.txt").read_text().splitlines()
+    pins = {line.partition(" ")[0] for line in lines if line and not line.startswith("#")}
+    assert {one.partition(";")[0].strip() for one in asked_for(wheel) if 'extra == "server"' in one} == pins
+
+
+def test_the_package_alone_asks_for_what_its_client_needs(wheel: Path) -> None:
+    assert {one for one in asked_for(wheel) if "extra ==" not in one} == {"requests>=2.31", "urllib3>=2.0"}
 
 
 class Installed(Stand):
@@ -76,7 +80,7 @@ class Installed(Stand):
 
 def test_in_an_empty_environment_api_worker_and_command_complete_a_transaction(wheel: Path, tmp_path: Path) -> None:
     venv.create(tmp_path / "venv")
-    pip("--python", "venv/bin/python", "install", "--no-compile", str(wheel), cwd=tmp_path)
+    pip("--python", "venv/bin/python", "install", "--no-compile", f"{wheel}[server]", cwd=tmp_path)
     with Installed(tmp_path) as stand:
         stand.start_api()
         assert stand.health()["version"] == __version__
@@ -88,3 +92,32 @@ def test_in_an_empty_environment_api_worker_and_command_complete_a_transaction(w
         where = [stand.python, "-c", "import txn; print(txn.__file__)"]
         file = subprocess.run(where, cwd=tmp_path, text=True, capture_output=True, check=True).stdout
         assert Path(file).is_relative_to(tmp_path / "venv")
+
+
+#: Submits to the API that it is given, waits, and says what it sees and what else is there.
+A_PROGRAM = """
+import importlib.util, sys
+from decimal import Decimal
+from txn.client import Client, Submission
+with Client(sys.argv[1]) as client:
+    first = client.submit(Decimal("100.50"), "USD", "Payment")
+    print(client.wait(first.id).status, [one.result for one in client.submit_batch([Submission("1", "USD", "x")])])
+print([name for name in ("falcon", "redis", "dramatiq", "pydantic", "txn.store") if name in sys.modules])
+print([name for name in ("falcon", "redis", "dramatiq", "pydantic") if importlib.util.find_spec(name)])
+"""
+
+
+def test_in_an_empty_environment_the_client_works_without_what_the_server_needs(wheel: Path, tmp_path: Path) -> None:
+    venv.create(tmp_path / "venv")
+    pip("--python", "venv/bin/python", "install", "--no-compile", str(wheel), cwd=tmp_path)
+    python = tmp_path / "venv/bin/python"
+    (tmp_path / "stand").mkdir()
+    with Stand(tmp_path / "stand") as stand:
+        stand.start_api()
+        stand.start_worker(1)
+        program = [python, "-c", A_PROGRAM, stand.url]
+        said = subprocess.run(program, cwd=tmp_path, text=True, capture_output=True, check=False)
+        assert said.stdout.splitlines() == ["completed ['created']", "[]", "[]"], said.stderr
+    command = subprocess.run([tmp_path / "venv/bin/txn", "status"], text=True, capture_output=True, check=False)
+    assert (command.returncode, command.stdout) == (2, "")
+    assert "txn[server]" in command.stderr

@@ -21,6 +21,7 @@ LEFT_OUT = {
     "client ──POST──▶": "a picture",
     "make run ": "it runs meanwhile",
     "docker compose up": "tests/containers",
+    "from txn.client import": "tests/client/test_pages.py",
 }
 #: What may differ from run to run: times, durations, counts, names of processes.
 _VARIES = (

@@ -1,0 +1,39 @@
+"""A client of txn's API, for other programs. It needs `requests`, and nothing of what the server is made of.
+
+from txn.client import Client
+
+with Client("http://127.0.0.1:8000") as client:
+    transaction = client.submit("100.50", "USD", "Payment", metadata={"order_id": "12345"})
+    print(client.wait(transaction.id).status)
+"""
+
+from txn.client.answers import BatchResult, Failure, Submission, Transaction
+from txn.client.client import Client
+from txn.client.errors import (
+    BatchRefused,
+    ClientError,
+    Conflict,
+    Invalid,
+    NotAllowed,
+    NotFound,
+    Refused,
+    Unavailable,
+    UnexpectedAnswer,
+)
+
+__all__ = [
+    "BatchRefused",
+    "BatchResult",
+    "Client",
+    "ClientError",
+    "Conflict",
+    "Failure",
+    "Invalid",
+    "NotAllowed",
+    "NotFound",
+    "Refused",
+    "Submission",
+    "Transaction",
+    "Unavailable",
+    "UnexpectedAnswer",
+]
