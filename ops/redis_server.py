@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import redis
@@ -64,10 +65,12 @@ def command(port: int, directory: Path, flavour: str = "valkey", **config: str) 
 class RedisServer:
     """A server process for tests: start, stop, kill -9, start again on the same data."""
 
-    def __init__(self, port: int, directory: Path, flavour: str = "valkey", **config: str) -> None:
+    def __init__(
+        self, port: int, directory: Path, flavour: str = "valkey", line: Sequence[str] = (), **config: str
+    ) -> None:
         self.port = port
         self.url = f"redis://127.0.0.1:{port}/0"
-        self._command = command(port, directory, flavour, **config)
+        self._command = line or command(port, directory, flavour, **config)
         self._log = directory / "server.log"
         self.process: subprocess.Popen[bytes] | None = None
 
@@ -95,6 +98,16 @@ class RedisServer:
             self.process.terminate()
             self.process.wait(10)
             self.process = None
+
+    def freeze(self) -> None:
+        """SIGSTOP: its connections stay, and nothing is answered."""
+        if self.process is not None:
+            os.killpg(self.process.pid, signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """SIGCONT."""
+        if self.process is not None:
+            os.killpg(self.process.pid, signal.SIGCONT)
 
     def kill(self) -> None:
         """SIGKILL: nothing is written any more, nor by a child, which at first holds the port too."""

@@ -15,7 +15,7 @@ from typing import IO
 
 import redis
 
-from ops import redis_server, second_terminal
+from ops import redis_server, second_terminal, sentinels
 from ops.login import NAME, new_login
 from ops.mock_posting.client import command as mock_command
 from ops.stand import HOST, ROOT, WORKERS, api_command, get, health, worker_command
@@ -24,12 +24,13 @@ from ops.welcome import welcome
 from txn.admin.door.users import read_users
 from txn.errors import BadSettings
 from txn.settings import Settings
+from txn.store.connection import connect
 
 DATA = ROOT / ".txn"
 #: Of the mock. It must not forget what Redis remembers, or an audit after a restart says that everything is lost.
 ROWS = DATA / "posting.jsonl"
 #: Workers start last, because the API tells whether they are there; they stop once nothing new can come in.
-STOP_ORDER = ["api", "worker", "mock", "valkey"]
+STOP_ORDER = ["api", "worker", "mock", "valkey", *reversed(sentinels.names())]
 
 
 class Plan:
@@ -47,7 +48,9 @@ class Plan:
         self.own_redis = not given.get("TXN_REDIS_URL")
         self.own_posting = not given.get("TXN_POSTING_URL")
         if self.own_redis:
-            self._add_redis(self._port("TXN_REDIS_PORT", 6390))
+            self._add_topology(given.get("TXN_TOPOLOGY") or "single")
+        elif given.get("TXN_TOPOLOGY"):
+            raise CannotRun("TXN_TOPOLOGY is for the servers of make run: unset it, or unset TXN_REDIS_URL")
         if self.own_posting:
             self._add_mock(self._port("TXN_POSTING_PORT", 8080, count=2))
         #: Name and password of the admin site's user; None: users were given.
@@ -61,6 +64,22 @@ class Plan:
 
     def _add_python(self, name: str, arguments: list[str], ready: Callable[[], bool]) -> None:
         self.children.append(Child(name, [sys.executable, *arguments], ready))
+
+    def _add_topology(self, topology: str) -> None:
+        if topology not in ("single", "sentinel"):
+            raise CannotRun(f"TXN_TOPOLOGY={topology!r} is unknown: use single, or sentinel (a primary and a replica)")
+        names = sentinels.names() if topology == "sentinel" else []
+        port = self._port("TXN_REDIS_PORT", 6390, count=len(names) or 1)
+        if topology == "single":
+            self._add_redis(port)
+        else:
+            self._add_sentinels({name: port + number for number, name in enumerate(names)})
+
+    def _add_sentinels(self, ports: Mapping[str, int]) -> None:
+        self.environment["TXN_REDIS_URL"] = sentinels.url(ports)
+        for name, command in sentinels.commands(ports, DATA / f"sentinel-{ports['primary']}").items():
+            one = f"redis://{HOST}:{ports[name]}"
+            self.children.append(Child(name, command, lambda url=one: why_silent(url) is None))  # type: ignore[misc]
 
     def _add_redis(self, port: int) -> None:
         url = self.environment["TXN_REDIS_URL"] = f"redis://{HOST}:{port}/0"
@@ -141,8 +160,9 @@ def check_free(port: int, name: str) -> None:
 def why_silent(url: str) -> str | None:
     """Why a Redis server does not answer PING; None if it does."""
     try:
-        with redis.Redis.from_url(url, socket_timeout=1, socket_connect_timeout=1) as client:
+        access = Settings.from_environment(os.environ).sentinel_access
+        with connect(url, timeout_ms=1_000, access=access) as client:
             client.ping()
-    except (redis.RedisError, ValueError) as error:
+    except (redis.RedisError, ValueError, BadSettings) as error:
         return str(error)
     return None

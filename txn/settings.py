@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError,
 from txn.addresses import Networks
 from txn.errors import BadSettings
 from txn.memory import limit_of
-from txn.redis_url import check_redis_url
+from txn.redis_url import SentinelAccess, check_redis_url
 from txn.setting_names import misspelt, without_prefix
 from txn.url import split_origins, split_posting_url
 
@@ -29,10 +29,14 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    #: Redis >= 6.2 or Valkey: redis://, rediss:// or unix://
+    #: Redis >= 6.2 or Valkey: redis://, rediss://, unix:// or redis+sentinel://
     redis_url: Annotated[str, Field(repr=False)] = "redis://127.0.0.1:6379/0"
     #: No connection to Redis is used for longer: its name may lead to another server by then.
     redis_connection_age_ms: Milliseconds = 300_000
+    #: How sentinels are entered, if the URL names some. The CA: a file, or `system`; none: without TLS.
+    sentinel_username: Annotated[str, Field(repr=False)] = ""
+    sentinel_password: Annotated[str, Field(repr=False)] = ""
+    sentinel_ca: str = ""
     #: Whether it keeps what it acknowledges: looked at, or, where it hides its settings, attested by somebody.
     redis_durability: Annotated[str, Field(pattern=_DURABILITY)] = "checked"
     #: Every key starts with this; it ends where no other may go on. `{txn}:` puts all into one cluster slot.
@@ -155,6 +159,11 @@ class Settings(BaseModel):
         except ValueError as error:
             raise ValueError(f"TXN_MAX_REDIS_MEMORY={self.max_redis_memory!r}: {error}") from None
         return self
+
+    @property
+    def sentinel_access(self) -> SentinelAccess:
+        """How the sentinels of the URL are entered."""
+        return SentinelAccess(self.sentinel_username, self.sentinel_password, self.sentinel_ca)
 
     @property
     def attested_by(self) -> str:

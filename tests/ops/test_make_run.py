@@ -1,9 +1,11 @@
 """The real thing: Redis, the mock posting service, the API and the workers."""
 
+import contextlib
 import json
 import os
 import re
 import signal
+import socket
 import stat
 import subprocess
 import sys
@@ -14,6 +16,7 @@ import pytest
 import redis
 import requests
 
+from ops.ports import free_port
 from ops.redis_server import RedisServer
 from ops.welcome import BODY
 from tests.ops.foreground import PATIENCE_S, Foreground, make_run, own_ports, until
@@ -161,3 +164,47 @@ def test_a_second_terminal_finds_what_runs_until_it_ends(tmp_path: Path) -> None
         assert running.exit_code() == 0
     assert not env.exists()
     assert "redis://127.0.0.1:6379/0, as TXN_REDIS_URL is not set" in txn(tmp_path, "status").stderr
+
+
+@pytest.mark.long
+def test_with_sentinels_the_primary_may_die_and_all_is_there_at_the_next_run(tmp_path: Path) -> None:
+    ports = own_ports() | {"TXN_REDIS_PORT": str(free_row(5)), "TXN_TOPOLOGY": "sentinel"}
+    with make_run(tmp_path, **ports) as running:
+        running.until("curl -s")
+        first = submit(ports)
+        until_completed(first)
+        place = f"127.0.0.1:{ports['TXN_REDIS_PORT']}"
+        [primary] = [
+            one for one in running.left() if place in " ".join(one.cmdline()) and "sentinel" not in one.cmdline()
+        ]
+        primary.kill()
+        until(lambda: accepts(ports), "it accepts again")
+        assert status(first) == "completed"
+        running.signal(signal.SIGINT)
+        assert running.exit_code() == 0
+        assert running.left() == []
+    with make_run(tmp_path, **ports) as running:
+        running.until("curl -s")
+        assert status(first) == "completed"
+
+
+def free_row(count: int) -> int:
+    """The first of so many free ports in a row."""
+    while True:
+        first = free_port()
+        with contextlib.suppress(OSError), contextlib.ExitStack() as held:
+            for port in range(first, first + count):
+                held.enter_context(socket.create_server(("127.0.0.1", port)))
+            return first
+
+
+def accepts(ports: dict[str, str]) -> bool:
+    api = f"http://127.0.0.1:{ports['TXN_PORT']}/api/transactions"
+    answer = requests.post(api, data=BODY, headers={"Content-Type": "application/json"}, timeout=10)
+    return answer.status_code == 202
+
+
+def test_an_unknown_topology_is_refused(tmp_path: Path) -> None:
+    with make_run(tmp_path, **own_ports(), TXN_TOPOLOGY="ring") as running:
+        assert running.exit_code() == 1
+        assert running.said("TXN_TOPOLOGY='ring' is unknown: use single, or sentinel")

@@ -17,6 +17,7 @@ BELOW = {
     "database.py",
     "durability.py",
     "inspection.py",
+    "sentinel.py",
     "flusher.py",
     "reasons.py",
 }

@@ -6,7 +6,9 @@ from urllib.parse import quote
 
 import pytest
 
+from txn.cli.connect import without_secrets
 from txn.errors import BadSettings
+from txn.redis_url import split_sentinel_url
 from txn.settings import Settings
 from txn.store.connection import connect
 
@@ -135,3 +137,41 @@ def test_api_worker_and_command_line_say_it_in_a_line_and_end(command: list[str]
     assert "TXN_REDIS_URL: the option family is unknown" in done.stderr
     assert "hunter2" not in done.stdout + done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("redis+sentinel://a:1,b:2", "name the master"),
+        ("redis+sentinel://a:1,b:2/", "name the master"),
+        ("redis+sentinel://a:1,b:2/0/1/2", "a database number"),
+        ("redis+sentinel://a:1,b:2/na me", "name the master"),
+        ("redis+sentinel://a:1,b:0/name", "host:port with commas"),
+        ("redis+sentinel://a:1,/name", "host:port with commas"),
+        ("redis+sentinel://u:hunter2@a:1,v:hunter2@b:2/name", "name sentinels as"),
+        ("redis+sentinel://a:1/name/x", "a database number"),
+        ("redis+sentinel://a:1/name?ssl_ca_certs=/ca.pem", "ssl_ca_certs needs rediss"),
+        ("redis+sentinel://a:1/name?foo=bar", "foo"),
+        ("Redis+Sentinel://a:1/name", "begin with redis+sentinel://, in lower case"),
+        ("redis+cluster://a:1,b:2", "redis+cluster:// is not supported"),
+        ("REDISS+cluster://a:1", "redis+cluster:// is not supported"),
+    ],
+)
+def test_what_sentinels_cannot_be_named_by_is_refused(url: str, said: str) -> None:
+    assert said in refused(url)
+
+
+def test_sentinels_and_the_server_behind_them_are_taken_apart() -> None:
+    url = "rediss+sentinel://us%40er:hunter2@a.example,[::1]:5000,10.0.0.1:26380/my-master/3?ssl_ca_certs=/ca.pem"
+    Settings(redis_url=url)
+    found = split_sentinel_url(url)
+    assert found is not None
+    assert found.sentinels == [("a.example", 26379), ("::1", 5000), ("10.0.0.1", 26380)]
+    assert (found.name, found.server) == ("my-master", "rediss://us%40er:hunter2@a.example/3?ssl_ca_certs=/ca.pem")
+    assert without_secrets(url) == "rediss+sentinel://a.example:26379,::1:5000,10.0.0.1:26380/my-master"
+    assert split_sentinel_url("redis://a:1/0") is None
+
+
+def test_what_enters_sentinels_is_not_shown() -> None:
+    settings = Settings(sentinel_username="hunter2", sentinel_password="hunter2")
+    assert "hunter2" not in f"{settings!r} {settings.sentinel_access!r}"

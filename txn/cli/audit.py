@@ -106,7 +106,7 @@ def _audit(settings: Settings, ids: Sequence[str] | None) -> Iterator[tuple[Audi
     service = PostingService(transport, settings.posting_timeout_ms)
     lookups = Lookups(service.find, transport.close)
     bar = _Bar()
-    with connect(settings.redis_url, timeout_ms=REDIS_TIMEOUT_MS) as client:
+    with connect(settings.redis_url, timeout_ms=REDIS_TIMEOUT_MS, access=settings.sentinel_access) as client:
         database = Database(client, Keys(settings.prefix, NAME))
         rows = PostingList(settings.posting_url).rows
         if ids is None:
@@ -120,7 +120,7 @@ def _durability(settings: Settings) -> Durability:
     monitor = DurabilityMonitor(
         allow_lossy=settings.allow_lossy_redis, prefix=settings.prefix, attested_by=settings.attested_by
     )
-    with connect(settings.redis_url, timeout_ms=REDIS_TIMEOUT_MS) as client:
+    with connect(settings.redis_url, timeout_ms=REDIS_TIMEOUT_MS, access=settings.sentinel_access) as client:
         monitor.check(client)
     return monitor.latest or Durability("unknown")
 

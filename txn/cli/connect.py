@@ -5,6 +5,7 @@ from urllib.parse import urlsplit
 
 from txn.composition import operators
 from txn.operate.tools import Tools
+from txn.redis_url import split_sentinel_url
 from txn.settings import Settings
 from txn.store.durability import DurabilityMonitor
 
@@ -35,6 +36,9 @@ def without_secrets(url: str) -> str:
     parts = urlsplit(url)
     if parts.scheme == "unix":
         return f"unix://{parts.path}"
+    if behind := split_sentinel_url(url):
+        places = ",".join(f"{host}:{port}" for host, port in behind.sentinels)
+        return f"{parts.scheme}://{places}/{behind.name}"
     host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
     port = f":{parts.port}" if parts.port else ""
     return f"{parts.scheme}://{host}{port}{parts.path}"

@@ -34,7 +34,8 @@ def open_api(settings: Settings) -> Wsgi:
     """
     keys = Keys(settings.prefix, NAME)
     url, age_ms = settings.redis_url, settings.redis_connection_age_ms
-    probe = connect(url, timeout_ms=HEALTH_TIMEOUT_MS, max_age_ms=age_ms)
+    access = settings.sentinel_access
+    probe = connect(url, timeout_ms=HEALTH_TIMEOUT_MS, max_age_ms=age_ms, access=access)
     probed = Database(probe, keys)
     rights = RightsMonitor(Rights(probed), "api")
     durability = DurabilityMonitor(
@@ -43,7 +44,9 @@ def open_api(settings: Settings) -> Wsgi:
         lacking=lambda: rights.problem,
         attested_by=settings.attested_by,
     )
-    client = connect(url, timeout_ms=ACCEPT_TIMEOUT_MS, on_connect=durability.on_connect, max_age_ms=age_ms)
+    client = connect(
+        url, timeout_ms=ACCEPT_TIMEOUT_MS, on_connect=durability.on_connect, max_age_ms=age_ms, access=access
+    )
     durability.watch(probe)
     Loop("rights", rights.beat).start()
     timings = Timings(probed)

@@ -19,7 +19,12 @@ def open_tools(
     """Readers on one client, what writes on another. Nothing is sent before it is needed."""
     database, writer = (
         Database(
-            connect(settings.redis_url, timeout_ms=timeout_ms, max_age_ms=settings.redis_connection_age_ms),
+            connect(
+                settings.redis_url,
+                timeout_ms=timeout_ms,
+                max_age_ms=settings.redis_connection_age_ms,
+                access=settings.sentinel_access,
+            ),
             Keys(settings.prefix, NAME),
         )
         for timeout_ms in (read_timeout_ms, WRITE_TIMEOUT_MS)

@@ -46,7 +46,7 @@ TIMEOUT_MS = 2_000
 def open_worker(settings: Settings) -> tuple[RecordBroker, Actor[Any, Any]]:
     """A worker process's broker and its actor."""
     age_ms = settings.redis_connection_age_ms
-    client = connect(settings.redis_url, timeout_ms=TIMEOUT_MS, max_age_ms=age_ms)
+    client = connect(settings.redis_url, timeout_ms=TIMEOUT_MS, max_age_ms=age_ms, access=settings.sentinel_access)
     database = Database(client, Keys(settings.prefix, NAME))
     store = Store(database, message_template(), settings)
     timings, about = Timings(database), About()

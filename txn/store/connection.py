@@ -5,17 +5,23 @@ working. So a connection is left, and the name resolved anew, as soon as anythin
 and after a bounded time in any case. That happens between two calls, never within one.
 """
 
+import contextlib
 import logging
 import re
 import socket
+import threading
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import redis
 from redis.backoff import NoBackoff
 from redis.connection import AbstractConnection, Connection, SSLConnection, UnixDomainSocketConnection
 from redis.retry import Retry
+
+from txn.loop import Loop
+from txn.redis_url import Place, SentinelAccess, SentinelUrl, split_sentinel_url
+from txn.store.sentinel import Sentinels
 
 log = logging.getLogger(__name__)
 
@@ -25,6 +31,8 @@ MAX_AGE_MS = 300_000
 _MAX_CONNECTIONS = 10_000
 #: While the name still leads to the server that was left, it is not left more often than this.
 LEAVE_EVERY_S = 0.25
+#: How often the sentinels are asked beside that.
+LOOK_S = 0.5
 #: That it is left is said once in so long; what Redis is like meanwhile, its watch says.
 SAY_EVERY_S = 60.0
 
@@ -44,10 +52,36 @@ _KINDS = (
 
 
 class Server:
-    """What all connections of this process to one URL have in common: since when they must be new."""
+    """What all connections of this process to one URL have in common: since when they must be new, and where it is.
 
-    def __init__(self) -> None:
+    `find`: asks the sentinels for the primary; None: the URL itself says where it is.
+    """
+
+    def __init__(self, find: Callable[[], Place] | None = None) -> None:
         self.left_s = self._said_s = float("-inf")
+        self._find, self._watching = find, threading.Lock()
+        #: The latest that the sentinels have named. A connection to another server is not used any more.
+        self.primary: Place | None = None
+
+    def place(self) -> Place | None:
+        """Where to connect to now; None: where the URL says. Raises: NoPrimary."""
+        if self._find is None:
+            return None
+        if self._watching.acquire(blocking=False):  # the first time
+            Loop("sentinels", self._look).start()
+        self._has_moved(self._find())
+        return self.primary
+
+    def _look(self) -> float:
+        """An old primary, frozen or cut off for a while, believes to be one: it is left when another is named."""
+        with contextlib.suppress(redis.RedisError):
+            self._has_moved(cast(Callable[[], Place], self._find)())
+        return LOOK_S
+
+    def _has_moved(self, found: Place) -> None:
+        before, self.primary = self.primary, found
+        if before not in (None, found):
+            log.warning("Redis has another primary: connecting to it", extra={"detail": "the sentinels say so"})
 
     def leave(self, why: str) -> None:
         """Every connection that is there now is closed before its next call."""
@@ -66,12 +100,14 @@ def connect(
     timeout_ms: int,
     on_connect: Callable[[Any], None] | None = None,
     max_age_ms: int = MAX_AGE_MS,
+    access: SentinelAccess = SentinelAccess(),  # noqa: B008 - it cannot change
 ) -> redis.Redis:
-    """A client whose calls, and whose connecting, each end within `timeout_ms`.
+    """A client whose calls, and whose connecting, each end within `timeout_ms`; asking sentinels may take 1 s more.
 
     `on_connect` is called with every new connection before it carries a command. No connection is used for longer than
-    `max_age_ms`.
+    `max_age_ms`. `access`: for the sentinels, if the URL names some.
     """
+    behind = split_sentinel_url(url)
     options: dict[str, Any] = {
         "socket_timeout": timeout_ms / 1000,
         "socket_connect_timeout": timeout_ms / 1000,
@@ -81,14 +117,20 @@ def connect(
     }
     if on_connect is not None:
         options["redis_connect_func"] = on_connect
-    client = redis.Redis.from_url(url, **options)
+    client = redis.Redis.from_url(behind.server if behind else url, **options)
     pool = client.connection_pool
     # Whatever the URL's query asks for, these are ours: replies as bytes, RESP2, and an end to every wait.
     pool.connection_kwargs.update(options, decode_responses=False)
     pool.max_connections = _MAX_CONNECTIONS
-    pool.connection_kwargs.update(server=_servers.setdefault(url, Server()), max_age_s=max_age_ms / 1000)
+    pool.connection_kwargs.update(server=_server(url, behind, access), max_age_s=max_age_ms / 1000)
     pool.connection_class = _OURS[pool.connection_class]
     return client
+
+
+def _server(url: str, behind: SentinelUrl | None, access: SentinelAccess) -> Server:
+    if (url, access) not in _servers:
+        _servers[url, access] = Server(Sentinels(behind, access).primary if behind else None)
+    return _servers[url, access]
 
 
 def leave_replica(connection: Any) -> None:
@@ -109,6 +151,7 @@ class _Leaving(AbstractConnection):
 
     def __init__(self, *, server: Server, max_age_s: float, **options: Any) -> None:
         self.server, self._max_age_s, self._born_s = server, max_age_s, 0.0
+        self.place: Place | None = None
         super().__init__(**options)
 
     def connect(self) -> None:
@@ -131,12 +174,15 @@ class _Leaving(AbstractConnection):
         return super()._connect()  # type: ignore[no-untyped-call,safe-super]
 
     def _is_over(self) -> bool:
+        if self.server.primary not in (None, self.place):
+            return True
         return self._born_s <= self.server.left_s or time.monotonic() - self._born_s > self._max_age_s
 
 
 class _ByName(_Leaving):
     """A name may lead to several addresses, and the first be dead: they share the time for connecting."""
 
+    host: str
     port: int
 
     def __init__(self, **options: Any) -> None:
@@ -144,6 +190,8 @@ class _ByName(_Leaving):
         super().__init__(**options)
 
     def _connect(self) -> Any:
+        if place := self.server.place():
+            self.place, (self.host, self.port) = place, place
         found = socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)
         self.socket_connect_timeout = self._connecting_s / len(found)
         return super()._connect()
@@ -166,4 +214,4 @@ class _Unix(_Leaving, UnixDomainSocketConnection):
 
 
 _OURS: dict[Any, Any] = {Connection: _Tcp, SSLConnection: _Tls, UnixDomainSocketConnection: _Unix}
-_servers: dict[str, Server] = {}
+_servers: dict[tuple[str, SentinelAccess], Server] = {}

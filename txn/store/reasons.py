@@ -11,6 +11,8 @@ from collections.abc import Iterator
 
 import redis
 
+from txn.store.sentinel import NoPrimary
+
 _CLOSED = "it closed the connection: see its log (too many clients?), and whether its port wants TLS (rediss://)"
 _NO_TLS = "its port does not speak TLS: use redis://, or the port that does"
 _NO_ROUTE = "its host cannot be reached: check the host in TXN_REDIS_URL, and the network"
@@ -45,6 +47,8 @@ _NOT_TRUSTED = "its certificate is not trusted: name the file of the CA that has
 
 def reason(error: redis.RedisError) -> str:
     """One line, at most 300 characters. What the server has said is in it only where that cannot be a credential."""
+    if isinstance(error, NoPrimary):
+        return f"Redis has no primary: {error}"
     if isinstance(error, redis.AuthenticationError | redis.exceptions.AuthenticationWrongNumberOfArgsError):
         return _credentials(str(error))
     if isinstance(error, redis.exceptions.NoPermissionError):

@@ -1,0 +1,120 @@
+"""A primary, a replica and three sentinels on this machine: for tests, drills and `make run TXN_TOPOLOGY=sentinel`."""
+
+import contextlib
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Self
+
+import redis
+
+from ops import redis_server
+from ops.redis_server import RedisServer
+
+NAME = "txn"
+SENTINELS = 3
+#: How long a primary must be silent before the sentinels elect another.
+DOWN_AFTER_MS = 1_000
+
+#: Servers that can become each other's replica: without a delay before a copy begins.
+SERVER = {"repl-diskless-sync-delay": "0", "repl-ping-replica-period": "1", "repl-timeout": "10"}
+
+
+def url(ports: Mapping[str, int]) -> str:
+    """For TXN_REDIS_URL. `ports`: as `commands` takes them."""
+    places = ",".join(f"127.0.0.1:{port}" for name, port in ports.items() if name.startswith("sentinel"))
+    return f"redis+sentinel://{places}/{NAME}/0"
+
+
+def names() -> list[str]:
+    """The servers, in the order in which they start."""
+    return ["primary", "replica", *(f"sentinel{number}" for number in range(SENTINELS))]
+
+
+def commands(ports: Mapping[str, int], folder: Path, down_after_ms: int = DOWN_AFTER_MS) -> dict[str, list[str]]:
+    """Command line of each server in `names`. What sentinels have written into their files before stays."""
+    found = {}
+    for name in names()[:2]:
+        # One of its own: sentinels let servers write into it whose replica they are.
+        file = folder / name / "server.conf"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        if not file.exists():
+            follows = f"replicaof 127.0.0.1 {ports['primary']}\n" if name == "replica" else ""
+            file.write_text(redis_server.CONFIG.read_text() + follows)
+        found[name] = [
+            str(file) if word == str(redis_server.CONFIG) else word
+            for word in redis_server.command(ports[name], folder / name, **SERVER)
+        ]
+    for name in names()[2:]:
+        path = folder / name / "sentinel.conf"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.exists():
+            path.write_text(
+                f"port {ports[name]}\nbind 127.0.0.1\ndir {path.parent}\n"
+                f"sentinel monitor {NAME} 127.0.0.1 {ports['primary']} {SENTINELS // 2 + 1}\n"
+                f"sentinel down-after-milliseconds {NAME} {down_after_ms}\nsentinel failover-timeout {NAME} 5000\n"
+            )
+        found[name] = [str(redis_server.binary()), str(path), "--sentinel"]
+    return found
+
+
+class Watched:
+    """The servers, started and in step. `servers`: by name; who is the primary changes."""
+
+    def __init__(self, ports: Mapping[str, int], folder: Path) -> None:
+        self.url = url(ports)
+        lines = commands(ports, folder)
+        self.servers = {name: RedisServer(ports[name], folder / name, line=line) for name, line in lines.items()}
+
+    def __enter__(self) -> Self:
+        try:
+            for server in self.servers.values():
+                server.start()
+            until(lambda: self._is_in_step(), "the replica and the sentinels are in step")
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        for server in reversed(self.servers.values()):
+            with contextlib.suppress(ProcessLookupError):
+                server.kill()
+
+    def primary(self) -> RedisServer:
+        """Whom most sentinels name. Raises: StopIteration, if it is none of ours."""
+        ports = [int(self.ask("sentinel0", "SENTINEL", "GET-MASTER-ADDR-BY-NAME", NAME)[1])]
+        return next(server for server in self.servers.values() if server.port in ports)
+
+    def other(self) -> RedisServer:
+        """The one of the two that is not the primary."""
+        primary = self.primary()
+        return next(self.servers[name] for name in ("primary", "replica") if self.servers[name] is not primary)
+
+    def ask(self, name: str, *command: str) -> list[bytes]:
+        """A server's reply."""
+        with redis.Redis(port=self.servers[name].port, socket_timeout=5) as client:
+            reply: list[bytes] = client.execute_command(*command)
+            return reply
+
+    def _is_in_step(self) -> bool:
+        with redis.Redis(port=self.servers["replica"].port, socket_timeout=5) as replica:
+            if replica.info("replication").get("master_link_status") != "up":
+                return False
+            if replica.info("persistence")["aof_rewrite_in_progress"]:
+                return False
+        for name in names()[2:]:
+            with redis.Redis(port=self.servers[name].port, socket_timeout=5, decode_responses=True) as sentinel:
+                seen = sentinel.sentinel_master(NAME)
+                if (seen["num-slaves"], seen["num-other-sentinels"]) != (1, SENTINELS - 1):
+                    return False
+        return True
+
+
+def until(true: Callable[[], bool], what: str, seconds: float = 60) -> None:
+    """Wait for a condition. Raises: TimeoutError."""
+    ends_s = time.monotonic() + seconds
+    while not true():
+        if time.monotonic() > ends_s:
+            raise TimeoutError(f"not within {seconds:g} s: {what}")
+        time.sleep(0.02)
