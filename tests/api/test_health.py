@@ -14,7 +14,8 @@ from txn.store.durability import Durability, DurabilityMonitor
 NUMBERS = {
     *("queueDepth", "pending", "processing", "completed", "failed", "retryCount", "inDoubt"),
     *("sentAway", "leftAlone", "possibleDoubles", "errorRate"),
-    *("oldestPendingSeconds", "workers", "durability", "attestedBy", "postingService", "paused"),
+    *("oldestPendingSeconds", "mostOverdueSeconds", "oldestUnfinishedSeconds"),
+    *("workers", "durability", "attestedBy", "postingService", "paused"),
 }
 PROCESS = {"uptime", "version"}
 CLOSED = {"breaker": "closed", "openedAt": None, "nextProbe": None, "held": 0}
@@ -62,7 +63,9 @@ def test_a_fresh_system_with_a_worker_is_healthy(api: TestClient, worker: str) -
         "leftAlone": 0,
         "possibleDoubles": 0,
         "errorRate": 0.0,
+        "mostOverdueSeconds": 0,
         "oldestPendingSeconds": 0,
+        "oldestUnfinishedSeconds": 0,
         "workers": 1,
         "durability": "durable",
         "attestedBy": None,

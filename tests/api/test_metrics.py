@@ -80,7 +80,7 @@ def test_states_are_those_of_now(api: TestClient, parts: Parts) -> None:
         "in_doubt": 1,
     }
     assert found["txn_workers"] == 1
-    assert 7.0 <= found["txn_oldest_waiting_seconds"] < 12
+    assert 7.0 <= found["txn_most_overdue_seconds"] < 12
     assert 2.0 <= found["txn_due_lag_seconds"] < 7, "the grace of 5 s was over 2 s ago"
 
 

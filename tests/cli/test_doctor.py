@@ -152,7 +152,7 @@ def test_late_transactions_are_wrong(txn: Commands, parts: Parts) -> None:
     parts.clock.forward(61_000)
     done = txn("doctor", "--json")
     assert (done.code, found(done, "queue")["level"]) == (1, "bad")
-    assert "waiting for 6" in found(done, "queue")["found"]
+    assert "due for 6" in found(done, "queue")["found"]
 
 
 def test_ctrl_c_ends_it_without_a_traceback(txn: Commands) -> None:

@@ -20,6 +20,7 @@ from txn.model.dead_letter import Action, Filter
 from txn.model.outcome import Cause, Maybe, Released, Retry, Settlement
 from txn.store.intake import IntakeMonitor
 from txn.store.integrity import Integrity
+from txn.store.oldest import Oldest
 
 TEXT_OF = txn.store.scripts.text_of
 Step = Callable[[Rig], object]
@@ -330,6 +331,7 @@ SCENES = [
     Scene("bulk discard", "bulk", run_taken(Action.DISCARD), step_on, swept=True),
     Scene("bulk run meets more", "bulk", more_than_confirmed, step_on),
     Scene("bulk run is stopped", "bulk", run_begun(Action.REPLAY), lambda rig: rig.parts.runs.stop("run", "ann")),
+    Scene("oldest", "oldest", accepted, lambda rig: Oldest(rig.parts.database).beat()),
     Scene("sweep", "sweep", not_in_the_index, sweep, swept=True),
 ]
 

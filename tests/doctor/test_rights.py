@@ -18,6 +18,7 @@ SCRIPTS = {
     "api": ("accept", "batch", "intake", "statistics"),
     "worker": (
         *("claim", "settle", "due", "fetch", "requeue", "heartbeat", "push", "statistics", "sweep"),
+        "oldest",
         "bulk",
     ),
 }

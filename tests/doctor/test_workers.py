@@ -14,7 +14,13 @@ def worker(threads: int, alive: bool = True) -> Worker:
 
 
 def statistics(**changes: int) -> Statistics:
-    numbers = {"unfinished": 3, "oldest_waiting_ms": 0, "due_lag_ms": 0, "workers": 1} | changes
+    numbers = {
+        "unfinished": 3,
+        "oldest_unfinished_ms": 0,
+        "most_overdue_ms": 0,
+        "due_lag_ms": 0,
+        "workers": 1,
+    } | changes
     return Statistics(
         totals=Totals(),
         flow=Flow(),
@@ -24,6 +30,7 @@ def statistics(**changes: int) -> Statistics:
         outage_ms=None,
         outage_reason="",
         refused_ms=None,
+        oldest_id="",
         left_alone=0,
         now_ms=0,
         **numbers,
@@ -64,8 +71,8 @@ def test_without_a_latency_threads_are_not_judged() -> None:
 @pytest.mark.parametrize(
     ("changes", "level"),
     [
-        ({"oldest_waiting_ms": 60_000, "due_lag_ms": 5_000}, Level.OK),
-        ({"oldest_waiting_ms": 60_001}, Level.BAD),
+        ({"most_overdue_ms": 60_000, "due_lag_ms": 5_000}, Level.OK),
+        ({"most_overdue_ms": 60_001}, Level.BAD),
         ({"due_lag_ms": 5_001}, Level.WARN),
         ({"due_lag_ms": 5_001, "workers": 0}, Level.OK),
     ],

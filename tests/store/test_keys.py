@@ -9,6 +9,7 @@ from txn.model.transaction import Evidence
 from txn.operate.ended_sessions import EndedSessions
 from txn.store.integrity import Integrity
 from txn.store.keys import Keys
+from txn.store.oldest import Oldest
 from txn.store.rights import Rights
 
 KINDS = ("string", "hash", "list", "set", "zset", "stream")
@@ -47,6 +48,7 @@ def live(parts: Parts) -> None:
     parts.timings.flush()
     parts.start_run("run", Action.REPLAY, Filter())
     Integrity(parts.database, "@ID@").step()
+    Oldest(parts.database).beat()
     parts.client.set(parts.keys.doctor, 1)
     EndedSessions(parts.database).end("nonce", 60)
     parts.client.hset(parts.keys.posting, mapping={"breaker": "half", "cap": 9})

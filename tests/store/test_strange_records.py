@@ -46,7 +46,7 @@ def test_a_key_that_is_no_record_holds_nobody_else_up(parts: Parts) -> None:
     assert parts.queued() == ["b"]
     assert parts.store.due(100) == (0, 0)
     assert sweep(parts) == [Flaw("unreadable", "a")]
-    assert parts.read_statistics().oldest_waiting_ms >= 0
+    assert parts.read_statistics().most_overdue_ms >= 0
 
 
 def test_an_unfinished_record_that_is_in_no_index_is_found_named_and_put_back(parts: Parts) -> None:

@@ -86,7 +86,7 @@ def test_the_docs_name_the_numbers_of_the_code(file: str, said: str) -> None:
 def test_the_alert_for_what_waits_too_long_is_the_page_that_says_so() -> None:
     rules = yaml.safe_load((ROOT / "ops/prometheus/alerts.yml").read_text())["groups"][0]["rules"]
     [behind] = [rule["expr"] for rule in rules if rule.get("alert") == "TxnFallsBehind"]
-    assert f"txn_oldest_waiting_seconds > {statistics.MAX_WAITING_MS // 1000}\n" in behind
+    assert f"txn_most_overdue_seconds > {statistics.MAX_WAITING_MS // 1000}\n" in behind
     [fails] = [rule["expr"] for rule in rules if rule.get("alert") == "TxnAttemptsFail"]
     assert f"> {health.HIGH_ERROR_RATE}\n" in fails
 

@@ -72,8 +72,13 @@ def _labelled(name: str, meaning: str, label: str, numbers: Mapping[str, int]) -
 
 def _gauges(statistics: Statistics) -> Iterator[Metric]:
     refused_ms = 0 if statistics.refused_ms is None else statistics.now_ms - statistics.refused_ms
+    overdue_s = statistics.most_overdue_ms / 1000
+    yield _gauge("most_overdue_seconds", "How long the most overdue one has been due without being claimed", overdue_s)
+    yield _gauge("oldest_waiting_seconds", "The same as most_overdue_seconds, by its name until 0.2", overdue_s)
     yield _gauge(
-        "oldest_waiting_seconds", "How long the oldest waiting one has been due", statistics.oldest_waiting_ms / 1000
+        "oldest_unfinished_seconds",
+        "How long ago the oldest unfinished one was submitted, or last replayed",
+        statistics.oldest_unfinished_ms / 1000,
     )
     yield _gauge("due_lag_seconds", "How late the loop over the due index is", statistics.due_lag_ms / 1000)
     yield _gauge(
@@ -131,7 +136,9 @@ def _attested(latest: Durability | None) -> Metric:
 
 def _end_to_end(totals: Totals) -> HistogramMetricFamily:
     histogram = Histogram(END_TO_END_MS, list(totals.end_to_end.values()), totals.end_to_end_ms / 1000)
-    family = HistogramMetricFamily("txn_end_to_end_seconds", "From the submit to completed", labels=[])
+    family = HistogramMetricFamily(
+        "txn_end_to_end_seconds", "From the submit or the latest replay to completed", labels=[]
+    )
     family.add_metric([], _cumulated(histogram), histogram.sum_s)
     return family
 

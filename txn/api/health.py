@@ -67,7 +67,9 @@ class Health:
             "leftAlone": statistics.left_alone,
             "possibleDoubles": statistics.totals.late_posted,
             "errorRate": round(statistics.error_rate, 4),
-            "oldestPendingSeconds": statistics.oldest_waiting_ms // 1000,
+            "mostOverdueSeconds": statistics.most_overdue_ms // 1000,
+            "oldestPendingSeconds": statistics.most_overdue_ms // 1000,  # its name until 0.2
+            "oldestUnfinishedSeconds": statistics.oldest_unfinished_ms // 1000,
             "workers": statistics.workers,
             "durability": "unknown" if durability is None else durability.level,
             "attestedBy": (durability.by if durability else "") or None,

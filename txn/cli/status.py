@@ -93,7 +93,10 @@ def _document(seen: Seen) -> dict[str, Any]:
         "retrying": statistics.totals.retrying,
         "failed": statistics.totals.dead,
         "completed": statistics.totals.completed,
-        "oldestWaitingSeconds": statistics.oldest_waiting_ms / 1000,
+        "mostOverdueSeconds": statistics.most_overdue_ms / 1000,
+        "oldestWaitingSeconds": statistics.most_overdue_ms / 1000,  # its name until 0.2
+        "oldestUnfinishedSeconds": statistics.oldest_unfinished_ms / 1000,
+        "oldestUnfinished": statistics.oldest_id or None,
         "errorRate": round(statistics.error_rate, 4),
         "perSecond": {name: round(seen.per_second(name), 3) for name in ("accepted", "completed", "failed")},
         "postingService": statistics.posting_state,

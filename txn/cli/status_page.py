@@ -77,7 +77,8 @@ def _numbers(seen: Seen) -> Table:
         ("accepted", f"{seen.per_second('accepted'):,.1f}/s"),
         ("completed", f"{seen.per_second('completed'):,.1f}/s"),
         ("errors", words.percent(statistics.error_rate)),
-        ("oldest waits", words.span(statistics.oldest_waiting_ms)),
+        ("oldest", words.span(statistics.oldest_unfinished_ms) if statistics.oldest_id else "\N{EN DASH}"),
+        ("most overdue", words.span(statistics.most_overdue_ms)),
         ("posting service", statistics.posting_state),
         ("Redis", seen.durability.words),
     ]

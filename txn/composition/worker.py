@@ -36,6 +36,7 @@ from txn.store.database import Database
 from txn.store.flusher import Flusher
 from txn.store.integrity import Integrity
 from txn.store.keys import Keys
+from txn.store.oldest import Oldest
 from txn.store.rights import Rights, RightsMonitor
 from txn.store.timings import Timings
 from txn.store.transactions import Store
@@ -67,6 +68,7 @@ def open_worker(settings: Settings) -> tuple[RecordBroker, Actor[Any, Any]]:
                 Loop("bulk runner", bulk.tick),
                 Loop("rights", RightsMonitor(Rights(database), "worker").beat),
                 Loop("sweep", Sweep(Integrity(database, message_template())).beat),
+                Loop("oldest", Oldest(database).beat),
                 Loop("watch", Watch(StatisticsReader(database), lambda: about.refused).beat),
             ),
             AddUpTimings(timings),

@@ -64,7 +64,7 @@ def _enough(alive: Sequence[Worker], load: Load | None) -> Finding:
 
 def _lag(statistics: Statistics) -> Finding:
     if statistics.waits_too_long:
-        waits = f"the oldest has been waiting for {statistics.oldest_waiting_ms // 1000:,} s"
+        waits = f"the most overdue one has been due for {statistics.most_overdue_ms // 1000:,} s"
         return Finding("queue", Level.BAD, waits, "start more workers, or find out why the posting service is slow")
     if statistics.workers and statistics.due_lag_ms > _LATE_MS:
         late = f"due transactions are looked at {statistics.due_lag_ms / 1000:,.0f} s late"

@@ -77,13 +77,15 @@ class Totals:
     shed_by: Mapping[str, int] = _by(
         ("unfinished", "memory", "rate"), "shed", "Submits refused because of a limit, by which", "shed", "limit"
     )
-    end_to_end_ms: int = _total("From the submit to completed, all together", unit="ms")
+    end_to_end_ms: int = _total("From the submit or the latest replay to completed, all together", unit="ms")
     completed_by: Mapping[str, int] = _by(
         Evidence, "completed", "Transactions completed, by how it was seen", "completed", "evidence"
     )
     failed_by: Mapping[str, int] = _by(ErrorCode, "failed", "Transactions failed, by error code", "failed", "code")
     retried_by: Mapping[str, int] = _by(Cause, "retried", "Deliveries that have to be repeated, by why")
-    end_to_end: Mapping[str, int] = _by(END_TO_END_BUCKETS, "end_to_end", "From the submit to completed, by bucket")
+    end_to_end: Mapping[str, int] = _by(
+        END_TO_END_BUCKETS, "end_to_end", "From the submit or the latest replay to completed, by bucket"
+    )
 
     @classmethod
     def of(cls, found: Mapping[str, int]) -> Self:

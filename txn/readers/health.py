@@ -120,7 +120,7 @@ def _posting(statistics: Statistics) -> Iterator[Problem]:
 
 
 def _waiting(statistics: Statistics) -> Iterator[Problem]:
-    waiting_ms, flow = statistics.oldest_waiting_ms, statistics.flow
+    waiting_ms, flow = statistics.most_overdue_ms, statistics.flow
     if statistics.waits_too_long and flow.breaker == "closed" and not flow.paused:
         hint = f"the oldest has waited for {waiting_ms // 1000} s; the workers do not keep up"
         since_ms = statistics.now_ms - waiting_ms

@@ -26,6 +26,9 @@ class Statistics:
 
     `unfinished`: in the due index; `due_lag_ms`: how late its first look is. `attempts`, `failed_attempts`: of the last
     five minutes.
+    `most_overdue_ms`: for how long the one that has been due for longest has not been claimed.
+    `oldest_unfinished_ms`: how long ago the oldest unfinished one was submitted or last replayed; `oldest_id`: which it
+    is (0 and none if there is none). Until the workers' round (txn/store/oldest.py) is over, it may be a younger one.
     `answered_ms`, `outage_ms`: when the posting service last answered, and last could not be reached (None: never).
     `left_alone`: records that cannot be delivered and cannot be mended, as the workers' last look at all of them found.
     `refused_ms`: since when it has answered GETs and let no POST through (None: it does).
@@ -33,7 +36,9 @@ class Statistics:
 
     totals: Totals
     unfinished: int
-    oldest_waiting_ms: int
+    most_overdue_ms: int
+    oldest_unfinished_ms: int
+    oldest_id: str
     due_lag_ms: int
     workers: int
     attempts: int
@@ -54,7 +59,7 @@ class Statistics:
     @property
     def waits_too_long(self) -> bool:
         """Whether the workers do not keep up."""
-        return self.oldest_waiting_ms > MAX_WAITING_MS
+        return self.most_overdue_ms > MAX_WAITING_MS
 
     @property
     def posting_refuses(self) -> bool:
@@ -104,10 +109,36 @@ class StatisticsReader:
         keys = self._database.keys
         names = [keys.count, keys.due, keys.messages, keys.heartbeats, keys.posting, keys.minute, keys.record("")]
         arguments = [ERROR_RATE_MINUTES, ALIVE_MS, self._database.shift_ms()]
-        reply = self._database.run("statistics", [*names, keys.sweep, keys.outage], arguments)
-        counts, *numbers, answered, outage, reason, refused, left_alone, flow, held, now = reply
+        reply = self._database.run("statistics", [*names, keys.sweep, keys.outage, keys.oldest], arguments)
+        (
+            counts,
+            unfinished,
+            overdue,
+            age,
+            oldest,
+            *numbers,
+            answered,
+            outage,
+            reason,
+            refused,
+            left_alone,
+            flow,
+            held,
+            now,
+        ) = reply
         reason = (reason or b"").decode(errors="replace")
-        values: list[Any] = [*numbers, whole(answered), whole(outage), reason, whole(refused), left_alone]
+        values: list[Any] = [
+            unfinished,
+            overdue,
+            age,
+            oldest.decode(errors="replace"),
+            *numbers,
+            whole(answered),
+            whole(outage),
+            reason,
+            whole(refused),
+            left_alone,
+        ]
         values += [_flow(flow, held, int(now)), int(now)]
         return Statistics(_totals(counts), *values)
 

@@ -47,6 +47,11 @@ class Keys:
         return f"{self.prefix}sweep"
 
     @property
+    def oldest(self) -> str:
+        """Hash: the transactions that are unfinished for longest, as the workers' last look at all of them found."""
+        return f"{self.prefix}oldest"
+
+    @property
     def count(self) -> str:
         """Hash: totals and how many are in each state."""
         return f"{self.prefix}count"

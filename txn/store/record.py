@@ -66,6 +66,7 @@ RECORD: Mapping[str, Field] = {
     "silent": _field("time", "of the latest GET that brought nothing", "settle", _OVER),
     "hung": _field("flag", "its latest delivery waited for an answer in vain", "settle", _OVER),
     "away": _field("time", "since when it is in `outage`", "claim settle", f"claim {_OVER}"),
+    "replayed": _field("time", "when an operator last sent it on its way again", "operate bulk", _OVER),
     # Its wake-up.
     "message": _field("text", "the id of the latest message, if it is not the transaction's", "due", _OVER),
     "queued": _field("time", "when a message was last queued after the first", "due", _OVER),

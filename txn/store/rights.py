@@ -31,7 +31,7 @@ NEEDED: Mapping[Role, frozenset[str]] = {
     "worker": _names(
         "DEL EXISTS EXPIRE GET HDEL HEXISTS HGET HGETALL HINCRBY HMGET HSET LINDEX LLEN LPOP LPUSH LRANGE MULTI "
         "PEXPIRE RPUSH SADD SCAN SMEMBERS SMISMEMBER SREM TIME XADD XDEL ZADD ZCARD ZCOUNT ZRANDMEMBER ZRANGE "
-        "ZRANGEBYSCORE ZRANK ZREM ZREVRANGE ZSCORE"
+        "ZRANGEBYSCORE ZRANK ZREM ZREVRANGE ZSCAN ZSCORE"
     ),
 }
 
@@ -100,7 +100,7 @@ class Rights:
         }
         if role != "api":
             found["zset"] += [keys.probes, keys.hanging]
-            found["hash"] += [keys.epoch, keys.sweep, keys.dead_message_bodies, f"{keys.worker}{some_id}"]
+            found["hash"] += [keys.epoch, keys.sweep, keys.oldest, keys.dead_message_bodies, f"{keys.worker}{some_id}"]
             found["zset"] += [keys.failed, keys.failed_with("rejected"), keys.dead_messages, keys.bulk_active]
             found |= {"set": [keys.acks_of(some_id)], "stream": [keys.journal]}
         return [item for kind, names in found.items() for name in names for item in (kind, name)]

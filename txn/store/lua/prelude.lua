@@ -171,7 +171,7 @@ end
 -- Fields that only a delivery needs (txn/store/record.py tells what is in them).
 local OF_A_DELIVERY = { 'mode', 'lease', 'next', 'counted', 'counts_if', 'failed_at', 'away', 'hung', 'tries', 'tried',
     'unanswered', 'silent', 'uncertain', 'failing', 'sent_away', 'let_in', 'kept_out', 'crashes', 'message', 'queued',
-    'error' }
+    'error', 'replayed' }
 
 -- What follows from a record that says `completed` or `failed`. Repeating it changes nothing. A failed one keeps its doubt.
 local function put_away(at, record, id, status, code, failed_at, template)
@@ -219,7 +219,7 @@ local function operate(what, half, at, record, id, line, now)
             raise(at.count, 'pending', 1)
             raise(at.count, 'replayed', 1)
             redis.call('ZADD', at.due, int(now), id)
-            redis.call('HSET', record, 'status', 'pending', 'next', int(now), 'history', history)
+            redis.call('HSET', record, 'status', 'pending', 'next', int(now), 'replayed', int(now), 'history', history)
         end
         committed()
     end

@@ -15,7 +15,8 @@ local CALLS = {
     { 'SADD', set, 'a' }, { 'SCARD', set }, { 'SMEMBERS', set }, { 'SRANDMEMBER', set }, { 'SMISMEMBER', set, 'a' },
     { 'SREM', set, 'a' },
     { 'ZADD', z, 1, 'a' }, { 'ZCARD', z }, { 'ZCOUNT', z, 0, 1 }, { 'ZRANGE', z, 0, 0 }, { 'ZREVRANGE', z, 0, 0 },
-    { 'ZRANDMEMBER', z }, { 'ZRANGEBYSCORE', z, 0, 1 }, { 'ZSCORE', z, 'a' }, { 'ZRANK', z, 'a' }, { 'ZREM', z, 'a' },
+    { 'ZRANDMEMBER', z }, { 'ZSCAN', z, '0' }, { 'ZRANGEBYSCORE', z, 0, 1 }, { 'ZSCORE', z, 'a' }, { 'ZRANK', z, 'a' },
+    { 'ZREM', z, 'a' },
     { 'XADD', x, '*', 'a', 1 }, { 'XDEL', x, '0-1' },
 }
 

@@ -46,7 +46,7 @@ local function write_down()
 end
 local r = redis.call('HMGET', record, 'status', 'owner', 'mode', 'doubt', 'attempts', 'tries',
     'uncertain', 'failing', 'history', 'submitted', 'unanswered', 'silent', 'crashes', 'sent_away', 'code', 'completed',
-    'hung', 'lease')
+    'hung', 'lease', 'replayed')
 local status, settled_by, mode = r[1], r[2], r[3]
 local may_have_posted = mode == 'post'
 
@@ -108,7 +108,8 @@ end
 local function complete()
     finish('completed')
     write('evidence', code)
-    local spent, bucket = math.max(0, now - (tonumber(r[10]) or now)), 'inf'
+    -- How long it lay among the dead letters says nothing of how fast deliveries are.
+    local spent, bucket = math.max(0, now - (tonumber(r[19]) or tonumber(r[10]) or now)), 'inf'
     for _, limit in ipairs(BUCKETS_MS) do
         if spent <= limit then bucket = limit; break end
     end
