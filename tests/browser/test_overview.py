@@ -80,14 +80,35 @@ def test_when_redis_goes_away_and_comes_back_the_open_page_says_so_by_itself(wor
     chromium.until(lambda: "All is well" in chromium.text(), "all is well again")
 
 
+def test_a_page_that_was_opened_while_redis_was_away_becomes_whole_by_itself(world: World, chromium: Chromium) -> None:
+    world.start_worker()
+    world.mock.faults(reject=1.0)
+    name = world.submit("rejected", BODY)
+    world.until(lambda: world.health()["failed"] == 1, "it is rejected")
+    chromium.log_in(world.url, "ada", PASSWORD)
+    whole = {
+        "/failed": "form.filters",
+        f"/transactions/{name}": "button[value=replay]",
+        "/dramatiq": ".dramatiq .panel",
+        "/failed/preview?what=replay&currency=USD": "form.ask button:not([disabled])",
+    }
+    for path, part in whole.items():
+        world.redis_server.kill()
+        chromium.open(f"{world.url}/admin{path}")
+        assert "Redis cannot be reached" in chromium.text(), path
+        assert chromium.all(part) == []
+        world.redis_server.start()
+        chromium.until(lambda part=part: chromium.all(part), f"{path} is whole")
+        assert "Redis cannot be reached" not in chromium.text()
+
+
 def test_when_the_api_goes_away_the_open_page_says_that_it_is_old(world: World, chromium: Chromium) -> None:
     world.start_worker()
     chromium.log_in(world.url, "ada", PASSWORD)
     assert not chromium.one("#lost").is_displayed()
-    assert world.api is not None
-    world.api.kill()
+    world.processes["api"].kill()
     chromium.until(lambda: chromium.one("#lost").is_displayed(), "the page says that it is old")
-    world.api.start()
+    world.start_api()
     chromium.until(lambda: not chromium.one("#lost").is_displayed(), "it is up to date again")
 
 

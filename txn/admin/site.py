@@ -21,7 +21,8 @@ How to write a page (see `pages/queues.py` for a small one):
    `Form` with `.one(name)`, `.all(name)`.
 5. After a POST: `flash(request, response, "3 replayed")` (`txn/admin/flash.py`; `kind="bad"` for what went wrong), then
    `raise falcon.HTTPSeeOther("/admin/...")`. The next page shows it once.
-6. Errors: let StoreUnavailable go: the page becomes 503 with a banner that says so and looks again by itself.
+6. Errors: let StoreUnavailable go: the page becomes 503 with a banner that says so, and the whole page once
+   Redis answers.
    NotFound and Invalid become 404 and 400 pages with the error's sentence.
 7. No style attributes, no inline script: the content security policy forbids them. A page that must have another policy
    sets the header itself; the guard leaves one that is there alone.

@@ -6,6 +6,8 @@
   if (!region) return;
   const lost = document.getElementById("lost");
   const every = Number(region.dataset.live);
+  // Opened while Redis was away: a banner stands here in place of a page, which may have parts outside of #live, or none.
+  const standsIn = "away" in region.dataset;
   let seen = new Date();
   let timer = 0;
 
@@ -49,6 +51,10 @@
       page = null;
     }
     const fresh = page && page.getElementById("live");
+    if (standsIn && page && page.getElementById("main") && !(fresh && "away" in fresh.dataset)) {
+      location.reload();
+      return;
+    }
     if (fresh) {
       seen = new Date();
       document.title = page.title;
