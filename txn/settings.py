@@ -33,6 +33,8 @@ class Settings(BaseModel):
     redis_url: Annotated[str, Field(repr=False)] = "redis://127.0.0.1:6379/0"
     #: No connection to Redis is used for longer: its name may lead to another server by then.
     redis_connection_age_ms: Milliseconds = 300_000
+    #: So many replicas must have a submit, a claim or an outcome before it is believed. 0: a failover may lose it.
+    redis_replicas: Annotated[int, Field(ge=0, le=10)] = 0
     #: How sentinels are entered, if the URL names some. The CA: a file, or `system`; none: without TLS.
     sentinel_username: Annotated[str, Field(repr=False)] = ""
     sentinel_password: Annotated[str, Field(repr=False)] = ""

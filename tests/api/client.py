@@ -29,10 +29,12 @@ class Connected:
 
     def __init__(self, url: str, settings: Settings, clock: Clock, *, allow_lossy: bool = False) -> None:
         keys = Keys(settings.prefix, NAME)
-        self.monitor = DurabilityMonitor(allow_lossy=allow_lossy, attested_by=settings.attested_by)
+        self.monitor = DurabilityMonitor(
+            allow_lossy=allow_lossy, attested_by=settings.attested_by, replicas=settings.redis_replicas
+        )
         self.client = connect(url, timeout_ms=ACCEPT_TIMEOUT_MS, on_connect=self.monitor.on_connect)
         self.probe = connect(url, timeout_ms=HEALTH_TIMEOUT_MS)
-        store = Store(Database(self.client, keys, clock), message_template(), settings)
+        store = Store(Database(self.client, keys, clock, settings.redis_replicas), message_template(), settings)
         probed = Database(self.probe, keys, clock)
         self.timings = Timings(probed)
         statistics = StatisticsReader(probed)

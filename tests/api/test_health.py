@@ -15,7 +15,7 @@ NUMBERS = {
     *("queueDepth", "pending", "processing", "completed", "failed", "retryCount", "inDoubt"),
     *("sentAway", "leftAlone", "possibleDoubles", "errorRate"),
     *("oldestPendingSeconds", "mostOverdueSeconds", "oldestUnfinishedSeconds"),
-    *("workers", "durability", "attestedBy", "postingService", "paused"),
+    *("workers", "durability", "durableOn", "attestedBy", "postingService", "paused"),
 }
 PROCESS = {"uptime", "version"}
 CLOSED = {"breaker": "closed", "openedAt": None, "nextProbe": None, "held": 0}
@@ -68,6 +68,7 @@ def test_a_fresh_system_with_a_worker_is_healthy(api: TestClient, worker: str) -
         "oldestUnfinishedSeconds": 0,
         "workers": 1,
         "durability": "durable",
+        "durableOn": 1,
         "attestedBy": None,
         "postingService": {"state": "unknown", "lastAnswered": None, "reason": None} | CLOSED,
         "paused": None,

@@ -72,6 +72,7 @@ class Health:
             "oldestUnfinishedSeconds": statistics.oldest_unfinished_ms // 1000,
             "workers": statistics.workers,
             "durability": "unknown" if durability is None else durability.level,
+            "durableOn": 1 + self._durability.replicas if durability and durability.is_kept else 0,
             "attestedBy": (durability.by if durability else "") or None,
             "postingService": _posting_service(statistics),
             "paused": _paused(statistics.flow),

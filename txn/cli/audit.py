@@ -117,9 +117,7 @@ def _audit(settings: Settings, ids: Sequence[str] | None) -> Iterator[tuple[Audi
 
 
 def _durability(settings: Settings) -> Durability:
-    monitor = DurabilityMonitor(
-        allow_lossy=settings.allow_lossy_redis, prefix=settings.prefix, attested_by=settings.attested_by
-    )
+    monitor = DurabilityMonitor.of(settings)
     with connect(settings.redis_url, timeout_ms=REDIS_TIMEOUT_MS, access=settings.sentinel_access) as client:
         monitor.check(client)
     return monitor.latest or Durability("unknown")

@@ -15,10 +15,7 @@ READ_TIMEOUT_MS = 2_000
 def open_tools() -> Tools:
     """Raises: BadSettings."""
     settings = Settings.from_environment(os.environ)
-    durability = DurabilityMonitor(
-        allow_lossy=settings.allow_lossy_redis, prefix=settings.prefix, attested_by=settings.attested_by
-    )
-    return operators.open_tools(settings, durability, READ_TIMEOUT_MS)
+    return operators.open_tools(settings, DurabilityMonitor.of(settings), READ_TIMEOUT_MS)
 
 
 def look_at_durability(tools: Tools) -> None:

@@ -38,12 +38,7 @@ def open_api(settings: Settings) -> Wsgi:
     probe = connect(url, timeout_ms=HEALTH_TIMEOUT_MS, max_age_ms=age_ms, access=access)
     probed = Database(probe, keys)
     rights = RightsMonitor(Rights(probed), "api")
-    durability = DurabilityMonitor(
-        allow_lossy=settings.allow_lossy_redis,
-        prefix=settings.prefix,
-        lacking=lambda: rights.problem,
-        attested_by=settings.attested_by,
-    )
+    durability = DurabilityMonitor.of(settings, lacking=lambda: rights.problem)
     client = connect(
         url, timeout_ms=ACCEPT_TIMEOUT_MS, on_connect=durability.on_connect, max_age_ms=age_ms, access=access
     )
@@ -54,7 +49,7 @@ def open_api(settings: Settings) -> Wsgi:
     intake = _open_intake(settings, probed)
     site = _admin_site(settings, durability, intake.monitor)
     app = create_app(
-        Store(Database(client, keys), message_template(), settings),
+        Store(Database(client, keys, replicas=settings.redis_replicas), message_template(), settings),
         StatisticsReader(probed),
         durability,
         timings,

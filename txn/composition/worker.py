@@ -49,10 +49,12 @@ def open_worker(settings: Settings) -> tuple[RecordBroker, Actor[Any, Any]]:
     age_ms = settings.redis_connection_age_ms
     client = connect(settings.redis_url, timeout_ms=TIMEOUT_MS, max_age_ms=age_ms, access=settings.sentinel_access)
     database = Database(client, Keys(settings.prefix, NAME))
-    store = Store(database, message_template(), settings)
+    # What is delivered must not rest on a claim that a failover can lose; what wakes it up may.
+    believed = Database(client, database.keys, replicas=settings.redis_replicas)
+    store = Store(believed, message_template(), settings)
     timings, about = Timings(database), About()
     on_threads = settings.transport == "requests"
-    delivering = _on_threads(settings, store, timings) if on_threads else _on_a_loop(settings, database, store, timings)
+    delivering = _on_threads(settings, store, timings) if on_threads else _on_a_loop(settings, believed, store, timings)
     about.threads = 0 if on_threads else settings.in_flight
     bulk = BulkRunner(BulkRuns(database), DeadLetters(database), worker_name())
     broker = RecordBroker(

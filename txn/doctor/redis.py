@@ -8,6 +8,7 @@ from typing import Any
 
 import redis
 
+from txn.doctor import replicas
 from txn.doctor.finding import Finding, Level
 from txn.errors import StoreUnavailable
 from txn.store.database import Database
@@ -36,7 +37,7 @@ def check(database: Database, durability: DurabilityMonitor) -> Iterator[Finding
     yield _version(about)
     yield from _kept(durability)
     yield from _room(about)
-    yield from _copies(about)
+    yield from replicas.check(about, durability, database)
     yield _quick(database)
 
 
@@ -98,14 +99,6 @@ def _room(about: Mapping[str, Any]) -> Iterator[Finding]:
     if about.get("aof_last_bgrewrite_status", "ok") != "ok":
         do = "see the server's log: without a rewrite the append-only file grows for ever"
         yield Finding("redis disk", Level.WARN, "the last rewrite of the append-only file failed", do)
-
-
-def _copies(about: Mapping[str, Any]) -> Iterator[Finding]:
-    if replicas := int(about.get("connected_slaves", 0)):
-        do = (
-            "a failover to one of them can lose what was acknowledged: read docs/how/guarantees.md before automating it"
-        )
-        yield Finding("redis replicas", Level.NOTE, f"{replicas} asynchronous", do)
 
 
 def _quick(database: Database) -> Finding:

@@ -71,6 +71,9 @@ def at_risk(durability: DurabilityMonitor) -> Iterator[Problem]:
     """That what is accepted can be lost, if it can. Only TXN_ALLOW_LOSSY_REDIS=1 lets it come to that."""
     latest = durability.latest
     if latest is None or latest.is_kept:
+        if durability.fails_over and not durability.replicas:
+            hint = "a failover can lose the latest: set TXN_REDIS_REPLICAS=1, so that a replica has each of them"
+            yield Problem("bad", "Transactions are acknowledged that only one server has", hint)
         return
     if latest.level == "lossy":
         yield Problem("bad", "Transactions are accepted that Redis can lose", latest.problem)

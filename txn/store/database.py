@@ -13,6 +13,7 @@ from txn.errors import StoreRefuses, StoreUnavailable
 from txn.store.connection import takes_no_writes
 from txn.store.keys import Keys
 from txn.store.reasons import reason, refusal
+from txn.store.replication import Replication
 from txn.store.scripts import Argument, Scripts
 
 #: Pauses between the repeats of one call.
@@ -35,13 +36,16 @@ class ScriptCall(NamedTuple):
 class Database:
     """A client, the names of all keys, the scripts, and Redis's clock, which tests move with `shift_ms`.
 
-    Scripts of all threads share round trips (`group_commit`). Every method raises StoreUnavailable; what was being
-    written may have been written all the same.
+    Scripts of all threads share round trips (`group_commit`), and are believed once so many `replicas` have them.
+    Every method raises StoreUnavailable; what was being written may have been written all the same.
     """
 
-    def __init__(self, client: redis.Redis, keys: Keys, shift_ms: Callable[[], int] = lambda: 0) -> None:
+    def __init__(
+        self, client: redis.Redis, keys: Keys, shift_ms: Callable[[], int] = lambda: 0, replicas: int = 0
+    ) -> None:
         self.client, self.keys, self.shift_ms = client, keys, shift_ms
-        self.scripts = Scripts(client)
+        self.replication = Replication.of(replicas, keys, client)
+        self.scripts = Scripts(client, self.replication)
 
     def run(self, name: str, keys: Sequence[str], arguments: Sequence[Argument], repeats: int = 0) -> Any:
         """A script's reply: bytes, integers, None and lists of them.

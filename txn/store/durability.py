@@ -3,13 +3,15 @@
 import threading
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Self
 
 import redis
 
 from txn.errors import NotDurable, StoreUnavailable
 from txn.logs.state import State
 from txn.loop import Loop
+from txn.redis_url import split_sentinel_url
+from txn.settings import Settings
 from txn.store.connection import leave_replica
 from txn.store.database import unavailable
 from txn.store.inspection import Ask, Durability, inspect
@@ -25,8 +27,17 @@ class DurabilityMonitor:
     """What was last seen, and whether that is enough to acknowledge transactions."""
 
     def __init__(
-        self, *, allow_lossy: bool, prefix: str = "txn:", lacking: Callable[[], str] = lambda: "", attested_by: str = ""
+        self,
+        *,
+        allow_lossy: bool,
+        prefix: str = "txn:",
+        lacking: Callable[[], str] = lambda: "",
+        attested_by: str = "",
+        replicas: int = 0,
+        fails_over: bool = False,
     ) -> None:
+        #: How many replicas must have an acknowledged write; whether one of them may become the primary by itself.
+        self.replicas, self.fails_over = replicas, fails_over
         self._allow_lossy, self._prefix, self._attested_by = allow_lossy, prefix, attested_by
         #: What the Redis user may not do and must, or nothing (`RightsMonitor.problem`).
         self.lacking = lacking
@@ -90,6 +101,18 @@ class DurabilityMonitor:
         if self._loop:
             self._loop.stop()
 
+    @classmethod
+    def of(cls, settings: Settings, lacking: Callable[[], str] = lambda: "") -> Self:
+        """As the settings ask for."""
+        return cls(
+            allow_lossy=settings.allow_lossy_redis,
+            prefix=settings.prefix,
+            lacking=lacking,
+            attested_by=settings.attested_by,
+            replicas=settings.redis_replicas,
+            fails_over=split_sentinel_url(settings.redis_url) is not None,
+        )
+
     def require(self) -> None:
         """Return if an acknowledgement given now is kept. Before the first look there is nothing to say against it.
 
@@ -103,6 +126,9 @@ class DurabilityMonitor:
         latest = self.latest
         if latest is not None and latest.full:
             raise StoreUnavailable("Redis is full: give it more memory (maxmemory)")
+        if latest is not None and latest.is_kept and (latest.replicas is not None and latest.replicas < self.replicas):
+            have = f"{latest.replicas} of {self.replicas} (TXN_REDIS_REPLICAS) are in step with it"
+            raise StoreUnavailable(f"Redis has too few replicas, {have}: start them, and see their logs")
         if latest is None or latest.is_kept or self._allow_lossy:
             return
         raise NotDurable(f"{latest.problem}. To accept transactions that can be lost, set TXN_ALLOW_LOSSY_REDIS=1")

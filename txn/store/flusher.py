@@ -30,7 +30,7 @@ class Flusher:
 
     def __init__(self, database: Database) -> None:
         self._texts = database.scripts.texts()
-        self._group = GroupCommit(database.client)
+        self._group = GroupCommit(database.client, database.replication)
         self._loop = asyncio.get_running_loop()
         self._waiting: list[_Call] = []
         self._gathering = self._sending = False

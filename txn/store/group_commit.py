@@ -14,6 +14,7 @@ import hiredis
 import redis
 
 from txn.store.connection import leave_replica
+from txn.store.replication import Replication
 
 #: How often the server is asked, along with the calls, whether it is the primary: a demoted one may answer them all.
 LOOK_EVERY_S = 1.0
@@ -47,9 +48,13 @@ class _Call:
 
 
 class GroupCommit:
-    """One connection of `client`, shared by any number of threads. Not to be used before a fork."""
+    """One connection of `client`, shared by any number of threads. Not to be used before a fork.
 
-    def __init__(self, client: redis.Redis) -> None:
+    `replication`: each batch is believed only if enough replicas have it.
+    """
+
+    def __init__(self, client: redis.Redis, replication: Replication | None = None) -> None:
+        self._replication = replication
         self._pool = client.connection_pool
         self._connection: Any = None
         self._next_look_s, self._may_look = 0.0, True
@@ -142,6 +147,8 @@ class GroupCommit:
         """
         connection = self._connected()
         looks = self._may_look and time.monotonic() >= self._next_look_s
+        if self._replication:
+            packed = [*packed, *self._replication.packed]
         try:
             connection.send_packed_command([b"".join([_LOOK, *packed] if looks else packed)], check_health=False)
             if looks:
@@ -151,7 +158,7 @@ class GroupCommit:
             connection.disconnect()  # or a late reply would be taken for the next one
             raise
         self._in_step = True
-        return replies
+        return self._replication.judge(replies) if self._replication else replies
 
     def _see(self, connection: Any, reply: Any) -> None:
         """Leave a server that is a replica. Who may not ask (ACL) does not ask again."""

@@ -1,5 +1,6 @@
 """One look at a Redis: what its settings and INFO say about whether it keeps what it acknowledges."""
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -34,7 +35,7 @@ class Durability:
 
     `full`: there is no memory for another write. `more`: what else is wrong with the settings. `replica`: this is not
     the server to write to. `without_log`: attested, and INFO shows no append-only file: the service has to keep writes
-    in another way. `run`: which start of which server was looked at.
+    in another way. `run`: which start of which server was looked at. `replicas`: how many are in step; None: not shown.
     """
 
     level: Literal["durable", "attested", "lossy", "unknown"]
@@ -45,6 +46,7 @@ class Durability:
     by: str = ""
     without_log: bool = False
     run: str = field(default="", compare=False)
+    replicas: int | None = field(default=None, compare=False)
 
     @property
     def is_kept(self) -> bool:
@@ -85,10 +87,17 @@ def inspect(ask: Ask, before: Durability | None = None, prefix: str = "txn:", at
         # Switched on while it runs, the log is first written from memory; until that is done a crash loses everything.
         return Durability("lossy", "the append-only file is being written: wait until it is complete")
     full = 0 < int(seen.get("maxmemory", 0)) <= int(seen.get("used_memory", 0))
+    replicas = _replicas(seen)
     if all(name in seen for name in _REQUIRED):
-        return Durability("durable", full=full, run=run)
+        return Durability("durable", full=full, run=run, replicas=replicas)
     without_log = seen.get("aof_enabled", "1") != "1"
-    return Durability("attested", full=full, by=attested_by, without_log=without_log, run=run)
+    return Durability("attested", full=full, by=attested_by, without_log=without_log, run=run, replicas=replicas)
+
+
+def _replicas(seen: Mapping[str, str]) -> int | None:
+    if "connected_slaves" not in seen:
+        return None
+    return sum(1 for name, value in seen.items() if re.fullmatch(r"slave\d+", name) and "state=online" in value)
 
 
 def _see(ask: Ask) -> tuple[dict[str, str], str]:

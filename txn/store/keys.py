@@ -141,6 +141,11 @@ class Keys:
         return f"{self.acks}{consumer}.{self.queue}"
 
     @property
+    def replicated(self) -> str:
+        """String: the last write of each batch that replicas must have, so that there is one to wait for."""
+        return f"{self.prefix}replicated"
+
+    @property
     def doctor(self) -> str:
         """String: written to see whether it is kept. It expires."""
         return f"{self.prefix}doctor"

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 import redis
 
+from txn.store.replication import NotReplicated
 from txn.store.sentinel import NoPrimary
 
 _CLOSED = "it closed the connection: see its log (too many clients?), and whether its port wants TLS (rediss://)"
@@ -47,6 +48,8 @@ _NOT_TRUSTED = "its certificate is not trusted: name the file of the CA that has
 
 def reason(error: redis.RedisError) -> str:
     """One line, at most 300 characters. What the server has said is in it only where that cannot be a credential."""
+    if isinstance(error, NotReplicated):
+        return f"Redis has not replicated this: {error}"
     if isinstance(error, NoPrimary):
         return f"Redis has no primary: {error}"
     if isinstance(error, redis.AuthenticationError | redis.exceptions.AuthenticationWrongNumberOfArgsError):

@@ -10,6 +10,7 @@ from typing import Any
 import redis
 
 from txn.store.group_commit import GroupCommit
+from txn.store.replication import Replication
 
 _FOLDER = Path(__file__).with_name("lua")
 #: What the scripts share, and its definitions, in their order: each may use those before it.
@@ -51,8 +52,8 @@ def text_of(body: str) -> str:
 class Scripts:
     """The scripts by name, run on one client. A flushed script cache is filled again on the way."""
 
-    def __init__(self, client: redis.Redis) -> None:
-        group = GroupCommit(client)
+    def __init__(self, client: redis.Redis, replication: Replication | None = None) -> None:
+        group = GroupCommit(client, replication)
         self._scripts = {
             path.stem: Script(group, text_of(path.read_text()))
             for path in _FOLDER.glob("*.lua")

@@ -55,6 +55,10 @@ class Sentinels:
         latest = max(up, key=lambda state: int(state["config-epoch"]))
         return Place(str(latest["ip"]), int(latest["port"]))
 
+    def states(self) -> list[Any]:
+        """What each says of the primary (SENTINEL MASTER), None for one that does not answer."""
+        return [answer.state for answer in self._told()]
+
     def _told(self) -> list["_Answer"]:
         answers: queue.SimpleQueue[_Answer] = queue.SimpleQueue()
         for client in self._clients:

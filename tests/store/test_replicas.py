@@ -1,0 +1,158 @@
+"""A primary with a replica that is frozen and goes on: what only one of them has is not believed."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import redis
+
+from ops.ports import free_port
+from ops.redis_server import RedisServer
+from ops.sentinels import SERVER, until
+from tests.api.client import Connected, submit
+from tests.parts import Clock, submission
+from txn.errors import StoreUnavailable
+from txn.queue.message import NAME, message_template
+from txn.settings import Settings
+from txn.store.connection import connect
+from txn.store.database import Database
+from txn.store.flusher import Flusher
+from txn.store.keys import Keys
+from txn.store.transactions import Store
+
+PREFIX = "txn:"
+
+
+class Pair:
+    """A primary and its replica, in step."""
+
+    def __init__(self, folder: Path, flavour: str) -> None:
+        self.primary = RedisServer(free_port(), folder / "primary", flavour, **SERVER).start()
+        self.replica = RedisServer(free_port(), folder / "replica", flavour, **SERVER).start()
+        with redis.Redis(port=self.replica.port) as client:
+            client.replicaof("127.0.0.1", str(self.primary.port))
+        until(lambda: self.online() == 1, "the replica is in step")
+        with redis.Redis(port=self.replica.port) as client:
+            until(lambda: not client.info("persistence")["aof_rewrite_in_progress"], "its log is complete")
+        with redis.Redis(port=self.primary.port) as client:
+            client.set("first", 1)
+            until(lambda: client.wait(1, 5_000) == 1, "it has confirmed a write")
+
+    def online(self) -> int:
+        with redis.Redis(port=self.primary.port) as client:
+            said = client.info("replication")
+        return sum(said.get(name, {}).get("state") == "online" for name in ("slave0",))
+
+    def kill(self) -> None:
+        self.replica.kill()
+        self.primary.kill()
+
+
+@pytest.fixture(params=["valkey", "redis6"])
+def pair(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Pair]:
+    found = Pair(tmp_path, request.param)
+    yield found
+    found.kill()
+
+
+@pytest.fixture
+def new_store(pair: Pair) -> Iterator[Callable[[], Store]]:
+    """On a connection of its own, as another process has one."""
+    clients = []
+
+    def new() -> Store:
+        clients.append(connect(pair.primary.url, timeout_ms=600))
+        database = Database(clients[-1], Keys(PREFIX, NAME), replicas=1)
+        return Store(database, message_template(), Settings(prefix=PREFIX))
+
+    yield new
+    for client in clients:
+        client.close()
+
+
+New = Callable[[], Store]
+
+
+def test_what_a_replica_has_is_acknowledged(pair: Pair, new_store: New) -> None:
+    new_store().accept(submission("a"))
+    with redis.Redis(port=pair.replica.port) as replica:
+        assert replica.hget("txn:t:a", "status") == b"pending"
+
+
+def test_what_no_replica_has_is_not_acknowledged_nor_is_its_repeat_on_a_fresh_connection(
+    pair: Pair, new_store: New
+) -> None:
+    pair.replica.freeze()
+    for _ in range(2):  # the second only finds what the first has stored
+        with pytest.raises(StoreUnavailable, match=r"0 of 1 replicas \(TXN_REDIS_REPLICAS\)"):
+            new_store().accept(submission("a"))
+    with redis.Redis(port=pair.primary.port) as primary:
+        assert primary.exists("txn:t:a")
+    pair.replica.thaw()
+    transaction, is_new = new_store().accept(submission("a"))
+    assert (transaction.id, is_new) == ("a", False)
+
+
+def test_a_claim_and_its_end_are_believed_when_a_replica_has_them(pair: Pair, new_store: New) -> None:
+    store = new_store()
+    store.accept(submission("a"))
+    pair.replica.freeze()
+    with pytest.raises(StoreUnavailable):
+        store.claim("a", "owner")
+    with pytest.raises(StoreUnavailable):  # it is ours, and only here
+        new_store().claim("a", "owner")
+    pair.replica.thaw()
+    claim = store.claim("a", "owner")
+    assert claim is not None
+    assert claim.mode == "post"
+
+
+def test_the_flushers_batches_are_believed_when_a_replica_has_them(pair: Pair, new_store: New) -> None:
+    new_store().accept(submission("a"))
+
+    async def claim() -> object:
+        with connect(pair.primary.url, timeout_ms=600) as client:
+            database = Database(client, Keys(PREFIX, NAME), replicas=1)
+            store = Store(database, message_template(), Settings(prefix=PREFIX))
+            flusher = Flusher(database)
+            try:
+                return store.claimed("a", "owner", await flusher.run(store.claiming("a", "owner")))
+            finally:
+                flusher.close()
+
+    pair.replica.freeze()
+    with pytest.raises(StoreUnavailable, match="0 of 1 replicas"):
+        asyncio.run(claim())
+    pair.replica.thaw()
+    assert asyncio.run(claim()) is not None
+
+
+def test_a_script_that_the_server_does_not_know_is_sent_whole(pair: Pair, new_store: New) -> None:
+    store = new_store()
+    store.accept(submission("a"))
+    with redis.Redis(port=pair.primary.port) as primary:
+        primary.script_flush()
+    assert store.accept(submission("b"))[1]
+
+
+def test_who_may_not_wait_is_told_so(pair: Pair) -> None:
+    with redis.Redis(port=pair.primary.port) as admin:
+        admin.execute_command("ACL", "SETUSER", "app", "on", "nopass", "~*", "+@all", "-wait")
+    with connect(pair.primary.url.replace("//", "//app:x@"), timeout_ms=600) as client:
+        store = Store(Database(client, Keys(PREFIX, NAME), replicas=1), message_template(), Settings(prefix=PREFIX))
+        with pytest.raises(StoreUnavailable, match="may not run WAIT"):
+            store.accept(submission("a"))
+
+
+def test_health_says_on_how_many_and_too_few_replicas_are_refused_at_once(pair: Pair, clock: Clock) -> None:
+    with Connected(pair.primary.url, Settings(prefix=PREFIX, redis_replicas=1), clock) as one:
+        one.monitor.check(one.probe)
+        assert submit(one.api).status_code == 202
+        assert one.api.simulate_get("/api/health").json["durableOn"] == 2
+        pair.replica.kill()
+        until(lambda: pair.online() == 0, "the primary has noticed")
+        one.monitor.check(one.probe)
+        refused = submit(one.api)
+        assert refused.status_code == 503
+        assert "0 of 1 (TXN_REDIS_REPLICAS) are in step with it" in refused.json["detail"]
