@@ -18,6 +18,12 @@ def network_of(address: str, otherwise: str = "") -> str:
     return str(found)
 
 
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach what listens there; a name is not looked up, but for `localhost`."""
+    found = _address(host)
+    return host == "localhost" if found is None else found.is_loopback
+
+
 class Networks:
     """Addresses and networks; a Unix socket, which has no address, counts as named `unix`."""
 

@@ -6,10 +6,14 @@
 import logging.config
 import os
 import sys
+from collections.abc import Iterable
+from typing import Any
 
 from gunicorn.config import Config
 from gunicorn.glogging import Logger
 
+from txn.addresses import is_loopback
+from txn.api.door import read_keys
 from txn.errors import BadSettings
 from txn.logs import setup as logs
 from txn.settings import Settings
@@ -45,3 +49,29 @@ class _Log(Logger):
 
 
 logger_class = _Log
+
+
+def on_starting(server: Any) -> None:
+    """Before gunicorn binds. Exits if strangers could reach an API without keys, or the keys are wrong."""
+    _refuse_to_be_open(server.cfg.address)
+    try:
+        if _settings.api_keys_file:
+            read_keys(_settings.api_keys_file)
+    except BadSettings as error:
+        sys.exit(f"txn: {error}")
+
+
+def when_ready(server: Any) -> None:
+    """The same for sockets that somebody else has bound."""
+    _refuse_to_be_open([listener.sock.getsockname() for listener in server.LISTENERS])
+
+
+def _refuse_to_be_open(addresses: Iterable[Any]) -> None:
+    if not _settings.is_open or _settings.allow_open:
+        return
+    for address in addresses:
+        if isinstance(address, tuple) and not is_loopback(address[0]):
+            sys.exit(
+                f"txn: {address[0]} can be reached from other machines, and the API has no keys: set TXN_API_KEYS_FILE "
+                "(`txn keys create` makes it), bind it to 127.0.0.1, or set TXN_ALLOW_OPEN=1 if only clients reach it"
+            )

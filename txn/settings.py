@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 from txn.addresses import Networks
+from txn.api_keys import KeyRing
 from txn.errors import BadSettings
 from txn.memory import limit_of
 from txn.redis_url import SentinelAccess, check_redis_url
@@ -93,6 +94,15 @@ class Settings(BaseModel):
     #: for a socket.
     trusted_proxies: str = ""
 
+    #: Who may use the API: `client:roles:sha256:date` lines. Neither these nor a file: whoever reaches it.
+    api_keys: Annotated[str, Field(repr=False)] = ""
+    #: A file with such lines, which is read again when it changes.
+    api_keys_file: str = ""
+    #: The key that `txn submit` sends.
+    api_key: Annotated[str, Field(repr=False)] = ""
+    #: Without keys, the API may be reached from other machines.
+    allow_open: bool = False
+
     #: Who brings it may read /metrics; without one, only this machine may.
     metrics_token: Annotated[str, Field(repr=False)] = ""
     #: Web pages of which origins may read the API's answers: `https://a.example,http://b`, or `*`. None: of no other.
@@ -147,6 +157,9 @@ class Settings(BaseModel):
         for name, secret in (("TXN_ADMIN_SECRET", self.admin_secret), ("TXN_METRICS_TOKEN", self.metrics_token)):
             if 0 < len(secret) < MIN_SECRET:
                 raise ValueError(f"{name} is too short: give at least {MIN_SECRET} random characters")
+        if self.api_keys and self.api_keys_file:
+            raise ValueError("TXN_API_KEYS and TXN_API_KEYS_FILE are both set: set one of them")
+        KeyRing.parse(self.api_keys, "TXN_API_KEYS")
         split_posting_url(self.posting_url)
         split_origins(self.cors_origins)
         try:
@@ -171,6 +184,11 @@ class Settings(BaseModel):
     def attested_by(self) -> str:
         """Who says that Redis keeps what it acknowledges; empty: nobody, it is checked."""
         return self.redis_durability.removeprefix("checked").removeprefix("attested:")
+
+    @property
+    def is_open(self) -> bool:
+        """Whether whoever reaches the API may use it. An empty file is no reason to let everybody in."""
+        return not (self.api_keys or self.api_keys_file)
 
     @property
     def patience_ms(self) -> int:

@@ -1,6 +1,6 @@
 """The WSGI application, made of parts that somebody else has opened."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import falcon
@@ -10,6 +10,7 @@ from txn.api.batch import Batches
 from txn.api.cleanup import Cleanup
 from txn.api.collector import SystemCollector
 from txn.api.cors import Cors
+from txn.api.door import Door
 from txn.api.head import HeadAsGet
 from txn.api.health import Health
 from txn.api.intake import UNLIMITED, Intake, Unlimited
@@ -17,6 +18,7 @@ from txn.api.metrics import Metrics
 from txn.api.probes import Live, Ready
 from txn.api.root import Root
 from txn.api.transactions import Transactions, TransactionStatus
+from txn.api_keys import KeyRing
 from txn.readers.statistics import StatisticsReader
 from txn.store.durability import DurabilityMonitor
 from txn.store.timings import Timings
@@ -34,11 +36,15 @@ def create_app(
     cors_origins: Sequence[str] = (),
     has_admin: bool = False,
     intake: Intake | Unlimited = UNLIMITED,
+    keys: Callable[[], KeyRing] | None = None,
 ) -> falcon.App[Any, Any]:
-    """Routes and error handling. Opens nothing and reads no environment. Without `intake` submits have no limits."""
+    """Routes and error handling. Opens nothing and reads no environment.
+
+    Without `intake` submits have no limits. `keys`: who may come in; None: everybody.
+    """
     monitor = intake.monitor
     cors = [Cors(cors_origins)] if cors_origins else []
-    app: falcon.App[Any, Any] = falcon.App(middleware=[HeadAsGet(), _StrictHeaders(), *cors])
+    app: falcon.App[Any, Any] = falcon.App(middleware=[HeadAsGet(), _StrictHeaders(), *cors, Door(keys)])
     problems.install(app)
     app.add_route("/", Root(has_admin=has_admin))
     app.add_route("/api/transactions", Transactions(store, durability, timings.note, intake))
@@ -46,7 +52,8 @@ def create_app(
     app.add_route("/api/transactions/{transaction_id:path}", TransactionStatus(store))
     app.add_route("/livez", Live())
     app.add_route("/readyz", Ready(statistics, durability))
-    app.add_route("/metrics", Metrics(SystemCollector(statistics, timings, durability, monitor), metrics_token))
+    collector = SystemCollector(statistics, timings, durability, monitor)
+    app.add_route("/metrics", Metrics(collector, metrics_token, has_keys=keys is not None))
     app.add_route("/api/health", Health(statistics, durability, monitor))
     app.add_route("/api/cleanup", Cleanup(store, allowed=allow_cleanup))
     return app

@@ -1,7 +1,7 @@
 """Submit many transactions with one request."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import falcon
 
@@ -10,6 +10,7 @@ from txn.api.body import media_type_of, read_body
 from txn.api.intake import Intake, Unlimited
 from txn.api.key_header import NAME, key_of, unquoted
 from txn.api.transactions import TransactionStatus
+from txn.api_keys import Role
 from txn.errors import ContentConflict, Invalid, TxnError
 from txn.model.batch import Batch, parse_batch, parse_lines
 from txn.model.content import dumps
@@ -32,6 +33,8 @@ class Batches:
     A GET of that path asks for the transaction of this id: a client may have chosen it.
     """
 
+    needs: ClassVar = {"POST": Role.SUBMIT, "GET": Role.READ}
+
     def __init__(self, store: Store, durability: DurabilityMonitor, intake: Intake | Unlimited) -> None:
         self._store, self._durability, self._intake = store, durability, intake
         self._status = TransactionStatus(store)
@@ -50,7 +53,7 @@ class Batches:
             raise Invalid(NAME, "is for one transaction: in a batch send `idempotencyKey` in each of them")
         body = read_body(request, MAX_BATCH_BYTES, (falcon.MEDIA_JSON, NDJSON))
         parse = parse_lines if media_type_of(request) == NDJSON else parse_batch
-        batch = parse(body, unquoted)
+        batch = parse(body, unquoted, request.context.caller.client)
         self._intake.charge(request, len(batch.items) - 1)
         self._durability.require()
         told = self._stored(batch)

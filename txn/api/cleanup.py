@@ -1,9 +1,11 @@
 """Empty the store, for tests. No web page may do it, whatever it makes a browser send."""
 
 from ipaddress import ip_address
+from typing import ClassVar
 
 import falcon
 
+from txn.api_keys import Role
 from txn.errors import CleanupForbidden, Invalid
 from txn.model.content import dumps
 from txn.store.transactions import Store
@@ -14,6 +16,8 @@ _OF_BROWSERS = ("Origin", "Sec-Fetch-Site", "Referer")
 
 class Cleanup:
     """POST /api/cleanup. Never touches the posting service."""
+
+    needs: ClassVar = {"POST": Role.OPERATE}
 
     def __init__(self, store: Store, *, allowed: bool) -> None:
         self._store, self._allowed = store, allowed

@@ -7,6 +7,7 @@ from typing import Any
 import falcon
 
 from txn import __version__
+from txn.api.door import sees_all
 from txn.api.local import is_local
 from txn.errors import NotDurable, Overloaded, StoreUnavailable
 from txn.model.content import dumps
@@ -19,7 +20,10 @@ from txn.store.intake import IntakeMonitor
 
 
 class Health:
-    """GET /api/health. Never calls the posting service."""
+    """GET /api/health. Never calls the posting service.
+
+    With API keys, other machines see more than the status only with the role `operate`.
+    """
 
     def __init__(
         self, statistics: StatisticsReader, durability: DurabilityMonitor, intake: IntakeMonitor | None = None
@@ -30,24 +34,24 @@ class Health:
     def on_get(self, request: falcon.Request, response: falcon.Response) -> None:
         """200 if transactions are accepted (`healthy`, `degraded`), 503 if not (`unhealthy`)."""
         response.content_type = falcon.MEDIA_JSON
+        response.status, found = self._found(request)
+        may_see_all = sees_all(request) or is_local(request)
+        response.data = dumps(found if may_see_all else {"status": found["status"]})
+
+    def _found(self, request: falcon.Request) -> tuple[str, dict[str, Any]]:
         try:
             statistics = _shown(self._statistics.read(), request)
             self._durability.require()
             _check_room(self._intake)
         except StoreUnavailable as error:
-            response.status = falcon.HTTP_503
             problem = self._durability.lacking() or str(error)
-            response.data = dumps({"status": "unhealthy", "problems": [problem]} | self._process())
+            return falcon.HTTP_503, {"status": "unhealthy", "problems": [problem]} | self._process()
         except (NotDurable, Overloaded) as error:
-            response.status = falcon.HTTP_503
-            response.data = dumps(
-                {"status": "unhealthy", "problems": [str(error)]} | self._process() | self._numbers(statistics)
-            )
-        else:
-            found = [*at_risk(self._durability), *standing_still(statistics)]
-            problems = [problem.sentence for problem in found]
-            status = {"status": "degraded" if problems else "healthy", "problems": problems}
-            response.data = dumps(status | self._process() | self._numbers(statistics))
+            status: dict[str, Any] = {"status": "unhealthy", "problems": [str(error)]}
+            return falcon.HTTP_503, status | self._process() | self._numbers(statistics)
+        problems = [problem.sentence for problem in (*at_risk(self._durability), *standing_still(statistics))]
+        status = {"status": "degraded" if problems else "healthy", "problems": problems}
+        return falcon.HTTP_200, status | self._process() | self._numbers(statistics)
 
     def _process(self) -> dict[str, Any]:
         """Of the process that answers, not of the whole system: seconds since it began, and what it runs."""

@@ -82,5 +82,9 @@ class Intake:
 
 
 def client_of(request: falcon.Request, proxies: Networks) -> str:
-    """Whom a request is counted for: its address, an IPv6 /64; behind a proxy of ours, the one that it has seen."""
+    """Whom a request is counted for: the client of its API key, else its address, an IPv6 /64; behind a proxy of ours,
+    the one that it has seen.
+    """
+    if name := request.context.caller.client:
+        return f"client {name}"
     return network_behind(request.remote_addr or "", request.get_header("X-Forwarded-For"), proxies)

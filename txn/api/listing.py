@@ -21,7 +21,8 @@ def listed(store: Store, request: falcon.Request) -> dict[str, Any]:
     if KEY not in asked:
         raise Invalid(KEY, "say which key: GET /api/transactions?idempotencyKey=KEY")
     try:
-        found = [store.read(id_for_key(checked_key(unquoted(asked[KEY]))))]
+        key = checked_key(unquoted(asked[KEY]))
+        found = [store.read(id_for_key(key, request.context.caller.client), request.context.caller.sees)]
     except NotFound:
         found = []
     return {"transactions": [transaction.to_json() for transaction in found]}

@@ -2,6 +2,8 @@
 
 import falcon
 
+from txn.api.door import sees_all
+from txn.api.local import is_local
 from txn.errors import Unavailable
 from txn.model.content import dumps
 from txn.readers.statistics import StatisticsReader
@@ -26,14 +28,15 @@ class Ready:
     def __init__(self, statistics: StatisticsReader, durability: DurabilityMonitor) -> None:
         self._statistics, self._durability = statistics, durability
 
-    def on_get(self, _request: falcon.Request, response: falcon.Response) -> None:
-        """200, or 503 with the reason; as quick as the health check's time-out."""
+    def on_get(self, request: falcon.Request, response: falcon.Response) -> None:
+        """200, or 503 with the reason, for whoever may see it; as quick as the health check's time-out."""
         response.content_type = falcon.MEDIA_JSON
         try:
             self._durability.require()
             self._statistics.read()
         except Unavailable as error:
             response.status = falcon.HTTP_503
-            response.data = dumps({"status": "unready", "reason": str(error)})
+            reason = {"reason": str(error)} if sees_all(request) or is_local(request) else {}
+            response.data = dumps({"status": "unready"} | reason)
         else:
             response.data = b'{"status":"ready"}'

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from time import perf_counter
+from typing import ClassVar
 
 import falcon
 
@@ -9,6 +10,7 @@ from txn.api.body import read_body
 from txn.api.intake import Intake, Unlimited
 from txn.api.key_header import key_of
 from txn.api.listing import listed
+from txn.api_keys import Role
 from txn.errors import Invalid
 from txn.model.content import dumps
 from txn.model.submission import checked_id, parse_submission, with_what_else_is_wrong
@@ -21,6 +23,8 @@ MAX_BODY_BYTES = 64 * 1024
 
 class Transactions:
     """POST and GET /api/transactions. `note` gets how long each acknowledged submit took; `intake` may refuse one."""
+
+    needs: ClassVar = {"POST": Role.SUBMIT, "GET": Role.READ}
 
     def __init__(
         self,
@@ -38,7 +42,7 @@ class Transactions:
         """
         self._intake.admit(request)
         body, began = read_body(request, MAX_BODY_BYTES), perf_counter()
-        submission = parse_submission(body, _key(request, body))
+        submission = parse_submission(body, _key(request, body), request.context.caller.client)
         self._durability.require()
         transaction, new = self._store.accept(submission)
         # Accepting may have opened a connection, and that may have shown a Redis that forgets.
@@ -60,15 +64,17 @@ class Transactions:
 class TransactionStatus:
     """GET /api/transactions/{id}. `id` is all of the path's rest: an id with a slash is refused, not unrouted."""
 
+    needs: ClassVar = {"GET": Role.READ}
+
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def on_get(self, _request: falcon.Request, response: falcon.Response, transaction_id: str) -> None:
-        """The transaction as it is now.
+    def on_get(self, request: falcon.Request, response: falcon.Response, transaction_id: str) -> None:
+        """The transaction as it is now. Another client's is not found.
 
         Raises: Invalid, NotFound, StoreUnavailable.
         """
-        _write(response, self._store.read(checked_id(transaction_id)))
+        _write(response, self._store.read(checked_id(transaction_id), request.context.caller.sees))
 
 
 def _key(request: falcon.Request, body: bytes) -> str | None:

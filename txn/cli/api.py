@@ -37,16 +37,18 @@ class NotSent(ApiAway):
 
 
 class Api:
-    """One API, by its URL; `with` closes the connections.
+    """One API, by its URL, and the key for it, if it needs one; `with` closes the connections.
 
     Raises: Invalid, if it is no URL.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, key: str = "") -> None:
         _check(url)
         self._url = f"{url.rstrip('/')}/api/transactions"
         self._shown = without_secrets(self._url)
         self._session = requests.Session()
+        if key := key.strip():
+            self._session.headers["Authorization"] = f"Bearer {key}"
         self._session.trust_env = False  # neither a proxy nor .netrc credentials that were meant for others
         for scheme in ("http://", "https://"):
             self._session.mount(scheme, HTTPAdapter(max_retries=_REPEATS))
@@ -87,6 +89,8 @@ class Api:
             status = answer.status_code
             raise ApiAway(f"what answers at {self._shown} is not txn's API ({status}): give its address with --url")
         said = "; ".join(map(_sentence, _all_wrong(found)))
+        if answer.status_code == 401:
+            said = f"{said}. TXN_API_KEY is what this command sends"
         if answer.status_code == 503:
             raise ApiAway(f"not accepted now: {said}")
         raise Invalid(str(found.get("field") or ""), f"refused: {said}")

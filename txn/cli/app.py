@@ -21,6 +21,7 @@ from txn.cli import (
     failed,
     hash_password,
     journal,
+    keys,
     pause,
     replay,
     runs,
@@ -91,6 +92,7 @@ app.command("resume")(pause.resume)
 app.command("submit")(submit.submit)
 app.command("doctor")(doctor.doctor)
 app.command("audit")(audit.audit)
+app.add_typer(keys.keys, name="keys")
 app.command("hash-password")(hash_password.hash_command)
 app.command("runs")(runs.runs)
 app.command("journal")(journal.journal)

@@ -68,6 +68,8 @@ def _facts(details: Details) -> Iterator[tuple[str, str]]:
 
 def _past(details: Details) -> Iterator[tuple[str, str]]:
     record, now_ms = details.record, details.now_ms
+    if client := record.get("client"):
+        yield "client", client
     if submitted := details.ms("submitted"):
         yield "submitted", f"{words.utc(submitted)}  {words.ago(submitted, now_ms)}"
     if submitted and (ended := details.ms("completed")):

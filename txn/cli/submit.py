@@ -57,7 +57,7 @@ def submit(
         key = _key(key)
     if url is None:
         url = DEFAULT_URL.format(os.environ.get("TXN_PORT") or DEFAULT_PORT)
-    with Api(url) as api:
+    with Api(url, os.environ.get("TXN_API_KEY", "")) as api:
         found = _submitted(api, body, key)
         if wait:
             found = _wait(api, found)

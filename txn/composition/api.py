@@ -1,10 +1,14 @@
 """An API process, with the admin site beside it."""
 
+from collections.abc import Callable
+
 from txn.addresses import Networks
 from txn.admin.door.users import read_users
 from txn.admin.site import Wsgi, create_site, mount
 from txn.api.app import create_app
+from txn.api.door import KeyFile
 from txn.api.intake import Intake, Rates
+from txn.api_keys import KeyRing
 from txn.composition.operators import open_tools
 from txn.loop import Loop
 from txn.queue.message import NAME, message_template
@@ -58,10 +62,20 @@ def open_api(settings: Settings) -> Wsgi:
         cors_origins=split_origins(settings.cors_origins),
         has_admin=site is not None,
         intake=intake,
+        keys=_keys(settings),
     )
     if site is None:
         return app
     return mount(app, site)
+
+
+def _keys(settings: Settings) -> Callable[[], KeyRing] | None:
+    if settings.is_open:
+        return None
+    if settings.api_keys_file:
+        return KeyFile(settings.api_keys_file)
+    ring = KeyRing.parse(settings.api_keys, "TXN_API_KEYS")
+    return lambda: ring
 
 
 def _open_intake(settings: Settings, database: Database) -> Intake:

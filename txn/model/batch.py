@@ -32,7 +32,7 @@ class Batch:
     atomic: bool = False
 
 
-def parse_batch(body: bytes, unquoted: ReadKey) -> Batch:
+def parse_batch(body: bytes, unquoted: ReadKey, client: str = "") -> Batch:
     """A JSON array of transactions, or `{"transactions": [...], "atomic": true}`. `unquoted` is the key that a text is.
 
     Raises: Invalid, if it is neither.
@@ -46,11 +46,11 @@ def parse_batch(body: bytes, unquoted: ReadKey) -> Batch:
     items: list[Submission | Invalid] = []
     for number, value in enumerate(found):
         _let_others(number)
-        items.append(_item(value, unquoted))
+        items.append(_item(value, unquoted, client))
     return Batch(items, atomic)
 
 
-def parse_lines(body: bytes, unquoted: ReadKey) -> Batch:
+def parse_lines(body: bytes, unquoted: ReadKey, client: str = "") -> Batch:
     """One JSON object a line (NDJSON); empty lines do not count.
 
     Raises: Invalid, if there are none, or too many.
@@ -61,7 +61,7 @@ def parse_lines(body: bytes, unquoted: ReadKey) -> Batch:
     for number, line in enumerate(lines):
         _let_others(number)
         try:
-            items.append(_item(parse_json(line), unquoted))
+            items.append(_item(parse_json(line), unquoted, client))
         except Invalid as error:
             items.append(error)
     return Batch(items)
@@ -81,7 +81,7 @@ def _check_length(length: int) -> None:
         raise Invalid("transactions", f"must be 1 to {MAX_TRANSACTIONS} transactions, and are {length}")
 
 
-def _item(value: Any, unquoted: ReadKey) -> Submission | Invalid:
+def _item(value: Any, unquoted: ReadKey, client: str) -> Submission | Invalid:
     if not isinstance(value, dict):
         return Invalid("body", "must be a JSON object")
     content = dict(value)
@@ -89,7 +89,7 @@ def _item(value: Any, unquoted: ReadKey) -> Submission | Invalid:
     if key is not None and not isinstance(key, str):
         return Invalid(KEY_FIELD, "must be a string")
     try:
-        return submission_of(content, None if key is None else unquoted(key))
+        return submission_of(content, None if key is None else unquoted(key), client)
     except Invalid as error:
         return _named_as_here(error)
 

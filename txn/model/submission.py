@@ -33,6 +33,7 @@ POSTING_DECIMALS = 2
 
 #: A client's own id, and the id in a path. The two that a path takes for something else are none.
 _ID = re.compile(r"(?!\.{1,2}\Z)[A-Za-z0-9._:-]{1,64}", re.ASCII)
+_UUID_5 = re.compile(r"[0-9a-f]{12}5[0-9a-f]{19}")
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 _DECIMAL_STRING = re.compile(r"[0-9]{1,20}(\.[0-9]{1,20})?", re.ASCII)
 #: Where jiter stopped, and what a key of ours looks like.
@@ -71,25 +72,27 @@ class Submission:
 
     `payload` is the JSON object {amount, currency, description, metadata} that the posting service will get;
     `named_by` says where the id comes from: `id` (the client's), `key` (the idempotency key) or `random`.
+    `client`: who sends it; empty for the one without a name.
     """
 
     id: str
     named_by: str
     payload: bytes
     fingerprint: str
+    client: str = ""
 
 
-def parse_submission(body: bytes, idempotency_key: str | None = None) -> Submission:
+def parse_submission(body: bytes, idempotency_key: str | None = None, client: str = "") -> Submission:
     """Check a request's body and key.
 
     Raises: Invalid, naming every field that is wrong, the first one first.
     """
     if idempotency_key is not None and not _KEY.fullmatch(idempotency_key):
         raise with_what_else_is_wrong(_wrong_key(), body)
-    return submission_of(parse_json(body, _check), idempotency_key)
+    return submission_of(parse_json(body, _check), idempotency_key, client)
 
 
-def submission_of(value: Any, idempotency_key: str | None = None) -> Submission:
+def submission_of(value: Any, idempotency_key: str | None = None, client: str = "") -> Submission:
     """Check parsed JSON and a key.
 
     Raises: Invalid, naming every field that is wrong, the first one first.
@@ -103,8 +106,10 @@ def submission_of(value: Any, idempotency_key: str | None = None) -> Submission:
         "description": form.description,
         "metadata": form.metadata,
     }
-    own_id, named_by = _name(form.id, idempotency_key)
-    return Submission(own_id, named_by, dumps(content), fingerprint(content))
+    if client and form.id is not None and _is_version_5(form.id):
+        raise Invalid("id", "must not be a UUID of version 5, which ids made of keys are: send an Idempotency-Key")
+    own_id, named_by = _name(form.id, idempotency_key, client)
+    return Submission(own_id, named_by, dumps(content), fingerprint(content), client)
 
 
 def with_what_else_is_wrong(error: Invalid, body: bytes) -> Invalid:
@@ -136,21 +141,27 @@ def checked_key(text: str) -> str:
     return text
 
 
-def id_for_key(key: str) -> str:
-    """The transaction id that an idempotency key stands for: the same for ever, even if Redis was lost in between."""
-    # In front: the length of a client's name, and the name. There is one client, and it has none.
-    return str(uuid.uuid5(_NAMESPACE, f"0::{key}"))
+def id_for_key(key: str, client: str = "") -> str:
+    """The transaction id that a client's idempotency key stands for: the same for ever, even if Redis was lost."""
+    # The length of the name in front: no name and key together are those of another client.
+    return str(uuid.uuid5(_NAMESPACE, f"{len(client)}:{client}:{key}"))
 
 
 def _wrong_key() -> Invalid:
     return Invalid(_KEY_HEADER, "must be 1 to 255 visible ASCII characters")
 
 
-def _name(own_id: str | None, key: str | None) -> tuple[str, str]:
+def _is_version_5(own_id: str) -> bool:
+    """In any form that a database may take for one: whoever knows another's key could take its id before him."""
+    digits = own_id.replace("-", "").lower()
+    return bool(_UUID_5.fullmatch(digits))
+
+
+def _name(own_id: str | None, key: str | None, client: str) -> tuple[str, str]:
     if own_id is not None:
         return own_id, "id"
     if key is not None:
-        return id_for_key(key), "key"
+        return id_for_key(key, client), "key"
     return str(uuid.uuid4()), "random"
 
 

@@ -60,7 +60,7 @@ class Store:
     def accept(self, submission: Submission) -> tuple[Transaction, bool]:
         """Store a new transaction, or find the one that is there already: (the transaction, whether it is new).
 
-        Raises: ContentConflict, if the id is known with other content; RecordUnreadable.
+        Raises: ContentConflict, if the id is known with other content, or is another client's; RecordUnreadable.
         """
         keys = self._database.keys
         reply = self._database.run(
@@ -68,7 +68,7 @@ class Store:
             [keys.record(submission.id), keys.payload(submission.id), *_places(keys), *wake_ups(keys)],
             [
                 *(submission.id, submission.fingerprint, submission.payload),
-                *(self._settings.grace_ms, self._template, self._database.shift_ms()),
+                *(self._settings.grace_ms, self._template, self._database.shift_ms(), submission.client),
             ],
             repeats=ACCEPT_REPEATS,
         )
@@ -82,15 +82,16 @@ class Store:
         there are conflicts.
 
         `atomic`: all of them or none are stored; None stands for one that could be stored, had there been no others.
-        The caller bounds how many there are.
+        The caller bounds how many there are; they are all of one client.
         """
+        [client] = {one.client for one in submissions}
         keys = self._database.keys
         texts = [(one.id, one.fingerprint, one.payload) for one in submissions]
         replies = self._database.run(
             "batch",
             [keys.record(""), keys.payload(""), *_places(keys), *wake_ups(keys)],
             [
-                *(int(atomic), self._settings.grace_ms, self._template, self._database.shift_ms()),
+                *(int(atomic), self._settings.grace_ms, self._template, self._database.shift_ms(), client),
                 *(text for three in texts for text in three),
             ],
             repeats=ACCEPT_REPEATS,
@@ -108,14 +109,15 @@ class Store:
             stored = [None] * len(names)  # that there is a conflict is known without it
         return [_conflict(*pair) for pair in zip(submissions, stored, strict=True)]
 
-    def read(self, transaction_id: str) -> Transaction:
-        """The transaction as clients see it.
+    def read(self, transaction_id: str, client: str | None = None) -> Transaction:
+        """The transaction as clients see it. Only `client` may see it, if one is given.
 
         Raises: NotFound, RecordUnreadable.
         """
         name = self._database.keys.record(transaction_id)
-        fields = self._database.call(lambda client: client.hmget(name, _SEEN_BY_CLIENTS))
-        if fields[0] is None and fields[1] is None:
+        *fields, owner = self._database.call(lambda redis: redis.hmget(name, [*_SEEN_BY_CLIENTS, "client"]))
+        is_foreign = client is not None and client.encode() != (owner or b"")
+        if is_foreign or (fields[0] is None and fields[1] is None):
             raise NotFound("there is no transaction with this id")
         return _transaction(transaction_id, fields)
 
@@ -218,11 +220,13 @@ class _Other(Exception):
 
 
 def _accepted(submission: Submission, reply: Sequence[Any]) -> tuple[Transaction, bool]:
-    """A reply of accept.lua. Raises: _Other, RecordUnreadable."""
+    """A reply of accept.lua. Raises: _Other, ContentConflict, RecordUnreadable."""
     if reply[0] == b"accepted":
         return Transaction(submission.id, Status.PENDING, int(reply[1])), True
     if reply[0] == b"other":
         raise _Other
+    if reply[0] == b"foreign":
+        raise ContentConflict("id", "this id is another client's: choose another, or send an Idempotency-Key instead")
     # Nobody else can know a random id: we stored it ourselves, and the answer to that was lost.
     return _transaction(submission.id, list(reply[1:])), submission.named_by == "random"
 
@@ -234,7 +238,7 @@ def _one_of_many(submission: Submission, reply: Sequence[Any]) -> "AcceptReply |
         return RecordUnreadable(f"the key of {submission.id} holds something that is no record")
     try:
         return _accepted(submission, reply)
-    except (_Other, RecordUnreadable) as error:
+    except (_Other, ContentConflict, RecordUnreadable) as error:
         return error
 
 

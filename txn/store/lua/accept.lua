@@ -2,13 +2,14 @@
 -- but for what is missing of a transaction that was half stored (by an older version, or by hand): that is completed.
 --
 -- KEYS   1 t:<id>   2 p:<id>   3 due   4 count   5 minute stem   6 queue (list)   7 queue's messages (hash)
--- ARGV   1 id   2 fingerprint   3 payload   4 grace ms   5 message template   6 shift
+-- ARGV   1 id   2 fingerprint   3 payload   4 grace ms   5 message template   6 shift   7 client | ''
 -- reply  { 'accepted', submitted ms }
+--        { 'foreign' }: the id is another client's
 --        { 'replayed' | 'other', status, submitted ms, completed ms | nil, code | nil, detail | nil }
 
 local record, id, fingerprint = KEYS[1], ARGV[1], ARGV[2]
 local now = clock(ARGV[6])
-local at = { due = KEYS[3], queue = KEYS[6], bodies = KEYS[7], grace = ARGV[4], template = ARGV[5], now = now }
+local at = { due = KEYS[3], queue = KEYS[6], bodies = KEYS[7], grace = ARGV[4], template = ARGV[5], now = now, client = ARGV[7] }
 
 local before = accepted_before(at, record, id, fingerprint, KEYS[2], ARGV[3])
 if before then return before end
@@ -16,6 +17,6 @@ if before then return before end
 raise(KEYS[4], 'pending', 1)
 tally(KEYS[4], KEYS[5], now, 'accepted')
 make_deliverable(at, id, KEYS[2], ARGV[3])
-write_record(record, fingerprint, now)
+write_record(at, record, fingerprint)
 committed()
 return { 'accepted', int(now) }

@@ -4,12 +4,13 @@
 -- The caller bounds how many there are: nobody else is served meanwhile.
 --
 -- KEYS   1 t: stem   2 p: stem   3 due   4 count   5 minute stem   6 queue (list)   7 queue's messages (hash)
--- ARGV   1 1: all of them or none   2 grace ms   3 message template   4 shift   5 ... id, fingerprint, payload of each
+-- ARGV   1 1: all of them or none   2 grace ms   3 message template   4 shift   5 client | ''
+--        6 ... id, fingerprint, payload of each
 -- reply  one for each: what accept.lua replies, or { 'unreadable' } (its key holds something else), or, of all or none,
 --        { 'left' }: it could be stored, and was not, because of others
 
 local now = clock(ARGV[4])
-local at = { due = KEYS[3], queue = KEYS[6], bodies = KEYS[7], grace = ARGV[2], template = ARGV[3], now = now }
+local at = { due = KEYS[3], queue = KEYS[6], bodies = KEYS[7], grace = ARGV[2], template = ARGV[3], now = now, client = ARGV[5] }
 local replies = {}
 
 local function before(i)
@@ -36,20 +37,20 @@ local function one(i)
     if found then return found end
     count(1)
     make_deliverable(at, ARGV[i], KEYS[2] .. ARGV[i], ARGV[i + 2])
-    write_record(KEYS[1] .. ARGV[i], ARGV[i + 1], now)
+    write_record(at, KEYS[1] .. ARGV[i], ARGV[i + 1])
     committed()
     return { 'accepted', int(now) }
 end
 
 if ARGV[1] ~= '1' then
-    for i = 5, #ARGV, 3 do replies[#replies + 1] = alone(one, i) end
+    for i = 6, #ARGV, 3 do replies[#replies + 1] = alone(one, i) end
     return replies
 end
 
 -- All or none: look at all of them, write what does no harm without the records, and then the records. Nobody sees some
 -- of them without the others, so those that are written can be taken back.
 local new, fingerprints, refused = {}, {}, false
-for i = 5, #ARGV, 3 do
+for i = 6, #ARGV, 3 do
     local id, fingerprint = ARGV[i], ARGV[i + 1]
     local found
     if not fingerprints[id] then
@@ -63,12 +64,12 @@ for i = 5, #ARGV, 3 do
         new[#new + 1], fingerprints[id] = i, fingerprint
         found = { 'accepted', int(now) }
     end
-    refused = refused or found[1] == 'other' or found[1] == 'unreadable'
+    refused = refused or found[1] == 'other' or found[1] == 'foreign' or found[1] == 'unreadable'
     replies[#replies + 1] = found
 end
 if refused then
     for n, reply in ipairs(replies) do
-        if reply[1] ~= 'other' and fingerprints[ARGV[3 * n + 2]] then replies[n] = { 'left' } end
+        if reply[1] ~= 'other' and fingerprints[ARGV[3 * n + 3]] then replies[n] = { 'left' } end
     end
     return replies
 end
@@ -77,7 +78,7 @@ local function store()
     if #new == 0 then return end
     count(#new)
     for _, i in ipairs(new) do make_deliverable(at, ARGV[i], KEYS[2] .. ARGV[i], ARGV[i + 2]) end
-    for _, i in ipairs(new) do write_record(KEYS[1] .. ARGV[i], ARGV[i + 1], now) end
+    for _, i in ipairs(new) do write_record(at, KEYS[1] .. ARGV[i], ARGV[i + 1]) end
     committed()
 end
 

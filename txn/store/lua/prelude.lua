@@ -96,11 +96,12 @@ local function make_deliverable(at, id, payload_key, payload)
     push(at.queue, at.bodies, id, message_body(at.template, id, id, at.now))
 end
 
--- What a submit is told that finds its id stored already: { 'replayed' | 'other', ... }, see accept.lua. Nil, if it is not.
+-- What a submit is told that finds its id stored already: { 'replayed' | 'other' | 'foreign', ... }, see accept.lua. Nil, if it is not.
 -- What is missing of a transaction that was half stored is completed.
 local function accepted_before(at, record, id, fingerprint, payload_key, payload)
-    local known = redis.call('HMGET', record, 'fingerprint', 'status', 'submitted', 'completed', 'code', 'detail')
+    local known = redis.call('HMGET', record, 'fingerprint', 'status', 'submitted', 'completed', 'code', 'detail', 'client')
     if not known[1] then return nil end
+    if (known[7] or '') ~= at.client then return { 'foreign' } end
     if known[1] ~= fingerprint then return { 'other', unpack(known, 2, 6) } end
     local unfinished = known[2] == 'pending' or known[2] == 'processing'
     local lost = (unfinished or known[2] == 'failed') and redis.call('EXISTS', payload_key) == 0
@@ -113,8 +114,9 @@ local function accepted_before(at, record, id, fingerprint, payload_key, payload
 end
 
 -- The last that is written of a new transaction.
-local function write_record(record, fingerprint, now)
-    redis.call('HSET', record, 'status', 'pending', 'fingerprint', fingerprint, 'submitted', int(now))
+local function write_record(at, record, fingerprint)
+    local written = { 'status', 'pending', 'fingerprint', fingerprint, 'submitted', int(at.now), 'client', at.client }
+    redis.call('HSET', record, unpack(written, 1, at.client == '' and 6 or 8))
 end
 
 -- Gives messages that a consumer holds back, to the head of the queue: they have waited longest. Returns how many.
