@@ -20,6 +20,7 @@ COMMANDS = [
     "hash-password",
     "runs",
     "journal",
+    "events",
     "workers",
     "completion",
 ]
@@ -31,6 +32,7 @@ READING = [
     ("failed", "--json"),
     ("runs",),
     ("journal",),
+    ("events",),
     ("workers",),
 ]
 CHANGING = [

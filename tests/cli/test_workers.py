@@ -31,3 +31,17 @@ def test_those_that_are_alive_are_listed(txn: Commands, parts: Parts) -> None:
 def test_it_fits_the_terminal(txn: Commands, parts: Parts, columns: int) -> None:
     parts.messages("one").heartbeat(ABOUT)
     assert max(map(len, txn("workers", columns=columns).out.splitlines())) <= columns
+
+
+def test_one_that_disappeared_is_still_there_with_what_it_held(txn: Commands, parts: Parts) -> None:
+    parts.messages("dead").heartbeat(ABOUT | {"in_flight": 3})
+    parts.clock.forward(11_000)
+    parts.messages("alive").heartbeat(ABOUT | {"pid": "8"})
+    assert "Worker h1:7 disappeared without a goodbye. It had 3 deliveries in flight" in txn("workers", columns=200).out
+    [gone] = txn("workers", "--json").json["gone"]
+    assert gone["lastHeartbeatAt"].endswith("Z")
+    assert {name: gone[name] for name in ("name", "inFlight", "returned")} == {
+        "name": "h1:7",
+        "inFlight": 3,
+        "returned": 0,
+    }

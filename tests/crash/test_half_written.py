@@ -18,6 +18,7 @@ from txn.delivery.rescuer import LIMIT
 from txn.errors import TxnError
 from txn.model.dead_letter import Action, Filter
 from txn.model.outcome import Cause, Maybe, Released, Retry, Settlement
+from txn.operate.events import Events
 from txn.store.intake import IntakeMonitor
 from txn.store.integrity import Integrity
 from txn.store.oldest import Oldest
@@ -331,6 +332,12 @@ SCENES = [
     Scene("bulk discard", "bulk", run_taken(Action.DISCARD), step_on, swept=True),
     Scene("bulk run meets more", "bulk", more_than_confirmed, step_on),
     Scene("bulk run is stopped", "bulk", run_begun(Action.REPLAY), lambda rig: rig.parts.runs.stop("run", "ann")),
+    Scene(
+        "notice",
+        "notice",
+        accepted,
+        lambda rig: Events(rig.parts.database).notice("posting", "away", 1, rig.parts.read_statistics().now_ms),
+    ),
     Scene("oldest", "oldest", accepted, lambda rig: Oldest(rig.parts.database).beat()),
     Scene("sweep", "sweep", not_in_the_index, sweep, swept=True),
 ]

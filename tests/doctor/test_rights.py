@@ -19,6 +19,7 @@ SCRIPTS = {
     "worker": (
         *("claim", "settle", "due", "fetch", "requeue", "heartbeat", "push", "statistics", "sweep"),
         "oldest",
+        "notice",
         "bulk",
     ),
 }

@@ -7,6 +7,7 @@ from txn.model.dead_letter import Action, Filter
 from txn.model.outcome import Cause, Clear, Completed, Retry
 from txn.model.transaction import Evidence
 from txn.operate.ended_sessions import EndedSessions
+from txn.operate.events import Events
 from txn.store.integrity import Integrity
 from txn.store.keys import Keys
 from txn.store.oldest import Oldest
@@ -49,6 +50,7 @@ def live(parts: Parts) -> None:
     parts.start_run("run", Action.REPLAY, Filter())
     Integrity(parts.database, "@ID@").step()
     Oldest(parts.database).beat()
+    Events(parts.database).notice("posting", "away", 1, 2)
     parts.client.set(parts.keys.doctor, 1)
     parts.client.set(parts.keys.replicated, 1)
     EndedSessions(parts.database).end("nonce", 60)

@@ -18,6 +18,7 @@ from txn.cli import (
     completion,
     discard,
     doctor,
+    events,
     failed,
     hash_password,
     journal,
@@ -96,6 +97,7 @@ app.add_typer(keys.keys, name="keys")
 app.command("hash-password")(hash_password.hash_command)
 app.command("runs")(runs.runs)
 app.command("journal")(journal.journal)
+app.command("events")(events.events)
 app.command("workers")(workers.workers)
 app.command("completion")(completion.completion)
 app.add_typer(runs.one, name="run")

@@ -18,6 +18,8 @@ from txn.readers.health import Problem, Snapshot, problems_in
 from txn.readers.workers import Worker
 
 WATCH_S = 1.0
+#: The latest things that happened.
+SHOWN_EVENTS = 3
 
 
 def status(
@@ -77,7 +79,7 @@ def _see(tools: Tools) -> Seen:
     statistics = tools.statistics.read()
     marks, history = tools.workers.marks(), tools.charts.read(statistics.now_ms)
     now = Snapshot(statistics, marks, history, tools.durability, tools.intake.overload)
-    return Seen(now, problems_in(now), tools.workers.read())
+    return Seen(now, problems_in(now), tools.workers.read(), tools.events.read(SHOWN_EVENTS))
 
 
 def _document(seen: Seen) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from txn.cli.connect import without_secrets
 from txn.cli.output import plain, side_by_side
+from txn.operate.events import Event
 from txn.readers import words
 from txn.readers.charts import Span
 from txn.readers.health import Problem, Snapshot
@@ -16,6 +17,8 @@ from txn.readers.workers import Floor
 from txn.settings import Settings
 from txn.store.inspection import Durability
 
+#: What happened longer ago is in `txn events`.
+NEWS_MS = 3_600_000
 _SHARES = (0.5, 0.95, 0.99)
 
 
@@ -26,6 +29,7 @@ class Seen:
     now: Snapshot
     problems: list[Problem]
     floor: Floor
+    events: list[Event]
 
     @property
     def recent(self) -> Span:
@@ -46,7 +50,17 @@ def page(settings: Settings, seen: Seen) -> Group:
     """What is wrong first."""
     where = f"{without_secrets(settings.redis_url)}  {settings.prefix}"
     head = Text.assemble(("txn", "bold"), f"  {where}  ", (words.utc(seen.now.statistics.now_ms), "dim"))
-    return Group(head, *_problems(seen), "", _numbers(seen), _workers(seen))
+    return Group(head, *_problems(seen), *_latest(seen), "", _numbers(seen), _workers(seen))
+
+
+def _latest(seen: Seen) -> list[Text]:
+    """What happened last, if that is not long ago: when trouble ended."""
+    now_ms = seen.now.statistics.now_ms
+    return [
+        Text(f"  {words.since(event.since_ms, now_ms)}  {plain(event.sentence)}", style="dim")
+        for event in seen.events
+        if now_ms - event.since_ms < NEWS_MS
+    ]
 
 
 def _problems(seen: Seen) -> list[Text]:

@@ -6,8 +6,10 @@ from rich.text import Text
 
 from txn.advice import START_WORKERS
 from txn.cli.connect import open_tools
+from txn.cli.events import line
 from txn.cli.output import AsJson, plain, print_json, write
 from txn.model.transaction import rfc3339
+from txn.operate.events import Event
 from txn.readers import words
 from txn.readers.workers import Floor, Worker
 
@@ -15,16 +17,22 @@ from txn.readers.workers import Floor, Worker
 def workers(as_json: AsJson = False) -> None:
     """List worker processes: when each last lived, what it holds, and how fast it is.
 
+    Those that disappeared in the last day, without saying that they stop, are below.
+
     [bold]txn workers --json | jq -r '.workers\\[] | select(.alive).name'[/]
     """
-    floor = open_tools().workers.read()
+    tools = open_tools()
+    floor = tools.workers.read()
+    gone = tools.events.gone(floor.now_ms)
     if as_json:
-        print_json({"workers": [_document(worker) for worker in floor.workers]})
+        print_json({"workers": [_document(worker) for worker in floor.workers], "gone": list(map(_gone, gone))})
         return
     if floor.workers:
         write(_table(floor))
     if not any(worker.alive for worker in floor.workers):
         write(f"No worker is alive: start one: {START_WORKERS}")
+    for event in gone:
+        write(line(event))
 
 
 def _table(floor: Floor) -> Table:
@@ -39,6 +47,15 @@ def _table(floor: Floor) -> Table:
         cells = [words.ago(worker.beat_ms, floor.now_ms), up, worker.threads, words.number(worker.held), rate]
         found.add_row(Text(plain(worker.name), style=style), *(Text(plain(cell)) for cell in cells))
     return found
+
+
+def _gone(event: Event) -> dict[str, object]:
+    return {
+        "name": event.detail,
+        "lastHeartbeatAt": rfc3339(event.since_ms),
+        "inFlight": event.in_flight,
+        "returned": event.returned,
+    }
 
 
 def _document(worker: Worker) -> dict[str, object]:

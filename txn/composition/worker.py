@@ -17,6 +17,8 @@ from txn.delivery.sweep import Sweep
 from txn.loop import Loop
 from txn.operate.bulk_runner import BulkRunner
 from txn.operate.bulk_runs import BulkRuns
+from txn.operate.event_log import EventLog
+from txn.operate.events import Events
 from txn.posting.service import AsyncPostingService, PostingService
 from txn.posting.timed import TimedAsyncTransport, TimedTransport
 from txn.posting.transports import open_async_transport, open_transport
@@ -56,6 +58,8 @@ def open_worker(settings: Settings) -> tuple[RecordBroker, Actor[Any, Any]]:
     on_threads = settings.transport == "requests"
     delivering = _on_threads(settings, store, timings) if on_threads else _on_a_loop(settings, believed, store, timings)
     about.threads = 0 if on_threads else settings.in_flight
+    about.in_flight = delivering.in_flight
+    events = EventLog(Events(database))
     bulk = BulkRunner(BulkRuns(database), DeadLetters(database), worker_name())
     broker = RecordBroker(
         database,
@@ -71,7 +75,7 @@ def open_worker(settings: Settings) -> tuple[RecordBroker, Actor[Any, Any]]:
                 Loop("rights", RightsMonitor(Rights(database), "worker").beat),
                 Loop("sweep", Sweep(Integrity(database, message_template())).beat),
                 Loop("oldest", Oldest(database).beat),
-                Loop("watch", Watch(StatisticsReader(database), lambda: about.refused).beat),
+                Loop("watch", Watch(StatisticsReader(database), lambda: about.refused, events.look).beat),
             ),
             AddUpTimings(timings),
         ],
@@ -86,13 +90,16 @@ class _Delivering(NamedTuple):
     declare: Callable[[RecordBroker], Actor[Any, Any]]
     first: list[Middleware]
     then: list[Middleware]
+    in_flight: Callable[[], int]
 
 
 def _on_threads(settings: Settings, store: Store, timings: Timings) -> _Delivering:
     """Each delivery holds one of Dramatiq's threads."""
     posting = PostingService(TimedTransport(open_transport(settings), timings.note), settings.posting_timeout_ms)
     rules = Rules(BlockingSteps(store, posting), settings, worker=worker_name())
-    return _Delivering(lambda broker: declare_actor(broker, rules), [], [SettleEscaped(rules), TellThreads()])
+    return _Delivering(
+        lambda broker: declare_actor(broker, rules), [], [SettleEscaped(rules), TellThreads()], lambda: 0
+    )
 
 
 def _on_a_loop(settings: Settings, database: Database, store: Store, timings: Timings) -> _Delivering:
@@ -106,4 +113,5 @@ def _on_a_loop(settings: Settings, database: Database, store: Store, timings: Ti
         return Kit(Rules(steps, settings, worker=worker_name()), steps, flusher, pulse, transport)
 
     in_flight = InFlight(open_kit, settings.in_flight)
-    return _Delivering(lambda broker: declare_hand_over(broker, in_flight), [HandOver(in_flight)], [])
+    first: list[Middleware] = [HandOver(in_flight)]
+    return _Delivering(lambda broker: declare_hand_over(broker, in_flight), first, [], lambda: in_flight.count)

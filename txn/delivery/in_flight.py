@@ -66,6 +66,11 @@ class InFlight:
         self._watchdog = Loop("watchdog of deliveries", self._kit.pulse.look)
         self._watchdog.start()
 
+    @property
+    def count(self) -> int:
+        """How many deliveries there are. From any thread."""
+        return len(self._tasks)
+
     def reserve(self) -> bool:
         """Wait for a place, and keep it for `begin` or `release`. False: this process stops, there is none."""
         return self._places.take()

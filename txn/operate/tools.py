@@ -5,6 +5,7 @@ from typing import Self
 
 from txn.operate.bulk_runs import BulkRuns
 from txn.operate.ended_sessions import EndedSessions
+from txn.operate.events import Events
 from txn.operate.journal import Journal
 from txn.operate.operations import Operations
 from txn.operate.pauses import Pauses
@@ -35,6 +36,7 @@ class Tools:
     letters: DeadLetters
     runs: BulkRuns
     journal: Journal
+    events: Events
     messages: MessageReader
     operations: Operations
     ended_sessions: EndedSessions
@@ -62,6 +64,7 @@ class Tools:
             letters=DeadLetters(database),
             runs=BulkRuns(database),
             journal=Journal(database),
+            events=Events(database),
             messages=MessageReader(database),
             operations=Operations(writer),
             ended_sessions=EndedSessions(database),

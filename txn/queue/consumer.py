@@ -102,6 +102,7 @@ class RecordConsumer(Consumer):
         try:
             self._messages.fetch(0, self._take_acked())
             self._messages.requeue_all_but(())
+            self._messages.goodbye()
         except StoreUnavailable as error:
             log.warning("consumer could not give its messages back, the reaper will", extra={"detail": str(error)})
 

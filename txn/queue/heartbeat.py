@@ -4,7 +4,7 @@ import os
 import socket
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from txn import __version__
 
@@ -22,6 +22,8 @@ class About:
 
     def __init__(self) -> None:
         self.threads = 0
+        #: How many deliveries are in flight.
+        self.in_flight: Callable[[], int] = lambda: 0
         #: Why Redis takes no writes of this process, as far as its consumer has met it; empty: it does.
         self.refused = ""
         self._started_ms = time.time_ns() // 1_000_000
@@ -36,6 +38,7 @@ class About:
             "pid": pid,
             "threads": self.threads,
             "version": __version__,
+            "in_flight": self.in_flight(),
             "started": self._started_ms,
             "clock": time.time_ns() // 1_000_000,
             "processed": processed,

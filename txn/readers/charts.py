@@ -62,6 +62,9 @@ class Span:
         raise AssertionError("a rank beyond the total")
 
 
+_SUMMED = ("accepted", "completed", "failed", "attempts", "failed_attempts")
+
+
 @dataclass(frozen=True, slots=True)
 class Percentile:
     """Surely above `low_ms` and not above `high_ms` (None: no bound); in between, the estimate is a straight line."""
@@ -78,6 +81,13 @@ class History:
     hour: Sequence[Span]
     day: Sequence[Span]
     recent: Span
+
+    def latest(self, minutes: int) -> Span:
+        """The last so many minutes of the hour in one; the last is not over yet."""
+        spans = self.hour[-minutes:]
+        sums: list[Any] = [sum(getattr(span, name) for span in spans) for name in _SUMMED]
+        sums.append(tuple(sum(column) for column in zip(*(span.histogram for span in spans), strict=True)))
+        return Span(spans[0].start_ms, *sums)
 
 
 class Charts:

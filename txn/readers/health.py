@@ -16,6 +16,8 @@ from txn.store.intake import Overload
 #: The error rate is worth a word from this share on, if there were so many attempts in five minutes.
 HIGH_ERROR_RATE = 0.2
 MIN_ATTEMPTS = 10
+#: What is younger is told as the latest.
+NEW_MS = 60_000
 
 _GO_ON = "Deliveries go on by themselves when it does, and no attempt is used up"
 
@@ -57,14 +59,36 @@ def problems_in(seen: Snapshot) -> list[Problem]:
     return sorted(found, key=lambda problem: problem.level != "bad")
 
 
-def often_fails(recent: Span) -> bool:
-    """Whether so many attempts fail that somebody should look at it."""
-    return recent.attempts >= MIN_ATTEMPTS and recent.error_rate >= HIGH_ERROR_RATE
+def often_fails(seen: Snapshot) -> bool:
+    """Whether so many attempts fail now that somebody should look at it."""
+    span = _now(seen.history)
+    return span.attempts >= MIN_ATTEMPTS and _failing_share(seen, span) >= HIGH_ERROR_RATE
+
+
+def _now(history: History) -> Span:
+    """This minute, and those before it that are needed for a share."""
+    for minutes in (1, 2):
+        if (span := history.latest(minutes)).attempts >= MIN_ATTEMPTS:
+            return span
+    return history.recent
+
+
+def _failing_share(seen: Snapshot, span: Span) -> float:
+    """Of the attempts, those that fail. If the latest calls go well, those that are repeated are the past."""
+    statistics = seen.statistics
+    is_over = max(statistics.failing_gets, statistics.failing_posts) < HIGH_ERROR_RATE
+    return min(1.0, span.failed / span.attempts) if is_over and span.attempts else span.error_rate
 
 
 def standing_still(statistics: Statistics, beat_ms: int | None = None) -> list[Problem]:
     """Why transactions are accepted and do not get on; empty: they do. `beat_ms`: when a worker last lived."""
-    return [*_paused(statistics), *_workers(statistics, beat_ms), *_posting(statistics), *_waiting(statistics)]
+    return [
+        *_lost(statistics),
+        *_paused(statistics),
+        *_workers(statistics, beat_ms),
+        *_posting(statistics),
+        *_waiting(statistics),
+    ]
 
 
 def at_risk(durability: DurabilityMonitor) -> Iterator[Problem]:
@@ -96,6 +120,13 @@ def _workers(statistics: Statistics, beat_ms: int | None) -> Iterator[Problem]:
     if not statistics.workers:
         hint = f"start one: {START_WORKERS}. Until then nothing is delivered, and nothing is lost"
         yield Problem("bad", "No worker is alive", hint, beat_ms, "workers")
+
+
+def _lost(statistics: Statistics) -> Iterator[Problem]:
+    if statistics.quarantined_until_ms > statistics.now_ms:
+        until = words.since(statistics.quarantined_until_ms, statistics.now_ms)
+        hint = f"until {until} deliveries only look, so that what was sent in the lost time shows itself. Run txn audit"
+        yield Problem("bad", "Redis has lost data", hint)
 
 
 def _paused(statistics: Statistics) -> Iterator[Problem]:
@@ -131,16 +162,23 @@ def _waiting(statistics: Statistics) -> Iterator[Problem]:
 
 
 def _errors(seen: Snapshot) -> Iterator[Problem]:
-    recent = seen.history.recent
-    if not often_fails(recent):
-        return
+    if seen.statistics.flow.breaker != "closed" or not often_fails(seen):
+        return  # an outage has a word of its own
     since_ms = None
     for minute in reversed(seen.history.hour):
         if minute.attempts and minute.error_rate < HIGH_ERROR_RATE:
             break
         since_ms = minute.start_ms if minute.attempts else since_ms
-    hint = "they are repeated automatically until they succeed or their attempts are used up"
-    yield Problem("warn", f"{recent.error_rate:.0%} of the attempts fail", hint, since_ms)
+    share = _failing_share(seen, _now(seen.history))
+    yield Problem("warn", f"{share:.0%} of the attempts fail", _why_they_fail(seen.statistics), since_ms)
+
+
+def _why_they_fail(statistics: Statistics) -> str:
+    is_new = statistics.outage_ms is not None and statistics.now_ms - statistics.outage_ms < NEW_MS
+    last = f"the latest: {statistics.outage_reason}. " if is_new and statistics.outage_reason else ""
+    if statistics.taken_ms is not None and statistics.now_ms - statistics.taken_ms < NEW_MS:
+        return f"{last}They are repeated. Others get through, so attempts are used up; with the last one it fails"
+    return f"{last}They are repeated. As nobody's POST gets through, no attempt is used up"
 
 
 def _failed(seen: Snapshot) -> Iterator[Problem]:

@@ -31,6 +31,8 @@ class Statistics:
     is (0 and none if there is none). Until the workers' round (txn/store/oldest.py) is over, it may be a younger one.
     `answered_ms`, `outage_ms`: when the posting service last answered, and last could not be reached (None: never).
     `left_alone`: records that cannot be delivered and cannot be mended, as the workers' last look at all of them found.
+    `taken_ms`: when a POST was last let through. `quarantined_until_ms`: no POST before, as Redis had lost data.
+    `failing_gets`, `failing_posts`: of the latest twenty calls of all workers, the share in which the service failed.
     `refused_ms`: since when it has answered GETs and let no POST through (None: it does).
     """
 
@@ -50,6 +52,10 @@ class Statistics:
     left_alone: int
     flow: Flow
     now_ms: int
+    taken_ms: int | None = None
+    quarantined_until_ms: int = 0
+    failing_gets: float = 0.0
+    failing_posts: float = 0.0
 
     @property
     def error_rate(self) -> float:
@@ -109,37 +115,13 @@ class StatisticsReader:
         keys = self._database.keys
         names = [keys.count, keys.due, keys.messages, keys.heartbeats, keys.posting, keys.minute, keys.record("")]
         arguments = [ERROR_RATE_MINUTES, ALIVE_MS, self._database.shift_ms()]
-        reply = self._database.run("statistics", [*names, keys.sweep, keys.outage, keys.oldest], arguments)
-        (
-            counts,
-            unfinished,
-            overdue,
-            age,
-            oldest,
-            *numbers,
-            answered,
-            outage,
-            reason,
-            refused,
-            left_alone,
-            flow,
-            held,
-            now,
-        ) = reply
-        reason = (reason or b"").decode(errors="replace")
-        values: list[Any] = [
-            unfinished,
-            overdue,
-            age,
-            oldest.decode(errors="replace"),
-            *numbers,
-            whole(answered),
-            whole(outage),
-            reason,
-            whole(refused),
-            left_alone,
-        ]
-        values += [_flow(flow, held, int(now)), int(now)]
+        reply = self._database.run("statistics", [*names, keys.sweep, keys.outage, keys.oldest, keys.epoch], arguments)
+        counts, unfinished, overdue, age, oldest, *numbers, posting, left_alone, flow, held, quarantine, now = reply
+        answered, outage, reason, refused, taken, gets, posts = posting
+        values: list[Any] = [unfinished, overdue, age, oldest.decode(errors="replace"), *numbers]
+        values += [whole(answered), whole(outage), (reason or b"").decode(errors="replace"), whole(refused)]
+        values += [left_alone, _flow(flow, held, int(now)), int(now), whole(taken), whole(quarantine) or 0]
+        values += [_failing(gets), _failing(posts)]
         return Statistics(_totals(counts), *values)
 
 
@@ -162,6 +144,12 @@ def _said(line: bytes) -> tuple[str, str]:
         return str(said["by"]), str(said["why"])
     except (ValueError, TypeError, KeyError):
         return "somebody", "what is written down about it cannot be read"
+
+
+def _failing(window: bytes | None) -> float:
+    """The share of failures in one of the breaker's windows (breaker.lua): three letters a call."""
+    calls = [window[at : at + 3] for at in range(0, len(window), 3)] if window else []
+    return sum(call != b"..." for call in calls) / len(calls) if calls else 0.0
 
 
 def _totals(flat: Sequence[bytes]) -> Totals:

@@ -52,6 +52,16 @@ class Keys:
         return f"{self.prefix}oldest"
 
     @property
+    def events(self) -> str:
+        """Stream: what happened to the system, capped."""
+        return f"{self.prefix}events"
+
+    @property
+    def noticed(self) -> str:
+        """Hash: what everything that events are about was last, and since when."""
+        return f"{self.prefix}noticed"
+
+    @property
     def count(self) -> str:
         """Hash: totals and how many are in each state."""
         return f"{self.prefix}count"

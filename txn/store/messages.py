@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable, Mapping
 
+from redis.client import Pipeline
+
 from txn.store.database import Database
 from txn.store.keys import wake_ups
 from txn.store.scripts import Argument
@@ -10,8 +12,9 @@ from txn.store.scripts import Argument
 DEAD_AFTER_MS = 10_000
 #: Messages acknowledged with one call.
 MOST_ACKNOWLEDGED = 1_000
-#: What it said of itself can be read for so long after its last heartbeat.
-ABOUT_KEPT_MS = 30_000
+#: What it said of itself can be read for so long after its last heartbeat: whoever finds it dead, perhaps the next
+#: morning, can say who it was.
+ABOUT_KEPT_MS = 25 * 3_600_000
 
 
 class Messages:
@@ -40,13 +43,23 @@ class Messages:
         """Give back whatever Redis thinks this consumer holds beyond `held` (message ids): how many."""
         return int(self._database.run("requeue", self._held, list(held)))
 
+    def goodbye(self) -> None:
+        """Say that this consumer ends because it shall, when it holds nothing any more."""
+        keys = self._database.keys
+
+        def queue(pipeline: Pipeline) -> None:
+            pipeline.zrem(keys.heartbeats, self._consumer)
+            pipeline.unlink(f"{keys.worker}{self._consumer}")
+
+        self._database.pipeline(queue, transaction=True)
+
     def heartbeat(self, about: Mapping[str, Argument] | None = None) -> int:
         """Say that this consumer lives, and give back what dead ones hold: how many messages.
 
         `about` is for people to look at (host, pid, rate, ...), and forgotten soon after the last heartbeat.
         """
         keys, shift_ms = self._database.keys, self._database.shift_ms()
-        names = [keys.heartbeats, *self._queue, keys.acks, keys.count, f"{keys.worker}{self._consumer}"]
+        names = [keys.heartbeats, *self._queue, keys.acks, keys.count, f"{keys.worker}{self._consumer}", keys.events]
         said = [item for pair in (about or {}).items() for item in pair]
         arguments = [self._consumer, keys.queue, DEAD_AFTER_MS, shift_ms, ABOUT_KEPT_MS, *said]
         return int(self._database.run("heartbeat", names, arguments))

@@ -100,9 +100,16 @@ class Rights:
         }
         if role != "api":
             found["zset"] += [keys.probes, keys.hanging]
-            found["hash"] += [keys.epoch, keys.sweep, keys.oldest, keys.dead_message_bodies, f"{keys.worker}{some_id}"]
+            found["hash"] += [
+                keys.epoch,
+                keys.sweep,
+                keys.oldest,
+                keys.noticed,
+                keys.dead_message_bodies,
+                f"{keys.worker}{some_id}",
+            ]
             found["zset"] += [keys.failed, keys.failed_with("rejected"), keys.dead_messages, keys.bulk_active]
-            found |= {"set": [keys.acks_of(some_id)], "stream": [keys.journal]}
+            found |= {"set": [keys.acks_of(some_id)], "stream": [keys.journal, keys.events]}
         return [item for kind, names in found.items() for name in names for item in (kind, name)]
 
     def _direct(self) -> Mapping[str, Callable[[], Any]]:

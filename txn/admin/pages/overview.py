@@ -19,6 +19,9 @@ _MORE = {
     "dead letters": (f"{ROOT}/failed", "Show them"),
 }
 
+#: The latest things that happened.
+SHOWN_EVENTS = 12
+
 
 class Overview:
     """GET /admin."""
@@ -27,7 +30,7 @@ class Overview:
         self._tools = tools
 
     def on_get(self, request: falcon.Request, response: falcon.Response) -> None:
-        """Three calls to Redis, none of which grows with what is stored.
+        """Four calls to Redis, none of which grows with what is stored.
 
         Raises: StoreUnavailable.
         """
@@ -45,7 +48,7 @@ class Overview:
             "overview.html",
             problems=problems_in(seen),
             more=_MORE,
-            often_fails=often_fails(recent),
+            often_fails=often_fails(seen),
             statistics=statistics,
             durability=tools.durability.latest,
             rates={name: getattr(recent, name) / minutes for name in ("accepted", "completed", "failed")},
@@ -55,6 +58,7 @@ class Overview:
                 (name, [chart.flow(spans, minutes, now_ms), chart.latency(spans), chart.errors(spans)])
                 for name, spans, minutes in (("Last hour", history.hour, 1), ("Last day", history.day, BAR))
             ],
+            events=tools.events.read(SHOWN_EVENTS),
             max_why=MAX_WHY,
             hours=HOURS,
             now_ms=now_ms,

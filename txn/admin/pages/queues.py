@@ -14,7 +14,7 @@ class Queues:
         self._tools = tools
 
     def on_get(self, request: falcon.Request, response: falcon.Response) -> None:
-        """Two calls to Redis; at most a hundred workers and a few hundred transactions in flight.
+        """Three calls to Redis; at most a hundred workers and a few hundred transactions in flight.
 
         Raises: StoreUnavailable.
         """
@@ -25,6 +25,7 @@ class Queues:
             response,
             "queues.html",
             floor=floor,
+            gone=self._tools.events.gone(floor.now_ms),
             totals=totals,
             lease_ms=self._tools.settings.lease_ms,
             now_ms=floor.now_ms,

@@ -1,10 +1,11 @@
 -- statistics: what health needs, read in one go. Writes nothing; its cost does not grow with the backlog.
 --
 -- KEYS   1 count   2 due   3 queue (list)   4 heartbeats   5 posting   6 minute stem   7 t: stem
---        8 sweep   9 outage   10 oldest
+--        8 sweep   9 outage   10 oldest   11 epoch
 -- ARGV   1 minutes for the error rate   2 ms after which a worker without a heartbeat does not count   3 shift
--- reply  { counts (flat), unfinished, most overdue ms, oldest unfinished ms, its id, due lag ms, workers, attempts, failed attempts, answered, outage, reason, refused,
---          records left alone, { breaker, opened, probe_at, cap, kind, paused, paused_at, paused_until }, held, now }
+-- reply  { counts (flat), unfinished, most overdue ms, oldest unfinished ms, its id, due lag ms, workers, attempts,
+--          failed attempts, { answered, outage, reason, refused, taken, gets, posts }, records left alone,
+--          { breaker, opened, probe_at, cap, kind, paused, paused_at, paused_until }, held, end of the quarantine, now }
 
 local SAMPLE = 100
 local now = clock(ARGV[3])
@@ -42,9 +43,10 @@ for m = minute - ARGV[1] + 1, minute do
     failed_attempts = failed_attempts + (tonumber(bucket[2]) or 0)
 end
 
-local posting = redis.call('HMGET', KEYS[5], 'answered', 'outage', 'reason', 'refused')
+local posting = redis.call('HMGET', KEYS[5], 'answered', 'outage', 'reason', 'refused', 'taken', 'gets', 'posts')
 local flow = redis.call('HMGET', KEYS[5], 'breaker', 'opened', 'probe_at', 'cap', 'kind', 'paused', 'paused_at', 'paused_until')
 return { redis.call('HGETALL', KEYS[1]), redis.call('ZCARD', KEYS[2]), math.floor(overdue),
     math.floor(math.max(0, now - math.min(since, now))), oldest, math.max(0, now - (first_look or now)),
     redis.call('ZCOUNT', KEYS[4], int(now - ARGV[2]), int(now + ARGV[2])), attempts, failed_attempts,
-    posting[1], posting[2], posting[3], posting[4], tonumber(redis.call('HGET', KEYS[8], 'left_alone')) or 0, flow, redis.call('ZCARD', KEYS[9]), int(now) }
+    posting, tonumber(redis.call('HGET', KEYS[8], 'left_alone')) or 0, flow, redis.call('ZCARD', KEYS[9]),
+    redis.call('HGET', KEYS[11], 'quarantine') or '', int(now) }
