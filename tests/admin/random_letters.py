@@ -74,11 +74,15 @@ class Letters:
             Filter("rejected", early, late, "JPY", "answered"),
             Filter(code="exhausted", currency="USD"),
             Filter(),
+            Filter(discarded=True),
+            Filter("conflict", currency="EUR", discarded=True),
         ]
 
     def matching(self, wanted: Filter) -> set[str]:
         """The ids that a person would count, from what is written and not from an index."""
-        there = {str(name, "utf-8") for name in self._parts.client.zrange(self._parts.keys.failed, 0, -1)}
+        keys = self._parts.keys
+        index = keys.discarded if wanted.discarded else keys.failed
+        there = {str(name, "utf-8") for name in self._parts.client.zrange(index, 0, -1)}
         return {name for name in there if self._matches(wanted, self.kinds[name])}
 
     def _matches(self, wanted: Filter, kind: Kind) -> bool:

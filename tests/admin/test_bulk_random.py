@@ -75,7 +75,8 @@ def play_all(ada: Browser, parts: Parts, count: int, changes: int, seed: int) ->
     letters = Letters(parts, draw)
     letters.fill(count)
     for wanted in letters.filters():
-        play(ada, parts, letters, draw.choice(list(Action)), wanted, changes)
+        what = Action.REPLAY if wanted.discarded else draw.choice(list(Action))
+        play(ada, parts, letters, what, wanted, changes)
 
 
 @pytest.mark.parametrize("seed", [1, 2])

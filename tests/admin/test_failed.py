@@ -14,6 +14,7 @@ from txn.errors import Invalid
 from txn.model.dead_letter import Action, Filter
 from txn.model.outcome import Clear, Failed
 from txn.model.transaction import ErrorCode
+from txn.operate.bulk_runner import BulkRunner
 from txn.operate.letter_query import fields, query, read_filter
 from txn.settings import Settings
 
@@ -32,7 +33,7 @@ def test_the_list_shows_the_newest_first_with_cause_answer_and_attempts(ada: Bro
     page = ada.get("/admin/failed").text
     assert rows(page) == ["b", "a"]
     assert re.search(r"a 60 s ago rejected POST: answered 422 422 1 100.50 USD", text(page))
-    assert "All 2 Rejected 1 Exhausted 0 Conflict 1 Undecided 0" in text(page)
+    assert "All 2 Rejected 1 Exhausted 0 Conflict 1 Undecided 0 Crashed worker 0 Discarded 0" in text(page)
 
 
 def test_the_list_is_filtered_and_says_how_many_match(ada: Browser, parts: Parts) -> None:
@@ -78,7 +79,12 @@ def test_a_filter_that_makes_no_sense_is_a_page_that_says_why(ada: Browser, part
 
 @pytest.mark.parametrize(
     "wanted",
-    [Filter(), Filter("rejected", 1_700_000_000_123, 1_800_000_000_456, "USD", 'a "text" & more'), Filter(since_ms=0)],
+    [
+        Filter(),
+        Filter(discarded=True),
+        Filter("rejected", 1_700_000_000_123, 1_800_000_000_456, "USD", 'a "text" & more'),
+        Filter(since_ms=0),
+    ],
 )
 def test_a_filter_survives_the_way_through_a_form(wanted: Filter) -> None:
     assert read_filter(fields(wanted).get) == wanted
@@ -162,14 +168,56 @@ def test_who_comes_too_late_is_told_so(ada: Browser, parts: Parts) -> None:
     assert "0 replayed, 1 skipped: no longer failed, 1 unknown" in ada.get("/admin/failed").text
 
 
-@pytest.mark.parametrize(
-    "form", [{"what": "replay"}, {"what": "boil", "id": "a"}, {"what": "replay", "id": "<b>"}, {"id": "a"}]
-)
+@pytest.mark.parametrize("form", [{"what": "boil", "id": "a"}, {"what": "replay", "id": "<b>"}, {"id": "a"}])
 @pytest.mark.parametrize("path", ["/admin/failed/confirm", "/admin/failed/act"])
 def test_a_form_that_makes_no_sense_is_refused(ada: Browser, parts: Parts, path: str, form: dict[str, str]) -> None:
     parts.fail("a")
     assert ada.post(path, **form).status_code == 400
     assert parts.status("a") == "failed"
+
+
+def test_whoever_ticks_nothing_is_told_so_on_the_list_where_he_was(ada: Browser, parts: Parts) -> None:
+    parts.fail("a")
+    asked = ada.post("/admin/failed/confirm", what="replay", back="code=rejected&currency=USD")
+    assert (asked.status_code, asked.headers["Location"]) == (303, "/admin/failed?code=rejected&currency=USD")
+    assert "Nothing was ticked" in ada.get(asked.headers["Location"]).text
+    assert ada.post("/admin/failed/act", what="replay").status_code == 400
+    assert ada.post("/admin/failed/confirm", what="replay", back="code=boss").status_code == 400
+
+
+def test_the_filter_stays_through_a_tile_an_action_and_back(ada: Browser, parts: Parts) -> None:
+    parts.fail("a")
+    page = ada.get("/admin/failed?code=rejected&currency=USD").text
+    assert 'href="/admin/failed?code=conflict&amp;currency=USD"' in page
+    [back] = re.findall(r'name="back" value="([^"]*)"', page)
+    asked = ada.post("/admin/failed/confirm", what="replay", id="a", back=html.unescape(back), listed="1").text
+    assert 'href="/admin/failed?code=rejected&amp;currency=USD">Back</a>' in asked
+    acted = ada.post("/admin/failed/act", what="replay", id="a", back=html.unescape(back), listed="1")
+    assert acted.headers["Location"] == "/admin/failed?code=rejected&currency=USD"
+
+
+def test_what_was_discarded_is_listed_counted_and_replayed(ada: Browser, parts: Parts) -> None:
+    parts.fail("a", detail="POST: answered 422")
+    parts.fail("b", ErrorCode.CONFLICT)
+    parts.fail("left")
+    parts.operations.discard(["a", "b"], "ada", "paid by hand")
+    page = ada.get("/admin/failed?state=discarded").text
+    assert set(rows(page)) == {"a", "b"}
+    assert "2 discarded" in text(page)
+    assert "by ada paid by hand" in text(page)
+    assert "Discard selected" not in page
+    assert rows(ada.get("/admin/failed?state=discarded&code=conflict").text) == ["b"]
+    assert rows(ada.get("/admin/failed?state=discarded&text=422").text) == ["a"]
+    assert rows(ada.get("/admin/failed?state=discarded&since=2001-01-01T00:00&until=2001-01-02T00:00").text) == []
+    assert rows(ada.get("/admin/failed").text) == ["left"]
+    assert ada.get("/admin/failed/preview?what=discard&state=discarded").status_code == 400
+    assert ada.get("/admin/failed?state=lost").status_code == 400
+    asked = ada.get("/admin/failed/preview?what=replay&state=discarded").text
+    assert "Replay 2 transactions?" in text(asked)
+    parts.start_run("1" * 16, Action.REPLAY, Filter(discarded=True))
+    BulkRunner(parts.runs, parts.letters, "w").tick()
+    assert [parts.status(name) for name in ("a", "b", "left")] == ["pending", "pending", "failed"]
+    assert "Nothing is discarded." in ada.get("/admin/failed?state=discarded").text
 
 
 def test_more_than_a_call_can_take_is_refused(ada: Browser, parts: Parts) -> None:

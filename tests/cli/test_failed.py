@@ -56,6 +56,7 @@ def test_json_has_all_of_a_letter(txn: Commands, parts: Parts) -> None:
         "attempts": 1,
         "http": 400,
         "amount": "100.50",
+        "discardedAt": None,
         "currency": "USD",
     }
 

@@ -227,6 +227,7 @@ class Rig:
         by_code = {keys.failed: letters, keys.dead_messages: letters}
         for code in ("rejected", "exhausted", "conflict", "undecided", "crashed_worker"):
             by_code[f"{keys.failed}:{code}"] = {name for name in letters if records[name]["code"] == code}
+        by_code[keys.discarded] = {name for name, one in records.items() if "discarded" in one}
         for index, expected in by_code.items():
             found: Any = client.zrange(index, 0, -1)
             if {name.decode() for name in found} != expected:

@@ -224,6 +224,17 @@ def more_than_confirmed(rig: Rig) -> None:
     rig.parts.client.hset(rig.parts.keys.bulk_run("run"), "confirmed", 2)
 
 
+def discarded(rig: Rig) -> None:
+    letters(rig)
+    rig.parts.operations.discard(IDS, "ann", "why")
+
+
+def discarded_and_taken(rig: Rig) -> None:
+    discarded(rig)
+    rig.parts.start_run("run", Action.REPLAY, Filter(discarded=True), "ann", "why")
+    rig.parts.runs.take("run", "me")
+
+
 def step_on(rig: Rig) -> None:
     """What a worker does, and does again from where the run stands if that fails."""
     run = rig.parts.runs.read("run")
@@ -330,6 +341,8 @@ SCENES = [
     Scene("bulk run is taken", "bulk", run_begun(Action.REPLAY), lambda rig: rig.parts.runs.take("run", "me")),
     Scene("bulk replay", "bulk", run_taken(Action.REPLAY), step_on),
     Scene("bulk discard", "bulk", run_taken(Action.DISCARD), step_on, swept=True),
+    Scene("replay of discarded", "operate", discarded, operate("replay")),
+    Scene("bulk replay of discarded", "bulk", discarded_and_taken, step_on),
     Scene("bulk run meets more", "bulk", more_than_confirmed, step_on),
     Scene("bulk run is stopped", "bulk", run_begun(Action.REPLAY), lambda rig: rig.parts.runs.stop("run", "ann")),
     Scene(
@@ -407,7 +420,7 @@ def check_deeds(rig: Rig, scene: Scene) -> None:
         if said != done:
             raise BrokenPromise(f"the journal says {said}, done is {done}")
     for run in rig.parts.runs.recent():
-        done_by_run = totals.replayed + totals.discarded
+        done_by_run = totals.replayed + totals.discarded - sum(said.values())
         if (run.done, run.looked, run.gone) != (done_by_run, done_by_run, 0):
             raise BrokenPromise(f"{done_by_run} done, and the run says {run}")
         begun = sum(entry.what.endswith(" all") for entry in entries)

@@ -11,6 +11,7 @@ from txn.model.transaction import ErrorCode
 from txn.operate.operations import MAX_IDS, MAX_WHY
 from txn.readers import dead_letters
 from txn.readers.dead_letters import Count, Page
+from txn.store.integrity import Integrity
 
 EUROS = (
     b'{"amount": 2.50, "currency": "EUR", "description": "\\"currency\\":\\"USD\\"", "metadata": {"currency": "USD"}}'
@@ -231,3 +232,24 @@ def test_replay_of_a_doubtful_one_only_looks_until_the_doubt_is_over(parts: Part
     parts.settle(parts.claimed("a"), Failed(ErrorCode.CONFLICT, "other", Keep()))
     parts.operations.replay(["a"], "ada")
     assert parts.claimed("a").mode is Mode.CONFIRM
+
+
+def test_what_an_older_version_discarded_is_listed_after_a_round_of_the_sweep(parts: Parts) -> None:
+    names = [parts.fail() for _ in range(3)]
+    parts.operations.discard(names, "ada", "a test")
+    parts.client.delete(parts.keys.discarded)
+    assert ids(parts, discarded=True) == []
+    assert Integrity(parts.database, "@ID@").look_at_all() == []
+    assert set(ids(parts, discarded=True)) == set(names)
+    [letter] = parts.letters.page(Filter(discarded=True), limit=1).letters[:1]
+    assert letter.discarded is not None
+    assert (letter.discarded.by, letter.discarded.why) == ("ada", "a test")
+
+
+def test_one_that_was_discarded_and_replayed_is_in_neither_list(parts: Parts) -> None:
+    name = parts.fail()
+    parts.discard(name)
+    assert (ids(parts), ids(parts, discarded=True)) == ([], [name])
+    assert parts.letters.discarded() == 1
+    parts.replay(name)
+    assert (ids(parts), ids(parts, discarded=True)) == ([], [])

@@ -43,6 +43,7 @@ def live(parts: Parts) -> None:
     parts.settle(parts.claimed(parts.accept()), Completed(Evidence.POSTED), answered=True)
     parts.settle(parts.claimed(parts.accept()), Retry(Cause.OUTAGE, "away", Clear(), 0), outage="away", calls="G")
     parts.fail("a")
+    parts.discard(parts.fail("gone"))
     parts.messages().heartbeat({"host": "h"})
     assert parts.messages().fetch(1)
     parts.timings.note("submit", 0.01)

@@ -39,7 +39,7 @@ from txn.store.integrity import Flaw
 Row = Mapping[str, Any]
 Entry = tuple[str, bytes]
 
-_SHOWN = (*BROKEN, Verdict.UNANSWERED, Verdict.TO_DECIDE, Verdict.UNREADABLE)
+_SHOWN = (*BROKEN, Verdict.UNANSWERED, Verdict.TO_DECIDE, Verdict.DISCARDED, Verdict.UNREADABLE)
 #: Before a list that left something out is read again.
 LAG_S = 2.0
 

@@ -36,15 +36,17 @@ Until = Annotated[str, typer.Option("--until", metavar="TIME", help="Failed unti
 Currency = Annotated[str, typer.Option("--currency", metavar="CUR", help="For example USD.")]
 Text_ = Annotated[str, typer.Option("--text", metavar="TEXT", help="Part of the error text, in any case.")]
 
+Discarded = Annotated[bool, typer.Option("--discarded", metavar="", help="Those that were discarded; times: when.")]
+
 #: Of a table with four columns.
 _GAPS = 8
 
 
-def read_filter(code: str, since: str, until: str, currency: str, text: str) -> Filter:
+def read_filter(code: str, since: str, until: str, currency: str, text: str, *, discarded: bool = False) -> Filter:
     """Raises: Invalid, naming the option."""
     now = datetime.now(UTC)
     given = {"code": code, "since": past("--since", since, now), "until": past("--until", until, now, until=True)}
-    given |= {"currency": currency, "text": text}
+    given |= {"currency": currency, "text": text, "state": letter_query.DISCARDED if discarded else ""}
     try:
         return letter_query.read_filter(given.get)
     except Invalid as error:
@@ -57,6 +59,7 @@ def as_json(letter: Letter) -> dict[str, Any]:
         "id": letter.id,
         "failedAt": rfc3339(letter.failed_ms),
         "submittedAt": None if letter.submitted_ms is None else rfc3339(letter.submitted_ms),
+        "discardedAt": None if letter.discarded is None else rfc3339(letter.discarded.at_ms),
         "code": letter.code,
         "detail": letter.detail,
         "attempts": letter.attempts,

@@ -18,6 +18,7 @@ def replay(
     until: letters.Until = "",
     currency: letters.Currency = "",
     text: letters.Text_ = "",
+    discarded: letters.Discarded = False,
     why: Annotated[str, typer.Option("--why", metavar="TEXT", help="The reason, for the journal.")] = "",
     who: Who = "",
     yes: Yes = False,
@@ -31,5 +32,5 @@ def replay(
 
     [bold]txn replay --all --code rejected --since 2h --why 'their limit was raised'[/]
     """
-    wanted = letters.read_filter(code, since, until, currency, text)
+    wanted = letters.read_filter(code, since, until, currency, text, discarded=discarded)
     act(Action.REPLAY, ids or [], wanted, everything=everything, why=why, who=who, yes=yes, as_json=as_json)

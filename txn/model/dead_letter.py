@@ -32,6 +32,8 @@ class Filter:
 
     `code`: why they failed. `since_ms`, `until_ms`: when, both inclusive. These are in indexes. `currency`, and `text`,
     a part of the error in any case, are looked for letter by letter.
+
+    `discarded`: those that were taken off the list, and the times are when that was; their codes are not in an index.
     """
 
     code: str = ""
@@ -39,19 +41,20 @@ class Filter:
     until_ms: int | None = None
     currency: str = ""
     text: str = ""
+    discarded: bool = False
 
     @property
     def scans(self) -> bool:
         """Whether an index alone cannot answer."""
-        return bool(self.currency or self.text)
+        return bool(self.currency or self.text or (self.discarded and self.code))
 
-    def matches(self, currency: str, detail: str) -> bool:
+    def matches(self, code: str, currency: str, detail: str) -> bool:
         """Whether a letter from the right part of the index, with this content and error, is meant."""
-        return (not self.currency or currency == self.currency) and self.text.casefold() in detail.casefold()
+        return self.code in ("", code) and self.currency in ("", currency) and self.text.casefold() in detail.casefold()
 
     def to_json(self) -> dict[str, Any]:
         """Only what is set."""
-        return {name: value for name, value in asdict(self).items() if value not in ("", None)}
+        return {name: value for name, value in asdict(self).items() if value not in ("", None) and value is not False}
 
     @classmethod
     def from_json(cls, fields: Mapping[str, Any]) -> "Filter":

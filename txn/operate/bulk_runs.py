@@ -8,7 +8,7 @@ from redis.client import Pipeline
 from txn.errors import NotFound
 from txn.model.content import dumps, loads
 from txn.model.dead_letter import Action, Confirmed, Filter
-from txn.readers.dead_letters import Chunk
+from txn.readers.dead_letters import Chunk, letters_index
 from txn.store.database import Database
 from txn.store.keys import letter_places
 from txn.store.scripts import Argument
@@ -85,7 +85,8 @@ class BulkRuns:
         """Begin a run over what was counted: `started`, or `known` if there is one of this id."""
         since: Argument = "" if wanted.since_ms is None else wanted.since_ms
         rest: list[Argument] = [since, confirmed.before_ms, what.value, who, why, dumps(wanted.to_json()), RUNS_KEPT]
-        return self._run("start", run_id, *rest, confirmed.count, code=wanted.code)
+        index = letters_index(self._database.keys, wanted)
+        return self._run("start", run_id, *rest, confirmed.count, index=index)
 
     def stop(self, run_id: str, who: str) -> str:
         """End a run where it stands: `stopped`, `over` or `unknown`."""
@@ -108,11 +109,13 @@ class BulkRuns:
         `over`, the lease `lost`, or the cursor `elsewhere`.
         """
         rest: list[Argument] = [run.cursor_ms, chunk.cursor_ms, chunk.looked, int(chunk.last), history, *chunk.ids]
-        return self._run("step", run.id, worker, LEASE_MS, *rest)
-
-    def _run(self, verb: str, run_id: str, *rest: Argument, code: str = "") -> str:
         keys = self._database.keys
-        names = [keys.bulk_run(run_id), keys.bulk_active, keys.journal, keys.bulk_runs, keys.failed_with(code)]
+        index = keys.discarded if run.filter.discarded else keys.failed
+        return self._run("step", run.id, worker, LEASE_MS, *rest, index=index)
+
+    def _run(self, verb: str, run_id: str, *rest: Argument, index: str = "") -> str:
+        keys = self._database.keys
+        names = [keys.bulk_run(run_id), keys.bulk_active, keys.journal, keys.bulk_runs, index or keys.failed]
         names += [keys.bulk_run(""), keys.record(""), keys.due, keys.count, *letter_places(keys)]
         reply = self._database.run("bulk", names, [verb, run_id, self._database.shift_ms(), *rest])
         return str(reply.decode())

@@ -14,6 +14,8 @@ from txn.model.transaction import ErrorCode, rfc3339
 from txn.near import did_you_mean
 
 MAX_TEXT = 300
+#: The value of `state` for those that were taken off the list.
+DISCARDED = "discarded"
 
 _WHOLE = re.compile(r"[0-9]{1,15}", re.ASCII)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -34,8 +36,11 @@ def read_filter(one: Callable[[str], str | None]) -> Filter:
         raise Invalid("currency", "a currency has three letters")
     if len(text) > MAX_TEXT:
         raise Invalid("text", f"the text to search for may have at most {MAX_TEXT} characters")
+    state = (one("state") or "").strip()
+    if state not in ("", DISCARDED):
+        raise Invalid("state", f"give {DISCARDED}, or leave it out for those that nobody has dealt with")
     since, until = ((one(name) or "").strip() for name in ("since", "until"))
-    return Filter(code, _ms(since), _ms(until, until=True), currency.upper(), text)
+    return Filter(code, _ms(since), _ms(until, until=True), currency.upper(), text, state == DISCARDED)
 
 
 def read_action(what: str | None) -> Action:
@@ -65,6 +70,7 @@ def fields(wanted: Filter) -> dict[str, str]:
         "until": _time(wanted.until_ms),
         "currency": wanted.currency,
         "text": wanted.text,
+        "state": DISCARDED if wanted.discarded else "",
     }
     return {name: value for name, value in found.items() if value}
 

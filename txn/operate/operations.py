@@ -47,6 +47,7 @@ class Operations:
     ) -> None:
         """Do it to all that match and were counted. The workers move it on; starting it twice starts one."""
         why = checked_why(what, why)
+        check_fits(what, wanted)
         if self._runs.start(run_id, what, wanted, confirmed, who, why) == "started":
             told = (who, what, run_id, confirmed.count, _shown(wanted), why)
             log.info("%s: %s all that match, run %s, confirmed %d, filter %r, why %r", *told)
@@ -83,6 +84,12 @@ def checked_why(what: Action, why: str) -> str:
     if len(why) > MAX_WHY:
         raise Invalid("why", f"the reason is too long: at most {MAX_WHY} characters")
     return why
+
+
+def check_fits(what: Action, wanted: Filter) -> None:
+    """Raises: Invalid."""
+    if wanted.discarded and what is Action.DISCARD:
+        raise Invalid("what", "these were discarded already: they can be replayed")
 
 
 def history_line(what: Action, who: str, why: str, run: str = "") -> str:

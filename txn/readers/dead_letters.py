@@ -11,6 +11,7 @@ from txn.model.dead_letter import Confirmed, Filter
 from txn.model.transaction import ErrorCode
 from txn.readers.details import Event, read_history
 from txn.store.database import OTHER_TYPE, Database
+from txn.store.keys import Keys
 from txn.store.record import whole
 
 #: Letters read with one call, so that Redis is never busy with us for long ...
@@ -18,14 +19,14 @@ SLICE = 500
 #: ... and those that one page looks at when an index alone cannot answer.
 MAX_LOOKED_AT = 2_000
 
-_FIELDS = ("code", "detail", "attempts", "submitted", "history")
+_FIELDS = ("code", "detail", "attempts", "submitted", "history", "completed", "discarded")
 
 
 @dataclass(frozen=True, slots=True)
 class Letter:
     """A transaction that has failed. `last_answer`: the posting service's last HTTP status, if the history has one.
 
-    `amount` and `currency` are empty if the content cannot be read.
+    `amount` and `currency` are empty if the content cannot be read. `discarded`: who took it off the list, when, why.
     """
 
     id: str
@@ -38,6 +39,7 @@ class Letter:
     last_event: Event | None
     amount: str
     currency: str
+    discarded: Event | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +120,10 @@ class DeadLetters:
         found = self._read(lambda pipeline: [pipeline.zcard(name) for name in names])
         return dict(zip(ErrorCode, found, strict=True))
 
+    def discarded(self) -> int:
+        """How many were discarded, and not replayed since."""
+        return int(self._database.call(lambda client: client.zcard(self._database.keys.discarded)))
+
     def count(self, wanted: Filter) -> Count:
         """How many there are; if an index alone cannot answer, how many among the newest."""
         total = self._total(wanted)
@@ -134,7 +140,8 @@ class DeadLetters:
 
     def begin(self, wanted: Filter) -> Counted:
         """Before the first look: what `counted` goes on from."""
-        before_ms, cursor_ms = _least(wanted.until_ms, self._just_before()) or 0, (wanted.since_ms or 0) - 1
+        before_ms = _least(wanted.until_ms, self._just_before(wanted)) or 0
+        cursor_ms = (wanted.since_ms or 0) - 1
         return self._of_total(wanted, Counted(before_ms, cursor_ms, 0, 0, 0, exact=False))
 
     def counted(self, wanted: Filter, so_far: Counted, enough: Callable[[], bool]) -> Counted:
@@ -151,14 +158,14 @@ class DeadLetters:
         return so_far
 
     def _of_total(self, wanted: Filter, so_far: Counted) -> Counted:
-        index = self._database.keys.failed_with(wanted.code)
+        index = self._index(wanted)
         begin = max(0, wanted.since_ms or 0)
         total = self._database.call(lambda client: client.zcount(index, begin, so_far.before_ms))
         return replace(so_far, total=int(total))
 
-    def _just_before(self) -> int:
-        """The last millisecond in which nothing can fail any more, on Redis's clock."""
-        index = self._database.keys.failed
+    def _just_before(self, wanted: Filter) -> int:
+        """The last millisecond in which nothing can come into the index any more, on Redis's clock."""
+        index = self._index(wanted)
         now_ms = self._database.now_ms()
         newest = self._database.call(lambda client: client.zrevrange(index, 0, 0, withscores=True))
         while newest and newest[0][1] == now_ms:  # what was there a moment ago is to be counted, too
@@ -177,7 +184,7 @@ class DeadLetters:
             exhausted = seen == len(places) < size
             if exhausted or len(found) >= limit or looked >= MAX_LOOKED_AT:
                 next_ms = None if exhausted else places[seen - 1][1] - 1
-                return Page(self._letters(found), next_ms, looked)
+                return Page(self._letters(found, wanted), next_ms, looked)
             high = places[-1][1] - 1
 
     def chunk(self, wanted: Filter, after_ms: int, before_ms: int, limit: int) -> Chunk:
@@ -188,8 +195,11 @@ class DeadLetters:
         cursor = places[seen - 1][1] if seen else after_ms
         return Chunk([name for name, _ in taken], seen, cursor, last=seen == len(places) < size)
 
+    def _index(self, wanted: Filter) -> str:
+        return letters_index(self._database.keys, wanted)
+
     def _total(self, wanted: Filter) -> int:
-        index = self._database.keys.failed_with(wanted.code)
+        index = self._index(wanted)
         since, until = _bound(wanted.since_ms, "-inf"), _bound(wanted.until_ms, "+inf")
         return int(self._database.call(lambda client: client.zcount(index, since, until)))
 
@@ -200,7 +210,7 @@ class DeadLetters:
         return self._range("zrangebyscore", wanted, f"({after}", str(before), size)
 
     def _range(self, command: str, wanted: Filter, begin: str, end: str, size: int) -> list[_Place]:
-        index = self._database.keys.failed_with(wanted.code)
+        index = self._index(wanted)
 
         def read(begin: str | int, end: str | int, **limit: int) -> Any:
             return self._database.call(
@@ -220,22 +230,20 @@ class DeadLetters:
 
         def queue(pipeline: Pipeline) -> None:
             for name in names:
-                if wanted.text:
-                    pipeline.hget(keys.record(name), "detail")
+                pipeline.hmget(keys.record(name), "code", "detail")
             for name in names:
                 if wanted.currency:
                     pipeline.get(keys.payload(name))
 
         replies = self._read(queue)
-        none: list[bytes | None] = [None] * len(names)
-        details = replies[: len(names)] if wanted.text else none
-        payloads = replies[-len(names) :] if wanted.currency else none
+        records = [reply or (None, None) for reply in replies[: len(names)]]
+        payloads = replies[len(names) :] or [None] * len(names)
         return [
-            wanted.matches(str(_content(payload).get("currency", "")), (detail or b"").decode(errors="replace"))
-            for detail, payload in zip(details, payloads, strict=True)
+            wanted.matches(_text(code), str(_content(payload).get("currency", "")), _text(detail))
+            for (code, detail), payload in zip(records, payloads, strict=True)
         ]
 
-    def _letters(self, places: Iterable[_Place]) -> list[Letter]:
+    def _letters(self, places: Iterable[_Place], wanted: Filter) -> list[Letter]:
         places, keys = list(places), self._database.keys
 
         def queue(pipeline: Pipeline) -> None:
@@ -246,7 +254,11 @@ class DeadLetters:
         replies = self._read(queue)
         # Who was replayed a moment ago is no letter any more.
         rows = zip(places, replies[::2], replies[1::2], strict=True)
-        return [_letter(place, fields, payload) for place, fields, payload in rows if fields and fields[0]]
+        return [
+            _letter(place, fields, payload, discarded=wanted.discarded)
+            for place, fields, payload in rows
+            if fields and fields[0]
+        ]
 
     def _read(self, queue: Callable[[Pipeline], object]) -> list[Any]:
         """The replies; None for a key of another type, which must not take the others away."""
@@ -264,13 +276,22 @@ def _taken(places: Sequence[_Place], matches: Sequence[bool], limit: int) -> tup
     return taken, len(places)
 
 
-def _letter(place: _Place, fields: Sequence[bytes | None], payload: bytes | None) -> Letter:
-    code, detail, attempts, submitted, history = ("" if one is None else one.decode(errors="replace") for one in fields)
+def letters_index(keys: Keys, wanted: Filter) -> str:
+    """The name of the zset that holds all that `wanted` may mean."""
+    return keys.discarded if wanted.discarded else keys.failed_with(wanted.code)
+
+
+def _text(value: bytes | None) -> str:
+    return "" if value is None else value.decode(errors="replace")
+
+
+def _letter(place: _Place, fields: Sequence[bytes | None], payload: bytes | None, *, discarded: bool) -> Letter:
+    code, detail, attempts, submitted, history, completed, gone = map(_text, fields)
     events, content = read_history(history), _content(payload)
     answers = [event.http for event in events if event.http]
     return Letter(
         id=place[0],
-        failed_ms=place[1],
+        failed_ms=(whole(completed) or place[1]) if discarded else place[1],
         code=code,
         detail=detail,
         attempts=whole(attempts) or 0,
@@ -279,6 +300,7 @@ def _letter(place: _Place, fields: Sequence[bytes | None], payload: bytes | None
         last_event=events[-1] if events else None,
         amount=str(content.get("amount", "")),
         currency=str(content.get("currency", "")),
+        discarded=read_history(f"{place[1]} {gone}")[0] if discarded and gone else None,
     )
 
 

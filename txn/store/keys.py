@@ -42,6 +42,11 @@ class Keys:
         return f"{self.by_code}{code}" if code else self.failed
 
     @property
+    def discarded(self) -> str:
+        """Zset: the failed ids that an operator has taken off the list, scored by when. No error code has this name."""
+        return self.failed_with("discarded")
+
+    @property
     def sweep(self) -> str:
         """Hash: where the workers' common look at all records stands, and what it had to leave alone."""
         return f"{self.prefix}sweep"

@@ -16,7 +16,7 @@ from txn.admin.route import ROOT, Route, action, page
 from txn.errors import Invalid, NotFound, StoreUnavailable
 from txn.operate import letter_query
 from txn.operate.bulk_runner import MAX_QUEUED
-from txn.operate.operations import MAX_WHY
+from txn.operate.operations import MAX_WHY, check_fits
 from txn.operate.tools import Tools
 from txn.readers.dead_letters import Counted
 
@@ -43,6 +43,7 @@ class Preview:
         Raises: Invalid, StoreUnavailable.
         """
         wanted, what = wanted_by(request), letter_query.read_action(request.get_param("what"))
+        check_fits(what, wanted)
         end_s = time.monotonic() + COUNT_S
         so_far = _so_far(request) or self._tools.letters.begin(wanted)
         counted = self._tools.letters.counted(wanted, so_far, lambda: time.monotonic() > end_s)

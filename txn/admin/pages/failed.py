@@ -1,5 +1,8 @@
 """The dead letters: found, looked at, and one or some of them replayed or discarded."""
 
+from dataclasses import replace
+from urllib.parse import parse_qsl
+
 import falcon
 
 from txn.admin.door.guard import user
@@ -39,6 +42,8 @@ class Failed:
             "failed.html",
             letters=found.letters,
             looked=found.looked,
+            tiles=_tiles(wanted),
+            discarded=self._tools.letters.discarded(),
             older=found.next_ms is not None and letter_query.query(wanted, before=found.next_ms),
             first=before is None,
             wanted=wanted,
@@ -57,7 +62,11 @@ class Confirm:
 
     def on_post(self, request: falcon.Request, response: falcon.Response) -> None:
         """Raises: Invalid."""
-        ask(request, response, letter_query.read_action(form(request).one("what")), _selected(request))
+        what, ids, back = letter_query.read_action(form(request).one("what")), _selected(request), _back(request)
+        if not ids:
+            flash(request, response, "Nothing was ticked: tick the transactions first, then choose what to do", "bad")
+            raise falcon.HTTPSeeOther(_list(back))
+        ask(request, response, what, ids, back)
 
 
 class Act:
@@ -77,7 +86,10 @@ class Act:
             form(request).one("why"),
         )
         operations, who = self._tools.operations, user(request).name
-        back = f"{ROOT}/transactions/{ids[0]}" if len(ids) == 1 else LIST
+        if not ids:
+            raise Invalid("id", "select the transactions first")
+        one = len(ids) == 1 and not form(request).one("listed")
+        back = f"{ROOT}/transactions/{ids[0]}" if one else _list(_back(request))
         try:
             done = (operations.replay if what is Action.REPLAY else operations.discard)(ids, who, why)
         except StoreUnavailable as error:
@@ -98,9 +110,12 @@ def wanted_by(request: falcon.Request) -> Filter:
     return wanted
 
 
-def ask(request: falcon.Request, response: falcon.Response, what: Action, ids: list[str]) -> None:
-    """The page that says what would be done, and asks."""
-    render(request, response, "failed_confirm.html", what=what.value, ids=ids, max_why=MAX_WHY)
+def ask(request: falcon.Request, response: falcon.Response, what: Action, ids: list[str], back: str = "") -> None:
+    """The page that says what would be done, and asks. `back`: the query of the list it came from."""
+    listed = form(request).one("listed")
+    render(
+        request, response, "failed_confirm.html", what=what.value, ids=ids, back=back, listed=listed, max_why=MAX_WHY
+    )
 
 
 def routes(tools: Tools) -> list[Route]:
@@ -114,9 +129,28 @@ def routes(tools: Tools) -> list[Route]:
 
 def _selected(request: falcon.Request) -> list[str]:
     ids = [checked_id(name) for name in form(request).all("id")]
-    if not 0 < len(ids) <= MAX_IDS:
+    if len(ids) > MAX_IDS:
         raise Invalid("id", f"select 1 to {MAX_IDS} transactions; for more, use “all that match”")
     return ids
+
+
+def _back(request: falcon.Request) -> str:
+    """The query of the list that a form came from: read and written again, so that nothing else gets into an address.
+
+    Raises: Invalid.
+    """
+    return letter_query.query(letter_query.read_filter(dict(parse_qsl(form(request).one("back"))).get))
+
+
+def _list(query: str) -> str:
+    return f"{LIST}?{query}" if query else LIST
+
+
+def _tiles(wanted: Filter) -> dict[str, str]:
+    """Where the tiles lead: the filter stays, but for what the tile says. By error code, `""` and `discarded`."""
+    found = {code: replace(wanted, code=code, discarded=False) for code in ("", *ErrorCode)}
+    found[letter_query.DISCARDED] = replace(wanted, code="", discarded=True)
+    return {name: _list(letter_query.query(one)) for name, one in found.items()}
 
 
 def _told(what: Action, done: Done) -> str:

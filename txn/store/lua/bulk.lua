@@ -1,7 +1,8 @@
 -- bulk: a run over all dead letters that a filter names, and that had failed when they were counted. It never does more
 -- than were counted, and confirmed. What it has done stays done.
 --
--- KEYS   1 bulk:<run>   2 runs that are not over   3 journal   4 runs by their start   5 the index that the run walks
+-- KEYS   1 bulk:<run>   2 runs that are not over   3 journal   4 runs by their start   5 the index that the run walks; of a
+--          step: failed, or failed:discarded if it is over these
 --        6 bulk: stem   7 t: stem   8 due   9 count   10 failed   11 failed:<code> stem   12 the queue's dead letters
 --        13 their messages
 -- ARGV   1 start | take | step | stop   2 run   3 shift   4 ... see below
@@ -82,13 +83,13 @@ function VERBS.step()
     if r[2] ~= ARGV[4] then return 'lost' end
     if r[3] ~= ARGV[6] then return 'elsewhere' end
 
-    local what, failed = r[5], KEYS[10]
-    local at = { due = KEYS[8], count = KEYS[9], failed = failed, codes = KEYS[11], dead = KEYS[12], dead_bodies = KEYS[13] }
+    local what = r[5]
+    local at = { due = KEYS[8], count = KEYS[9], failed = KEYS[10], codes = KEYS[11], dead = KEYS[12], dead_bodies = KEYS[13] }
     local done, looked = tonumber(r[11]) or 0, (tonumber(r[6]) or 0) + ARGV[8]
     -- A run that an older version began has none.
     local most, more = tonumber(r[12]) or math.huge, false
     for i = 11, #ARGV do
-        local record, failed_at = KEYS[7] .. ARGV[i], tonumber(redis.call('ZSCORE', failed, ARGV[i]))
+        local record, failed_at = KEYS[7] .. ARGV[i], tonumber(redis.call('ZSCORE', KEYS[5], ARGV[i]))
         -- Somebody else was here since the chunk was read, or it has failed anew.
         local there = failed_at and failed_at <= tonumber(r[4])
         local found = there and operable(what, at, record, ARGV[i])

@@ -163,6 +163,9 @@ local function list_letter(at, id, code, failed_at, template)
     redis.call('ZADD', at.failed, int(failed_at), id)
 end
 
+-- The key, behind their stem, of those that an operator has discarded.
+local DISCARDED = 'discarded'
+
 local function unlist_letter(at, id, code)
     redis.call('ZREM', at.codes .. code, id)
     redis.call('ZREM', at.dead, id)
@@ -188,6 +191,7 @@ end
 
 -- What follows from a replay, when the record says `pending`. Repeating it changes nothing.
 local function put_back(at, record, id, code)
+    redis.call('ZREM', at.codes .. DISCARDED, id)
     unlist_letter(at, id, code)
     redis.call('HDEL', record, 'code', 'detail', 'completed', 'discarded')
 end
@@ -225,7 +229,12 @@ local function operate(what, half, at, record, id, line, now)
         end
         committed()
     end
-    if what == 'discard' then unlist_letter(at, id, code) else put_back(at, record, id, code) end
+    if what == 'discard' then
+        redis.call('ZADD', at.codes .. DISCARDED, int(now), id)
+        unlist_letter(at, id, code)
+    else
+        put_back(at, record, id, code)
+    end
 end
 
 -- Does `work` with an entry of the journal that says who did what; without the one there is not the other. Old entries go.

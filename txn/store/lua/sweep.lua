@@ -40,6 +40,8 @@ local function look_at(id)
         end
     elseif status == 'failed' then
         local code, listed = r[2] or '', redis.call('ZSCORE', failed, id)
+        -- An older version had no index of these.
+        if r[4] then redis.call('ZADD', at.codes .. DISCARDED, 'NX', int(now), id) end
         if r[4] and listed then
             unlist_letter(at, id, code)
             found('not_a_letter', id)
