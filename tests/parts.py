@@ -10,6 +10,7 @@ from txn.model.submission import Submission, parse_submission
 from txn.model.transaction import ErrorCode, Evidence
 from txn.operate.bulk_runs import BulkRuns
 from txn.operate.journal import Journal
+from txn.operate.limits import Limits
 from txn.operate.operations import Done, Operations
 from txn.operate.pauses import Pauses
 from txn.queue.message import NAME, message_template
@@ -67,6 +68,7 @@ class Parts:
         self.journal = Journal(self.database)
         self.operations = Operations(self.database)
         self.pauses = Pauses(self.database)
+        self.limits = Limits(self.database, settings.lease_ms)
 
     def __enter__(self) -> Self:
         return self

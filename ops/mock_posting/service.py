@@ -91,6 +91,7 @@ class PostingService:
             "posts": self._traffic.posts,
             "gets": self._traffic.gets,
             "in_flight": self._traffic.in_flight(),
+            "max_posts_in_flight": self._traffic.most,
             "max_posts_in_flight_of_one_id": self._traffic.most_of_one_id,
             "pending_late_writes": len(self._late),
         }
@@ -184,14 +185,14 @@ def _now() -> float:
 
 
 class _Traffic:
-    """Counts requests, under way and in all; for POSTs also how many of one id were under way at once.
+    """Counts requests, under way and in all; for POSTs also how many were under way at once, of all ids and of one.
 
     None at once is missed. One too many may be counted, if a caller goes away and posts again in the same millisecond:
     which of its two connections is heard first is chance.
     """
 
     def __init__(self) -> None:
-        self.posts = self.gets = self.most_of_one_id = 0
+        self.posts = self.gets = self.most = self.most_of_one_id = 0
         self._in_flight: Counter[str] = Counter()
 
     def post(self, row_id: str) -> ExitStack:
@@ -199,6 +200,7 @@ class _Traffic:
         self.posts += 1
         self._in_flight[row_id] += 1
         self.most_of_one_id = max(self.most_of_one_id, self._in_flight[row_id])
+        self.most = max(self.most, self._in_flight.total())
         flight = ExitStack()
         flight.callback(self._end, row_id)
         return flight

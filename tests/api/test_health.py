@@ -15,10 +15,10 @@ NUMBERS = {
     *("queueDepth", "pending", "processing", "completed", "failed", "retryCount", "inDoubt"),
     *("sentAway", "leftAlone", "possibleDoubles", "errorRate"),
     *("oldestPendingSeconds", "mostOverdueSeconds", "oldestUnfinishedSeconds"),
-    *("workers", "durability", "durableOn", "attestedBy", "postingService", "paused"),
+    *("workers", "durability", "durableOn", "attestedBy", "postingService", "paused", "limits"),
 }
 PROCESS = {"uptime", "version"}
-CLOSED = {"breaker": "closed", "openedAt": None, "nextProbe": None, "held": 0}
+CLOSED = {"breaker": "closed", "openedAt": None, "nextProbe": None, "held": 0, "heldUntil": None}
 
 
 def health(api: TestClient) -> Result:
@@ -72,6 +72,7 @@ def test_a_fresh_system_with_a_worker_is_healthy(api: TestClient, worker: str) -
         "attestedBy": None,
         "postingService": {"state": "unknown", "lastAnswered": None, "reason": None} | CLOSED,
         "paused": None,
+        "limits": None,
     }
 
 
@@ -305,3 +306,22 @@ def test_an_outage_and_a_pause_are_told_with_their_times(api: TestClient, parts:
     assert found["paused"]["by"] == "ann"
     parts.pauses.resume("ann")
     assert health(api).json["paused"] is None
+
+
+def test_limits_and_a_service_that_asks_to_wait_are_told(api: TestClient, parts: Parts) -> None:
+    parts.messages("one").heartbeat()
+    assert health(api).json["limits"] is None
+    parts.limits.set("ann", "their night batch", in_flight=3)
+    found = health(api).json
+    assert (found["status"], found["postingService"]["heldUntil"]) == ("healthy", None)
+    assert TIME.fullmatch(found["limits"].pop("since"))
+    said = {"inFlight": 3, "inUse": 0, "rate": None, "by": "ann", "why": "their night batch"}
+    assert found["limits"] == said
+    for _ in range(2):
+        claim = parts.claimed(parts.accept())
+        busy = Retry(Cause.SENT_AWAY, "429", Clear(), 0)
+        parts.settle(claim, busy, answered=True, outage="429", calls="gP", hold_ms=30_000)
+    found = health(api).json
+    assert found["status"] == "degraded"
+    assert TIME.fullmatch(found["postingService"]["heldUntil"])
+    assert found["problems"][0].startswith("The posting service asks to be left alone")

@@ -14,6 +14,7 @@ COMMANDS = [
     "discard",
     "pause",
     "resume",
+    "limit",
     "submit",
     "doctor",
     "audit",

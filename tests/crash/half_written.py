@@ -171,8 +171,8 @@ class Rig:
                 self.clock.forward(DEAD_AFTER_MS + 1_000)  # until the reaper comes for what the dead hold
                 self.messages.requeue_all_but(())
             to_first = round(first[0][1]) - self.parts.read_statistics().now_ms if first else 0
-            closed = client.hmget(keys.posting, "breaker", "paused") == [None, None]
-            to_probe = 0 if closed else 2_000
+            is_calm = client.hmget(keys.posting, "breaker", "paused", "limited", "hold_until") == [None] * 4
+            to_probe = 0 if is_calm else 2_000
             self.clock.forward(max(to_first, to_probe) + 1)
         raise BrokenPromise(f"not quiet: {client.zrange(keys.due, 0, -1, withscores=True)}")
 

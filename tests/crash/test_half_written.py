@@ -19,6 +19,7 @@ from txn.errors import TxnError
 from txn.model.dead_letter import Action, Filter
 from txn.model.outcome import Cause, Maybe, Released, Retry, Settlement
 from txn.operate.events import Events
+from txn.operate.limits import parse_rate
 from txn.store.intake import IntakeMonitor
 from txn.store.integrity import Integrity
 from txn.store.oldest import Oldest
@@ -184,6 +185,50 @@ def pause_is_over(rig: Rig) -> None:
     rig.clock.forward(60_001)
 
 
+def limited(rig: Rig, *, in_flight: int = 1) -> None:
+    """At most so many in flight, and one a second; what began before is over."""
+    rig.parts.limits.set("ann", "why", in_flight=in_flight, rate=parse_rate("60/min"))
+    rig.clock.forward(SETTINGS.lease_ms)
+
+
+def limited_from_now(rig: Rig) -> None:
+    rig.accept("a")
+    limited(rig)
+
+
+def place_not_taken(rig: Rig) -> None:
+    limited_from_now(rig)
+    rig.messages.fetch(1)
+    rig.clock.forward(3_000)
+
+
+def limit_reached(rig: Rig) -> None:
+    for name in ("a", "b"):
+        rig.accept(name)
+    rig.messages.fetch(2)
+    limited(rig)
+    rig.parts.claimed("b")
+
+
+def turned_back(rig: Rig) -> None:
+    limit_reached(rig)
+    rig.deliver("a")
+    rig.acked += ["a", "b"]
+    rig._take()
+
+
+def nearly_held(rig: Rig) -> None:
+    rig.parts.client.hset(rig.parts.keys.posting, "posts", "abc")
+    answering("throttle")(rig)
+
+
+def held(rig: Rig) -> None:
+    rig.accept("a")
+    rig.parts.client.hset(rig.parts.keys.posting, "hold_until", rig.parts.read_statistics().now_ms + 1_000)
+    rig.deliver("a")
+    rig.clock.forward(1_001)
+
+
 def hung(rig: Rig) -> None:
     rig.accept("a")
     rig.parts.settle(rig.parts.claimed("a"), Retry(Cause.OUTAGE, "late", Maybe(0), 0), outage="late", calls="G!")
@@ -325,6 +370,16 @@ SCENES = [
     Scene("resume", "pause", paused, lambda rig: rig.parts.pauses.resume("ann")),
     Scene("due, a pause is over", "due", pause_is_over, look_for_due),
     Scene("intake", "intake", accepted, look_at_intake),
+    Scene("a limit is set", "limit", accepted, limited),
+    Scene("a limit is taken away", "limit", limited_from_now, lambda rig: rig.parts.limits.remove("ann")),
+    Scene("fetch, limited", "fetch", limited_from_now, lambda rig: rig._take()),
+    Scene("claim, limited", "claim", limited_from_now, lambda rig: rig.deliver("a")),
+    Scene("claim, limit reached", "claim", limit_reached, lambda rig: rig.deliver("a")),
+    Scene("settle, limited", "settle", limited_from_now, lambda rig: rig.deliver("a")),
+    Scene("settle, asked to wait", "settle", nearly_held, lambda rig: rig.deliver("a")),
+    Scene("due, limited", "due", place_not_taken, look_for_due),
+    Scene("due, turned back", "due", turned_back, look_for_due),
+    Scene("due, a wait is over", "due", held, look_for_due),
     Scene("push", "push", accepted, lambda rig: rig.parts.messages().push("a~x", b'{"args":["a"]}')),
     Scene("fetch", "fetch", accepted, lambda rig: rig._take()),
     Scene("fetch, acknowledging", "fetch", one_processed, lambda rig: rig._take()),

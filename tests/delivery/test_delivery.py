@@ -175,6 +175,31 @@ def test_a_throttled_post_waits_as_long_as_it_is_told_and_uses_no_attempt_up(rig
     assert (record["counted"], record["doubt"]) == ("0", "0")
 
 
+@pytest.mark.parametrize(
+    ("faults", "holds"),
+    [
+        ({"post": ["throttle"]}, True),
+        ({"post": ["unavailable"]}, True),
+        ({"get": ["throttle"]}, True),
+        ({"get": ["unavailable"]}, True),
+        ({"post": ["fail_before"]}, False),
+        ({"post": ["reject"]}, False),
+    ],
+)
+def test_what_asks_two_of_us_to_wait_is_left_alone_by_all(
+    rig: Build, faults: dict[str, list[str]], holds: bool
+) -> None:
+    one = rig()
+    one.mock.faults(retry_after_s=7)
+    for _ in range(2):
+        name = one.accept()
+        one.mock.script(name, **faults)
+        one.deliver(name)
+    hold_ms, now_ms = one.parts.read_statistics().flow.hold_ms, one.parts.read_statistics().now_ms
+    assert (hold_ms is not None and 5_000 < hold_ms - now_ms <= 7_000) == holds
+    assert (one.parts.claim(one.accept()) is None) == holds
+
+
 def test_an_unavailable_with_retry_after_may_have_been_written(rig: Build) -> None:
     one = rig()
     name = one.accept()
@@ -441,6 +466,7 @@ def alternate(one: Rig, name: str, deliver: Callable[[], Transaction], others_ge
 @pytest.mark.parametrize("others_get_in", [True, False])
 def test_who_is_sent_away_uses_attempts_up_only_while_others_get_in(rig: Build, others_get_in: bool) -> None:
     one = rig(max_attempts=3)
+    one.mock.faults(retry_after_s=0)
     name = one.accept()
     one.mock.script(name, post=["throttle"] * 100)
     outcomes = alternate(one, name, lambda: one.deliver(name), others_get_in)

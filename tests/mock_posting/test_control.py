@@ -64,6 +64,7 @@ def test_statistics_count_what_was_read(http: requests.Session, mock: MockPostin
         "duplicate_ids": ["a"],
         "posts": 3,
         "gets": 1,
+        "max_posts_in_flight": 1,
         "max_posts_in_flight_of_one_id": 1,
         "in_flight": 0,
         "pending_late_writes": 0,

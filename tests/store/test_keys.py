@@ -58,6 +58,9 @@ def live(parts: Parts) -> None:
     parts.client.hset(parts.keys.posting, mapping={"breaker": "half", "cap": 9})
     parts.settle(parts.claimed(parts.accept("hangs")), Retry(Cause.OUTAGE, "away", Clear(), 0), calls="G!")
     parts.claimed("hangs")
+    parts.limits.set("ann", in_flight=1)
+    assert parts.claim(parts.accept()) is None
+    parts.clock.forward(parts.settings.lease_ms)
     parts.claimed(parts.accept())
 
 

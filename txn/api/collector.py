@@ -8,7 +8,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 
 from txn.errors import StoreUnavailable, Unavailable
-from txn.model.flow import Breaker
+from txn.model.flow import Breaker, Flow
 from txn.model.totals import COUNTERS, END_TO_END_MS, Totals
 from txn.readers.statistics import Statistics, StatisticsReader
 from txn.store.durability import DurabilityMonitor
@@ -99,6 +99,7 @@ def _gauges(statistics: Statistics) -> Iterator[Metric]:
         family.add_metric([state], int(flow.breaker == state))
     yield family
     yield _gauge("held", "Transactions that wait because it is away or paused, beside those in the queue", flow.held)
+    yield from _outgoing(flow)
     yield _gauge("paused", "Whether an operator has paused deliveries", int(flow.paused is not None))
 
 
@@ -113,6 +114,23 @@ def _limits(intake: IntakeMonitor | None) -> Iterator[Metric]:
         yield _gauge(
             "redis_memory_limit_bytes", "From so many on submits are refused; 0: there is no limit", level.memory_limit
         )
+
+
+def _outgoing(flow: Flow) -> Iterator[Metric]:
+    """0 for a limit that is not set: a metric that comes and goes cannot be compared."""
+    found = flow.limits
+    in_flight = found.in_flight or 0 if found else 0
+    yield _gauge("limit_in_flight", "Most deliveries in flight; 0: no limit", in_flight)
+    yield _gauge(
+        "limit_in_use", "Places in flight that are taken, of those; 0 without a limit", found.in_use if found else 0
+    )
+    yield _gauge("limit_rate", "Most deliveries that begin a second; 0: no limit", found.rate_a_second if found else 0)
+    yield _gauge(
+        "limit_rate_in_use", "Share of what may begin at once that is used up", found.rate_in_use if found else 0
+    )
+    yield _gauge(
+        "posting_asks_to_wait", "Whether its Retry-After says to leave it alone", int(flow.hold_ms is not None)
+    )
 
 
 def _gauge(name: str, meaning: str, value: float) -> GaugeMetricFamily:

@@ -80,6 +80,7 @@ class Health:
             "attestedBy": (durability.by if durability else "") or None,
             "postingService": _posting_service(statistics),
             "paused": _paused(statistics.flow),
+            "limits": _limits(statistics.flow),
         }
 
 
@@ -105,7 +106,17 @@ def _posting_service(statistics: Statistics) -> dict[str, Any]:
         "openedAt": None if flow.opened_ms is None else rfc3339(flow.opened_ms),
         "nextProbe": None if flow.probe_ms is None else rfc3339(flow.probe_ms),
         "held": flow.held,
+        "heldUntil": None if flow.hold_ms is None else rfc3339(flow.hold_ms),
     }
+
+
+def _limits(flow: Flow) -> dict[str, Any] | None:
+    if (found := flow.limits) is None:
+        return None
+    since = None if found.since_ms is None else rfc3339(found.since_ms)
+    in_use = None if found.in_flight is None else found.in_use
+    said = {"inFlight": found.in_flight, "inUse": in_use, "rate": found.rate}
+    return said | {"by": found.by, "why": found.why, "since": since}
 
 
 def _paused(flow: Flow) -> dict[str, Any] | None:

@@ -23,6 +23,7 @@ from txn.cli import (
     hash_password,
     journal,
     keys,
+    limit,
     pause,
     replay,
     runs,
@@ -90,6 +91,7 @@ app.command("replay")(replay.replay)
 app.command("discard")(discard.discard)
 app.command("pause")(pause.pause)
 app.command("resume")(pause.resume)
+app.command("limit")(limit.limit)
 app.command("submit")(submit.submit)
 app.command("doctor")(doctor.doctor)
 app.command("audit")(audit.audit)

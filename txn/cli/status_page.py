@@ -96,6 +96,8 @@ def _numbers(seen: Seen) -> Table:
         ("posting service", statistics.posting_state),
         ("Redis", seen.durability.words),
     ]
+    if (limits := statistics.flow.limits) is not None:
+        how_well.append(("limit", words.limits(limits)))
     how_fast = [(f"p{share * 100:.0f}", words.percentile(seen.recent.percentile(share))) for share in _SHARES]
     return side_by_side(how_many, how_well, how_fast)
 

@@ -23,6 +23,7 @@ from txn.posting.results import (
     Rejected,
     Uncertain,
     Unknown,
+    asks_to_wait_ms,
     service_failed,
     unquoted,
 )
@@ -52,6 +53,7 @@ class Attempt:
     _answered: bool = False
     _outage: str = ""
     _calls: str = ""
+    _hold_ms: int = 0
     _spent: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -87,6 +89,7 @@ class Attempt:
         """What no answer came to, after a good part of the deadline, has hung."""
         failed = service_failed(result)
         hung = failed and result.status is None and spent_ms > self.slow_ms
+        self._hold_ms = max(self._hold_ms, asks_to_wait_ms(result))
         self._calls += (call.upper() if failed else call) + "!" * hung
 
     async def settle(self, outcome: Outcome) -> None:
@@ -115,7 +118,7 @@ class Attempt:
         if isinstance(self._result, Uncertain) and not let_through:
             outage = outage or self._result.detail
         calls = self._calls.replace("P!", "p").replace("P", "p") if let_through else self._calls
-        return Settlement(outcome, self._answered, let_through, outage, history, calls)
+        return Settlement(outcome, self._answered, let_through, outage, history, calls, self._hold_ms)
 
     def _fields(self, outcome: Outcome) -> dict[str, object]:
         """For the log: the history's line, whose it is, and how long each call took.

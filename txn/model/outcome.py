@@ -99,6 +99,7 @@ class Settlement:
     `answered`: the posting service gave an answer of its own. `taken`: it let the POST through. `outage`: why it could
     not be reached or sent us away, or empty. `calls`: a letter for each call to it, g for a GET and p for a POST, a
     capital if the service failed (not: if it refused this transaction), ! after it if it hung.
+    `hold_ms`: for so long it wants to be left alone, by everybody.
     `history`: the delivery as one line of JSON for the record, or empty for a success at the first attempt.
     """
 
@@ -108,6 +109,7 @@ class Settlement:
     outage: str = ""
     history: str = ""
     calls: str = ""
+    hold_ms: int = 0
 
 
 #: What settle answers. It refuses if there is no record, this owner has settled before, or somebody else has it now.

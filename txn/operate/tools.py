@@ -7,6 +7,7 @@ from txn.operate.bulk_runs import BulkRuns
 from txn.operate.ended_sessions import EndedSessions
 from txn.operate.events import Events
 from txn.operate.journal import Journal
+from txn.operate.limits import Limits
 from txn.operate.operations import Operations
 from txn.operate.pauses import Pauses
 from txn.readers.charts import Charts
@@ -23,7 +24,7 @@ from txn.store.intake import IntakeMonitor
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """Readers on one `database`, `operations` and `pauses` on another, which waits for the disk."""
+    """Readers on one `database`, `operations`, `pauses` and `limits` on another, which waits for the disk."""
 
     settings: Settings
     durability: DurabilityMonitor
@@ -41,6 +42,7 @@ class Tools:
     operations: Operations
     ended_sessions: EndedSessions
     pauses: Pauses
+    limits: Limits
 
     @classmethod
     def on(
@@ -69,4 +71,5 @@ class Tools:
             operations=Operations(writer),
             ended_sessions=EndedSessions(database),
             pauses=Pauses(writer),
+            limits=Limits(writer, settings.lease_ms),
         )

@@ -81,6 +81,8 @@ MISCONFIGURED = frozenset({301, 302, 307, 308, 401, 403, 404, 405, 407, 421, 501
 THROTTLED = frozenset({425, 429})
 #: Waited for the request in vain: as a deadline of ours that passed.
 _TIMED_OUT = 408
+#: Too many requests, or overloaded.
+_BUSY = frozenset({429, 503})
 
 
 def service_failed(result: Lookup | PostResult) -> bool:
@@ -91,6 +93,13 @@ def service_failed(result: Lookup | PostResult) -> bool:
     if status is None or not 400 <= status < 500:
         return True
     return status in MISCONFIGURED or status in THROTTLED or status == _TIMED_OUT
+
+
+def asks_to_wait_ms(result: Lookup | PostResult) -> int:
+    """For how long the service wants nobody to ask: the `Retry-After` of a 429 or 503."""
+    if isinstance(result, Unknown | NotPosted | Uncertain) and result.status in _BUSY:
+        return result.retry_after_ms
+    return 0
 
 
 def unquoted(detail: str) -> str:

@@ -85,6 +85,7 @@ def standing_still(statistics: Statistics, beat_ms: int | None = None) -> list[P
     return [
         *_lost(statistics),
         *_paused(statistics),
+        *_held(statistics),
         *_workers(statistics, beat_ms),
         *_posting(statistics),
         *_waiting(statistics),
@@ -136,6 +137,12 @@ def _paused(statistics: Statistics) -> Iterator[Problem]:
         yield Problem("warn", "Deliveries are paused", hint, paused.since_ms)
 
 
+def _held(statistics: Statistics) -> Iterator[Problem]:
+    if (until_ms := statistics.flow.hold_ms) is not None:
+        hint = f"with Retry-After; nothing goes out until {words.utc(until_ms)}, and no attempt is used up"
+        yield Problem("warn", "The posting service asks to be left alone", hint)
+
+
 def _posting(statistics: Statistics) -> Iterator[Problem]:
     flow = statistics.flow
     probes = f"; one probe at a time, {words.number(flow.held)} held back" if flow.breaker == "open" else ""
@@ -157,6 +164,8 @@ def _waiting(statistics: Statistics) -> Iterator[Problem]:
     waiting_ms, flow = statistics.most_overdue_ms, statistics.flow
     if statistics.waits_too_long and flow.breaker == "closed" and not flow.paused:
         hint = f"the oldest has waited for {waiting_ms // 1000} s; the workers do not keep up"
+        if flow.limits is not None:
+            hint += f", or the limit is too low: {words.limits(flow.limits)} (txn limit)"
         since_ms = statistics.now_ms - waiting_ms
         yield Problem("bad", "Transactions wait too long", hint, since_ms, "queue")
 

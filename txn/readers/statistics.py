@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from txn.model.content import loads
-from txn.model.flow import Breaker, Flow, Paused
+from txn.model.flow import Breaker, Flow, Limits, Paused
 from txn.model.totals import Totals
 from txn.store.database import Database
 from txn.store.record import whole
@@ -114,8 +114,9 @@ class StatisticsReader:
         """
         keys = self._database.keys
         names = [keys.count, keys.due, keys.messages, keys.heartbeats, keys.posting, keys.minute, keys.record("")]
+        places = [keys.outage, keys.oldest, keys.epoch, keys.in_flight, keys.turned_back]
         arguments = [ERROR_RATE_MINUTES, ALIVE_MS, self._database.shift_ms()]
-        reply = self._database.run("statistics", [*names, keys.sweep, keys.outage, keys.oldest, keys.epoch], arguments)
+        reply = self._database.run("statistics", [*names, keys.sweep, *places], arguments)
         counts, unfinished, overdue, age, oldest, *numbers, posting, left_alone, flow, held, quarantine, now = reply
         answered, outage, reason, refused, taken, gets, posts = posting
         values: list[Any] = [unfinished, overdue, age, oldest.decode(errors="replace"), *numbers]
@@ -125,20 +126,31 @@ class StatisticsReader:
         return Statistics(_totals(counts), *values)
 
 
-def _flow(fields: Sequence[bytes | None], held: int, now_ms: int) -> Flow:
-    breaker, opened, probe_at, most, kind, paused, paused_at, paused_until = fields
+def _flow(fields: Sequence[Any], held: int, now_ms: int) -> Flow:
+    breaker, opened, probe_at, most, kind, paused, paused_at, paused_until, *limits = fields
     until_ms = whole(paused_until)
     pause = None
     if paused is not None and (until_ms is None or until_ms > now_ms):
         pause = Paused(*_said(paused), whole(paused_at), until_ms)
     state: Breaker = "open" if breaker == b"open" else "half" if breaker == b"half" else "closed"
+    hold_ms = int(limits[4])
+    more = (held, pause, _limits(limits), hold_ms if hold_ms > now_ms else None)
     if state == "closed":
-        return Flow(held=held, paused=pause)
-    return Flow(state, whole(opened), whole(probe_at), whole(most), (kind or b"").decode(), held, pause)
+        return Flow("closed", None, None, None, "", *more)
+    return Flow(state, whole(opened), whole(probe_at), whole(most), (kind or b"").decode(), *more)
+
+
+def _limits(fields: Sequence[Any]) -> Limits | None:
+    most, rate, limited, limited_at, _, in_use, used, size, pace = fields
+    if limited is None:
+        return None
+    rate = (rate or b"").decode(errors="replace") or None
+    a_second = 1_000_000 / float(pace) if pace else 0.0
+    return Limits(whole(most), in_use, rate, a_second, int(used) / int(size), *_said(limited), whole(limited_at))
 
 
 def _said(line: bytes) -> tuple[str, str]:
-    """Who has paused, and why."""
+    """Who has paused or limited, and why."""
     try:
         said = loads(line)
         return str(said["by"]), str(said["why"])

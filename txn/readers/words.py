@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from txn.model.flow import Limits
 from txn.model.transaction import MEANINGS, rfc3339
 from txn.readers.charts import Percentile
 
@@ -92,6 +93,18 @@ def means(word: str) -> str:
     return MEANINGS.get(word, word)
 
 
+def limits(found: Limits) -> str:
+    """`50 in flight (32 in use), 200/s`."""
+    parts = [] if found.in_flight is None else [f"{number(found.in_flight)} in flight ({number(found.in_use)} in use)"]
+    return ", ".join([*parts, *([found.rate] if found.rate else [])])
+
+
+def by_whom(found: Limits) -> str:
+    """`by ann since 2026-11-28 18:15:03 UTC: their night batch`."""
+    since = "" if found.since_ms is None else f" since {utc(found.since_ms)}"
+    return f"by {found.by}{since}" + (f": {found.why}" if found.why else "")
+
+
 def _if_known(shown: Callable[..., str]) -> Callable[..., str]:
     """A filter that leaves open what a damaged record does not say."""
 
@@ -111,5 +124,7 @@ FILTERS = {
     "clock": _if_known(clock),
     "percent": percent,
     "means": means,
+    "limits": limits,
+    "by_whom": by_whom,
     "rfc3339": _if_known(rfc3339),
 }

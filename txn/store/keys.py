@@ -107,6 +107,16 @@ class Keys:
         return f"{self.prefix}hanging"
 
     @property
+    def in_flight(self) -> str:
+        """Zset: ids that hold a place while deliveries are limited, by the end of their leases (ms)."""
+        return f"{self.prefix}in_flight"
+
+    @property
+    def turned_back(self) -> str:
+        """Zset: ids that found the limit reached, by when they were submitted (ms)."""
+        return f"{self.prefix}turned_back"
+
+    @property
     def recent_timings(self) -> str:
         """Stem of the hashes `minute:timings:<minutes since the epoch>`: the same for one minute; they expire."""
         return f"{self.minute}timings:"
@@ -192,6 +202,11 @@ class Keys:
 def letter_places(keys: Keys) -> tuple[str, str, str, str]:
     """Where a dead letter stands, in the order in which the scripts take them."""
     return keys.failed, keys.by_code, keys.dead_messages, keys.dead_message_bodies
+
+
+def gates(keys: Keys) -> tuple[str, str, str, str]:
+    """What says how many messages may be fetched, in the order in which `fetch` takes it."""
+    return keys.posting, keys.probes, keys.in_flight, keys.count
 
 
 def wake_ups(keys: Keys) -> tuple[str, str]:

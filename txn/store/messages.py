@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from redis.client import Pipeline
 
 from txn.store.database import Database
-from txn.store.keys import wake_ups
+from txn.store.keys import gates, wake_ups
 from txn.store.scripts import Argument
 
 #: A consumer without a heartbeat (one a second) for so long is dead: what it held goes back to the queue.
@@ -24,7 +24,7 @@ class Messages:
         self._database, self._consumer = database, consumer
         self._queue = wake_ups(database.keys)
         self._held = [*self._queue, database.keys.acks_of(consumer)]
-        self._gated = [*self._held, database.keys.posting, database.keys.probes]
+        self._gated = [*self._held, *gates(database.keys)]
 
     def push(self, message_id: str, body: bytes) -> None:
         """Queue a message."""

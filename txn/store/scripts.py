@@ -14,7 +14,7 @@ from txn.store.replication import Replication
 
 _FOLDER = Path(__file__).with_name("lua")
 #: What the scripts share, and its definitions, in their order: each may use those before it.
-_SHARED = ("prelude", "breaker")
+_SHARED = ("prelude", "breaker", "limits")
 _DEFINITIONS = "\n\n".join((_FOLDER / f"{name}.lua").read_text() for name in _SHARED).split("\n\n")
 _NAME = re.compile(r"^local (?:function )?(\w+)", re.MULTILINE)
 

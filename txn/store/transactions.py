@@ -135,7 +135,7 @@ class Store:
             "claim",
             [
                 *(keys.record(transaction_id), keys.payload(transaction_id), *_places(keys)),
-                *(keys.epoch, keys.posting, keys.outage, keys.probes, keys.hanging),
+                *(keys.epoch, keys.posting, keys.outage, keys.probes, keys.hanging, keys.in_flight, keys.turned_back),
             ],
             [
                 *(transaction_id, owner, settings.lease_ms, settings.doubt_window_ms, settings.max_attempts),
@@ -161,13 +161,13 @@ class Store:
             "settle",
             [
                 *(keys.record(transaction_id), *_places(keys), keys.epoch, keys.posting),
-                *(*letter_places(keys), keys.outage, keys.probes, keys.hanging),
+                *(*letter_places(keys), keys.outage, keys.probes, keys.hanging, keys.in_flight),
             ],
             [
                 *(transaction_id, owner, kind, *_doubt(getattr(outcome, "doubt", Clear())), wait_ms, int(counts)),
                 *(int(settlement.answered), int(settlement.taken), settlement.outage[:MAX_DETAIL]),
                 *(code, detail[:MAX_DETAIL], settlement.history, self._template, self._database.shift_ms()),
-                *(settlement.calls, self._settings.lease_ms),
+                *(settlement.calls, self._settings.lease_ms, settlement.hold_ms),
             ],
             repeats=SETTLE_REPEATS,
         )
@@ -185,6 +185,7 @@ class Store:
             [
                 *(keys.due, keys.record(""), keys.count, keys.epoch, *wake_ups(keys)),
                 *(*letter_places(keys), keys.payload(""), keys.posting, keys.outage, keys.probes),
+                *(keys.in_flight, keys.turned_back),
             ],
             [
                 *(limit, settings.grace_ms, settings.patience_ms, settings.lease_ms, settings.doubt_window_ms),

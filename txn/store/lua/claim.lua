@@ -4,7 +4,7 @@
 -- worker, from now on this claim counts as a POST that may land, until its own settle says otherwise.
 --
 -- KEYS   1 t:<id>   2 p:<id>   3 due   4 count   5 minute stem   6 epoch   7 posting   8 outage   9 probes
---        10 hanging
+--        10 hanging   11 in_flight   12 turned_back
 -- ARGV   1 id   2 owner   3 lease ms   4 doubt window ms   5 max attempts   6 claims seen   7 shift
 --        8 how many that hung before may be in flight at once
 -- reply  { 'claimed', mode, payload, submitted ms, attempts, counted, tries, unanswered ms, others, last error, claims }
@@ -12,7 +12,7 @@
 --          others: 1 if, since we were sent away, it has let others in, and as many as it has sent away
 --          mode: post | confirm (GET only) | final (GET only, and its 404 decides) | crashed (nothing: see below)
 --        { 'refused', 'unknown' | 'finished' | 'leased' | 'early' | 'unreadable' (its status) | 'no_content', claims }
---        { 'refused', 'away' | 'paused' | 'crowded' (as many that hung before are in flight), ms to wait, claims }
+--        { 'refused', 'away' | 'paused' | 'crowded' (as many that hung before are in flight) | 'limited', ms to wait, claims }
 
 -- So many workers may leave a transaction without a word before a person must look at it.
 local MAX_CRASHES = 3
@@ -41,7 +41,10 @@ if status == 'completed' or status == 'failed' then return { 'refused', 'finishe
 if status ~= 'pending' and status ~= 'processing' then return { 'refused', 'unreadable', claims } end
 local repeated = status == 'processing' and r[2] == owner
 local posting = redis.call('HMGET', KEYS[7], 'breaker', 'cap', 'probe_at', 'paused', 'paused_until',
-    'answered', 'taken', 'ended')
+    'answered', 'taken', 'ended', 'most', 'pace', 'next_at', 'counted_from', 'hold_until')
+local limits = { unpack(posting, 9, 13) }
+local most, pace = tonumber(limits[1]), tonumber(limits[2])
+local is_limited, has_place = most or pace, false
 if not repeated then
     if status == 'processing' and (tonumber(r[3]) or 0) > now then return { 'refused', 'leased', claims } end
     if status == 'pending' and (tonumber(r[5]) or 0) > now then return { 'refused', 'early', claims } end
@@ -51,12 +54,24 @@ if not repeated then
         redis.call('HSET', record, 'away', int(now))
         return { 'refused', why, math.ceil(wait), claims }
     end
+    if is_limited or limits[5] then
+        has_place = is_limited and (tonumber(redis.call('ZSCORE', KEYS[11], id)) or 0) > now
+        room, wait = room_within(limits, KEYS[11], KEYS[4], now, ARGV[7])
+        if room < 1 and (not has_place or held_ms(limits[5], now) > 0) then
+            redis.call('ZADD', KEYS[12], r[10] or int(now), id)
+            redis.call('HSET', KEYS[7], 'turned_back', 1)
+            redis.call('HSET', record, 'away', int(now))
+            if has_place then redis.call('ZREM', KEYS[11], id) end
+            return { 'refused', 'limited', math.ceil(wait), claims }
+        end
+    end
     -- Those that hang hold their places for as long as a deadline is: they share a few, so that the others have theirs.
     if r[22] == '1' and redis.call('ZCOUNT', KEYS[10], '(' .. int(now), int(now + lease)) >= tonumber(ARGV[8]) then
         local longest = 1000 * 2 ^ math.min(tonumber(r[11]) or 0, 8)
         wait = longest / 2 + spread(longest / 2)
         redis.call('ZADD', KEYS[3], int(now + wait), id)
         redis.call('HSET', record, 'next', int(now + wait))
+        if has_place then redis.call('ZREM', KEYS[11], id) end
         return { 'refused', 'crowded', math.ceil(wait), claims }
     end
 end
@@ -147,10 +162,13 @@ claims = redis.call('HINCRBY', KEYS[6], 'claims', 1)
 redis.call('ZADD', KEYS[3], int(now + lease + apart), id)
 if posting[1] then redis.call('ZADD', KEYS[9], int(now + lease), id) end
 if r[22] == '1' then redis.call('ZADD', KEYS[10], int(now + lease), id) end
+if is_limited then redis.call('ZADD', KEYS[11], int(now + lease), id) end
+if pace and not has_place then take_out(KEYS[7], pace, limits[3], ARGV[7], 1) end
 redis.call('HSET', record, unpack(written))
 committed()
 if r[21] then
     redis.call('ZREM', KEYS[8], id)
+    redis.call('ZREM', KEYS[12], id)
     redis.call('HDEL', record, 'away')
 end
 return claimed()

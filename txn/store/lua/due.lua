@@ -9,7 +9,7 @@
 --
 -- KEYS   1 due   2 t: stem   3 count   4 epoch   5 queue (list)   6 queue's messages (hash)   7 failed
 --        8 failed:<code> stem   9 the queue's dead letters   10 their messages   11 p: stem   12 posting   13 outage
---        14 probes
+--        14 probes   15 in_flight   16 turned_back
 -- ARGV   1 how many   2 grace ms   3 patience ms   4 lease ms   5 doubt window ms   6 claims seen   7 message template
 --        8 longest wait ms: no backoff, lease or doubt is longer   9 shift
 -- reply  { looked at, queued, claims }
@@ -110,9 +110,35 @@ local function bring_back(since)
     return #ids
 end
 
+-- What the limits have turned back goes to the head of the queue, when its message is acknowledged.
+local function turn_round(id)
+    local r = redis.call('HMGET', t_stem .. id, 'message', 'away')
+    local since = now - (tonumber(r[2]) or 0)
+    if redis.call('HEXISTS', bodies, r[1] or id) == 1 and since >= 0 and since < KEPT_MS then return end
+    redis.call('ZREM', KEYS[16], id)
+    put_first(id, true)
+end
+local function turn_all_round()
+    local ids = redis.call('ZREVRANGE', KEYS[16], 0, BACK_AT_ONCE - 1)
+    for _, id in ipairs(ids) do
+        if not try(turn_round, id) then redis.call('ZREM', KEYS[16], id) end
+    end
+    if #ids == 0 then redis.call('HDEL', posting, 'turned_back') end
+end
+-- Places of those that are gone are free, and none is held for longer than a lease: a clock was set back.
+local function tidy_places(counted_from)
+    for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[15], '-inf', int(now), 'LIMIT', 0, 1000)) do
+        redis.call('ZREM', KEYS[15], id)
+    end
+    if (tonumber(counted_from) or 0) > now + lease then redis.call('HSET', posting, 'counted_from', int(now + lease)) end
+    for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[15], '(' .. int(now + lease), '+inf')) do
+        redis.call('ZADD', KEYS[15], int(now + lease), id)
+    end
+end
+
 -- While nothing may go out, nothing is queued, but for probes.
 local state = redis.call('HMGET', posting, 'breaker', 'cap', 'probe_at', 'paused', 'paused_until', 'offered', 'turn',
-    'kind', 'refill')
+    'kind', 'refill', 'limited', 'hold_until', 'turned_back', 'counted_from')
 local most, LONGEST_PAUSE, OFFERED_MS = ARGV[1], 60000, 2000
 if state[4] then
     if (tonumber(state[5]) or now + 1) > now then return { 0, 0, claims } end
@@ -120,6 +146,9 @@ if state[4] then
     redis.call('HDEL', posting, 'paused', 'paused_until', 'paused_at')
     state[9] = now
 end
+if state[10] then tidy_places(state[13]) end
+if held_ms(state[11], now) > 0 then return { 0, 0, claims } end
+if state[11] then redis.call('HDEL', posting, 'hold_until') end
 if state[1] then
     -- From before the clock was set back.
     for _, id in ipairs(redis.call('ZRANGEBYSCORE', probes, '(' .. int(now + lease), '+inf')) do redis.call('ZREM', probes, id) end
@@ -141,6 +170,7 @@ if state[1] then
     if is_open and (room < 1 or offered + waits > 0) then return { 0, offered, claims } end
     most = is_open and 1 or most
 end
+if state[12] and not state[1] then turn_all_round() end
 local brought_back = not state[1] and state[9] and bring_back(tonumber(state[9])) or 0
 
 local ids = redis.call('ZRANGEBYSCORE', due, '-inf', int(now), 'LIMIT', 0, most)

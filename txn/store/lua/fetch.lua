@@ -1,6 +1,7 @@
 -- fetch: acknowledge what was processed and take the next messages, in one round trip. With nothing to do it writes nothing.
 --
--- KEYS   1 queue (list)   2 queue's messages (hash)   3 this consumer's ack set   4 posting   5 probes
+-- KEYS   1 queue (list)   2 queue's messages (hash)   3 this consumer's ack set   4 posting   5 probes   6 in_flight
+--        7 count
 -- ARGV   1 how many   2 shift   3 ... ids of messages to acknowledge
 -- reply  { id, body, id, body, ... }, oldest first
 
@@ -24,10 +25,20 @@ end
 local wanted = math.min(tonumber(ARGV[1]), redis.call('LLEN', queue), MOST)
 if wanted < 1 then return {} end
 -- What would only be refused stays where it is. A message for a probe is offered by due.lua.
-local state = redis.call('HMGET', KEYS[4], 'breaker', 'cap', 'probe_at', 'paused', 'paused_until', 'offered')
+local state = redis.call('HMGET', KEYS[4], 'breaker', 'cap', 'probe_at', 'paused', 'paused_until', 'offered',
+    'most', 'pace', 'next_at', 'counted_from', 'hold_until')
 if state[1] or state[4] then
     wanted = math.min(wanted, (gate(state, KEYS[5], clock(ARGV[2]))))
     if wanted < 1 or (state[1] == 'open' and not state[6]) then return {} end
+end
+
+local limits = { unpack(state, 7, 11) }
+local pace = tonumber(limits[2])
+local is_limited, now = tonumber(limits[1]) or pace, nil
+if is_limited or limits[5] then
+    now = clock(ARGV[2])
+    wanted = math.min(wanted, (room_within(limits, KEYS[6], KEYS[7], now, ARGV[2])))
+    if wanted < 1 then return {} end
 end
 
 local reply, taken = {}, {}
@@ -38,6 +49,16 @@ for i, body in ipairs(redis.call('HMGET', bodies, unpack(ids))) do
         reply[#reply + 1] = ids[i]
         reply[#reply + 1] = body
     end
+end
+-- A place for each until its claim, which needs none then. One that is in flight already keeps its own.
+if is_limited and #taken > 0 then
+    if pace then take_out(KEYS[4], pace, limits[3], ARGV[2], #taken) end
+    local places = {}
+    for _, id in ipairs(taken) do
+        places[#places + 1] = int(now + KEPT_MS)
+        places[#places + 1] = id:match('^[^~]*')
+    end
+    redis.call('ZADD', KEYS[6], 'GT', unpack(places))
 end
 -- In the ack set before it leaves the list, so that it is always in one of them; and if it stays in the list, only there.
 if #taken > 0 then redis.call('SADD', acks, unpack(taken)) end

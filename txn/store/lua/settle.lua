@@ -2,15 +2,16 @@
 --
 -- KEYS   1 t:<id>   2 due   3 count   4 minute stem   5 epoch   6 posting   7 failed   8 failed:<code> stem
 --        9 the queue's dead letters (zset)   10 their messages (hash)   11 outage   12 probes
---        13 hanging
+--        13 hanging   14 in_flight
 -- ARGV   1 id   2 owner   3 outcome   4 doubt   5 doubt ms   6 wait ms   7 counts   8 answered   9 taken   10 outage
 --        11 code or evidence   12 detail   13 line for the history   14 message template   15 shift
---        16 calls   17 lease ms
+--        16 calls   17 lease ms   18 hold
 --          outcome:  complete | fail | retry | release (given back: nothing was tried)
 --          doubt:    clear | keep | maybe (for so many ms from now the POST may still turn up)
 --          counts:   0 this attempt does not count against max attempts, whatever happens to others' POSTs
 --          answered: 1 the posting service gave an answer of its own;   taken: 1 it let our POST through
 --          outage:   why it could not be reached, or sent us away, or ''
+--          hold:     for so many ms the posting service wants to be left alone, or 0
 --          calls:    a letter for each call: g GET, p POST, a capital if the service failed, ! after it if it hung
 -- reply  { 'settled' } | { 'refused', 'unknown' | 'repeated' | 'taken' }
 
@@ -24,7 +25,8 @@ local BUCKETS_MS = { 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000, 30000, 
 
 local calls, learnt, forgotten = (ARGV[16]:gsub('!', '')), {}, {}
 local has_hung = ARGV[16]:find('!', 1, true)
-local posting = redis.call('HMGET', KEYS[6], 'breaker', 'cap', 'kind', 'gets', 'posts', 'refused', 'answered', 'taken')
+local posting = redis.call('HMGET', KEYS[6], 'breaker', 'cap', 'kind', 'gets', 'posts', 'refused', 'answered', 'taken',
+    'most', 'pace', 'hold_until')
 local is_probe = posting[1] and redis.call('ZSCORE', KEYS[12], id)
 local function learn(field, value)
     learnt[#learnt + 1] = field
@@ -77,7 +79,11 @@ if is_probe or not (posting[1] or is_calm) then
     for _, value in ipairs(set) do learnt[#learnt + 1] = value end
     for _, field in ipairs(gone) do forgotten[#forgotten + 1] = field end
 end
+if ARGV[18] ~= '0' and (posting[1] or is_about_all(posting[calls:find('P', 1, true) and 5 or 4])) then
+    learn('hold_until', int(now + math.max(math.min(ARGV[18], LONGEST_HOLD_MS), held_ms(posting[11], now))))
+end
 write_down()
+if posting[9] or posting[10] then redis.call('ZREM', KEYS[14], id) end
 if is_probe then redis.call('ZREM', KEYS[12], id) end
 if r[17] == '1' then redis.call('ZREM', KEYS[13], id) end
 

@@ -1,11 +1,12 @@
 -- statistics: what health needs, read in one go. Writes nothing; its cost does not grow with the backlog.
 --
 -- KEYS   1 count   2 due   3 queue (list)   4 heartbeats   5 posting   6 minute stem   7 t: stem
---        8 sweep   9 outage   10 oldest   11 epoch
+--        8 sweep   9 outage   10 oldest   11 epoch   12 in_flight   13 turned_back
 -- ARGV   1 minutes for the error rate   2 ms after which a worker without a heartbeat does not count   3 shift
 -- reply  { counts (flat), unfinished, most overdue ms, oldest unfinished ms, its id, due lag ms, workers, attempts,
 --          failed attempts, { answered, outage, reason, refused, taken, gets, posts }, records left alone,
---          { breaker, opened, probe_at, cap, kind, paused, paused_at, paused_until }, held, end of the quarantine, now }
+--          { breaker, opened, probe_at, cap, kind, paused, paused_at, paused_until, most, rate, limited,
+--          limited_at, hold_until, places in use, µs used of the bucket, its size, pace }, held, end of the quarantine, now }
 
 local SAMPLE = 100
 local now = clock(ARGV[3])
@@ -44,9 +45,16 @@ for m = minute - ARGV[1] + 1, minute do
 end
 
 local posting = redis.call('HMGET', KEYS[5], 'answered', 'outage', 'reason', 'refused', 'taken', 'gets', 'posts')
-local flow = redis.call('HMGET', KEYS[5], 'breaker', 'opened', 'probe_at', 'cap', 'kind', 'paused', 'paused_at', 'paused_until')
+local flow = redis.call('HMGET', KEYS[5], 'breaker', 'opened', 'probe_at', 'cap', 'kind', 'paused', 'paused_at', 'paused_until',
+    'most', 'rate', 'limited', 'limited_at', 'hold_until', 'pace', 'next_at', 'counted_from')
+local pace, next_at, counted_from = tonumber(flow[14]), flow[15], flow[16]
+local used, size = 0, 1
+if pace then used, size = filled(pace, next_at, ARGV[3]) end
+flow[13] = int(now + held_ms(flow[13], now))
+flow[14] = flow[11] and places_held(counted_from, KEYS[12], KEYS[1], now) or 0
+flow[15], flow[16], flow[17] = int(used), int(size), pace and tostring(pace) or ''
 return { redis.call('HGETALL', KEYS[1]), redis.call('ZCARD', KEYS[2]), math.floor(overdue),
     math.floor(math.max(0, now - math.min(since, now))), oldest, math.max(0, now - (first_look or now)),
     redis.call('ZCOUNT', KEYS[4], int(now - ARGV[2]), int(now + ARGV[2])), attempts, failed_attempts,
-    posting, tonumber(redis.call('HGET', KEYS[8], 'left_alone')) or 0, flow, redis.call('ZCARD', KEYS[9]),
+    posting, tonumber(redis.call('HGET', KEYS[8], 'left_alone')) or 0, flow, redis.call('ZCARD', KEYS[9]) + redis.call('ZCARD', KEYS[13]),
     redis.call('HGET', KEYS[11], 'quarantine') or '', int(now) }
