@@ -193,7 +193,7 @@ def test_when_the_oldest_has_waited_for_over_a_minute_it_is_degraded(
     found = health(api)
     assert (found.status_code, found.json["status"], found.json["oldestPendingSeconds"]) == (200, "degraded", 61)
     assert found.json["problems"] == [
-        "Transactions wait too long: the oldest has waited for 61 s; the workers do not keep up"
+        "Transactions wait too long: the most overdue one has been due for 61 s; the workers do not keep up"
     ]
 
 

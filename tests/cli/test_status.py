@@ -1,4 +1,5 @@
 import json
+import re
 
 import pytest
 from falcon.testing import TestClient
@@ -146,7 +147,8 @@ def test_health_says_the_same_words(txn: Commands, parts: Parts) -> None:
     monitor.check(parts.client)
     api = TestClient(create_app(parts.store, parts.statistics, monitor, parts.timings))
     said = [f"{one['what']}: {one['hint']}" for one in txn("status", "--json").json["findings"]]
-    assert said == api.simulate_get("/api/health", remote_addr="127.0.0.1").json["problems"]
+    by_health = api.simulate_get("/api/health", remote_addr="127.0.0.1").json["problems"]
+    assert [re.sub(r"\d+ m?s", "", one) for one in said] == [re.sub(r"\d+ m?s", "", one) for one in by_health]
     assert len(said) == 2
 
 

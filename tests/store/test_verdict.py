@@ -101,3 +101,28 @@ def test_a_redis_that_lost_data_is_named(parts: Parts) -> None:
     parts.claim(parts.accept())
     [problem] = [problem for problem in problems(parts) if problem.what == "Redis has lost data"]
     assert problem.level == "bad"
+
+
+@pytest.mark.parametrize(
+    ("reason", "what", "advice"),
+    [
+        ("POST: no answer within 5 s", "The posting service does not answer POSTs", "It takes connections and hangs"),
+        ("POST: answered 403: check it", "The posting service takes no POSTs", ""),
+        ("POST: answered 503", "The posting service takes no POSTs", "It answers with errors: ask those who run it"),
+    ],
+)
+def test_an_outage_says_why_what_it_costs_and_what_to_do(parts: Parts, reason: str, what: str, advice: str) -> None:
+    for name in ("a", "b", "c"):
+        parts.accept(name)
+    for _ in range(4):
+        for name in ("a", "b", "c"):
+            if claim := parts.claim(name):
+                retry = Retry(Cause.UNCERTAIN, reason, Maybe(0), 0)
+                parts.settle(claim, retry, answered=True, outage=reason, calls="gPg")
+        parts.clock.forward(1)
+    parts.clock.forward(276_000)
+    [problem] = [problem for problem in problems(parts) if problem.what == what]
+    assert problem.hint.startswith(f"{reason}. Deliveries go on by themselves when it does, and no attempt is used up.")
+    assert "3 wait, the oldest for 4 min; one probe at a time" in problem.hint
+    assert advice in problem.hint
+    assert "libcurl" not in problem.hint

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from txn.cli.output import plain
 from txn.model.content import loads
+from txn.model.transaction import ErrorCode
 from txn.readers import words
 from txn.readers.details import Details, Event
 
@@ -79,6 +80,8 @@ def _past(details: Details) -> Iterator[tuple[str, str]]:
     if code := record.get("code"):
         yield "error", f"{code}: {record.get('detail', '')}"
         yield "that is", words.means(code)
+        if code == ErrorCode.EXHAUSTED and (ended := details.ms("completed")):
+            yield "last looked for", f"{words.utc(ended)}  {words.ago(ended, now_ms)}: it was not there"
     elif error := record.get("error"):
         yield "last error", error
 

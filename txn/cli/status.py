@@ -79,7 +79,7 @@ def _see(tools: Tools) -> Seen:
     look_at_intake(tools)
     statistics = tools.statistics.read()
     marks, history = tools.workers.marks(), tools.charts.read(statistics.now_ms)
-    now = Snapshot(statistics, marks, history, tools.durability, tools.intake.overload)
+    now = Snapshot(statistics, marks, history, tools.durability, tools.intake.overload, tools.calls.read())
     return Seen(now, problems_in(now), tools.workers.read(), tools.events.read(SHOWN_EVENTS))
 
 

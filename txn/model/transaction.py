@@ -40,7 +40,7 @@ MEANINGS: Mapping[str, str] = {
     Evidence.VERIFIED: "the POST's answer did not prove it; the GET after it found the transaction",
     Evidence.FOUND: "the GET before a POST found it",
     ErrorCode.REJECTED: "the posting service refused it. It is not posted.",
-    ErrorCode.EXHAUSTED: "every attempt failed. It is not posted.",
+    ErrorCode.EXHAUSTED: "every attempt failed. When it was last looked for, as it failed, it was not there.",
     ErrorCode.CONFLICT: "the posting service holds this id with other content. A person must decide.",
     ErrorCode.UNDECIDED: "the posting service does not answer for this id. A person must decide.",
     ErrorCode.CRASHED_WORKER: "three workers did not come back from delivering it. A person must decide.",

@@ -10,6 +10,7 @@ from txn.operate.journal import Journal
 from txn.operate.limits import Limits
 from txn.operate.operations import Operations
 from txn.operate.pauses import Pauses
+from txn.readers.calls import CallReader
 from txn.readers.charts import Charts
 from txn.readers.dead_letters import DeadLetters
 from txn.readers.details import DetailReader
@@ -20,6 +21,7 @@ from txn.settings import Settings
 from txn.store.database import Database
 from txn.store.durability import DurabilityMonitor
 from txn.store.intake import IntakeMonitor
+from txn.store.timings import Timings
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,7 @@ class Tools:
     database: Database
     statistics: StatisticsReader
     charts: Charts
+    calls: CallReader
     workers: WorkerReader
     details: DetailReader
     letters: DeadLetters
@@ -61,6 +64,7 @@ class Tools:
             database=database,
             statistics=StatisticsReader(database),
             charts=Charts(database),
+            calls=CallReader(Timings(database), settings.posting_timeout_ms),
             workers=WorkerReader(database),
             details=DetailReader(database),
             letters=DeadLetters(database),

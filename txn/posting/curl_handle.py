@@ -11,6 +11,7 @@ from collections.abc import Mapping
 import pycurl
 
 from txn.posting.curl_callbacks import Decoding, Exchange, reset_on_close
+from txn.posting.curl_words import in_words
 from txn.posting.endpoint import Endpoint
 from txn.posting.gate import Gate
 from txn.posting.lifetime import Lifetime
@@ -99,7 +100,7 @@ class Handle:
         last check raised.
         """
         self._decoding.failed_with(code)
-        return gate.failure(f"{text} (libcurl {code})", sent=self.curl.getinfo(pycurl.REQUEST_SIZE) > 0)
+        return gate.failure(in_words(code, text), sent=self.curl.getinfo(pycurl.REQUEST_SIZE) > 0)
 
     def close(self) -> None:
         """Close the handle, and so its connection."""

@@ -7,6 +7,7 @@ from typing import Literal
 from txn.advice import START_WORKERS
 from txn.errors import Unavailable
 from txn.readers import words
+from txn.readers.calls import CallTimes
 from txn.readers.charts import History, Span
 from txn.readers.statistics import Statistics
 from txn.readers.workers import Marks
@@ -50,12 +51,13 @@ class Snapshot:
     history: History
     durability: DurabilityMonitor
     overload: Overload | None = None
+    calls: CallTimes | None = None
 
 
 def problems_in(seen: Snapshot) -> list[Problem]:
     """What is wrong, the worst first; empty: all is well."""
     pressing = standing_still(seen.statistics, seen.marks.beat_ms)
-    found = [*_durability(seen), *pressing, *_errors(seen), *_failed(seen)]
+    found = [*_durability(seen), *pressing, *_errors(seen), *_slow(seen), *_failed(seen)]
     return sorted(found, key=lambda problem: problem.level != "bad")
 
 
@@ -145,25 +147,53 @@ def _held(statistics: Statistics) -> Iterator[Problem]:
 
 def _posting(statistics: Statistics) -> Iterator[Problem]:
     flow = statistics.flow
-    probes = f"; one probe at a time, {words.number(flow.held)} held back" if flow.breaker == "open" else ""
     if flow.breaker == "half":
         hint = f"at most {flow.most} in flight now, twice as many with each success, until all may go out"
         yield Problem("warn", "The posting service is back", hint, flow.opened_ms)
     elif statistics.posting_away:
-        hint = f"{statistics.outage_reason}{probes}. {_GO_ON}"
-        yield Problem("bad", "The posting service does not answer", hint, flow.opened_ms or statistics.answered_ms)
+        since_ms = flow.opened_ms or statistics.answered_ms
+        yield Problem("bad", "The posting service does not answer", _outage(statistics), since_ms)
     elif statistics.posting_refuses:
-        hint = f"{statistics.outage_reason}{probes}. {_GO_ON}"
-        yield Problem("bad", "The posting service takes no POSTs", hint, statistics.refused_ms or flow.opened_ms)
+        hangs = "no answer" in statistics.outage_reason
+        what = "The posting service does not answer POSTs" if hangs else "The posting service takes no POSTs"
+        yield Problem("bad", what, _outage(statistics), statistics.refused_ms or flow.opened_ms)
     elif away := statistics.totals.sent_away:
         what = f"{away:,} transaction{'s are' if away > 1 else ' is'} not let in by the posting service; others are"
         yield Problem("warn", what, f"{statistics.outage_reason}; they fail when their attempts are used up")
 
 
+def _outage(statistics: Statistics) -> str:
+    """Why, what to do, what waits, and what it costs."""
+    flow = statistics.flow
+    waits = f"{words.number(statistics.unfinished)} wait, the oldest for {words.span(statistics.oldest_unfinished_ms)}"
+    probes = "; one probe at a time" if flow.breaker == "open" else ""
+    waiting = f" {waits}{probes}." if statistics.oldest_id else ""
+    return f"{statistics.outage_reason}. {_GO_ON}.{waiting}{_advice(statistics.outage_reason)}"
+
+
+def _advice(reason: str) -> str:
+    for words_in_it, advice in _ADVICE.items():
+        if words_in_it in reason:
+            return f" {advice}"
+    return ""
+
+
+#: What is in the reason -> what to do. Where the reason says it itself, nothing is added.
+_ADVICE = {
+    "no answer within": "It takes connections and hangs: see whether it is overloaded or waits for something itself. "
+    "txn waits TXN_POSTING_TIMEOUT_MS for an answer",
+    "no connection within": "See whether it runs, and whether a firewall is in between",
+    "connection refused": "See whether it runs, and whether TXN_POSTING_URL leads to it",
+    "no such host name": "Check TXN_POSTING_URL and the name server",
+    "answered 5": "It answers with errors: ask those who run it",
+    "answered 429": "It limits how much it takes: ask those who run it",
+}
+
+
 def _waiting(statistics: Statistics) -> Iterator[Problem]:
     waiting_ms, flow = statistics.most_overdue_ms, statistics.flow
     if statistics.waits_too_long and flow.breaker == "closed" and not flow.paused:
-        hint = f"the oldest has waited for {waiting_ms // 1000} s; the workers do not keep up"
+        hint = f"the most overdue one has been due for {waiting_ms // 1000} s; the workers do not keep up"
         if flow.limits is not None:
             hint += f", or the limit is too low: {words.limits(flow.limits)} (txn limit)"
         since_ms = statistics.now_ms - waiting_ms
@@ -188,6 +218,18 @@ def _why_they_fail(statistics: Statistics) -> str:
     if statistics.taken_ms is not None and statistics.now_ms - statistics.taken_ms < NEW_MS:
         return f"{last}They are repeated. Others get through, so attempts are used up; with the last one it fails"
     return f"{last}They are repeated. As nobody's POST gets through, no attempt is used up"
+
+
+def _slow(seen: Snapshot) -> Iterator[Problem]:
+    """Compared with what is waited for, and with itself an hour ago."""
+    calls = seen.calls
+    if calls is None or calls.now_ms is None or not calls.is_slow or seen.statistics.posting_state != "answering":
+        return
+    before = "" if calls.before_ms is None else f" (an hour ago: {words.span(calls.before_ms)})"
+    takes = f"half of the calls take {words.span(calls.now_ms)} or longer{before}"
+    takes += f"; txn waits {words.span(calls.deadline_ms)}"
+    costs = "Each delivery holds its place for longer, so fewer get through: see why it is slow, or raise TXN_IN_FLIGHT"
+    yield Problem("warn", "The posting service is slow", f"{takes}. {costs}")
 
 
 def _failed(seen: Snapshot) -> Iterator[Problem]:

@@ -17,8 +17,10 @@ _NAMES = (*map(str, BUCKETS_MS), "inf")
 LAG = "loop:lag"
 #: Pause between two additions: what a process that dies can lose.
 FLUSH_S = 1.0
-#: Minutes of which `recent` tells: this one and those before it.
+#: Minutes of which `recent` tells, if it is not told otherwise: this one and those before it.
 RECENT_MINUTES = 6
+#: Minutes are kept for so long, so that now can be compared with an hour ago.
+KEPT_MINUTES = 75
 #: Notes kept while they cannot be added.
 _MAX_NOTES = 100_000
 
@@ -57,17 +59,17 @@ class Timings:
         """The totals of all processes, by what was noted. Raises: StoreUnavailable."""
         return _histograms([self._database.call(lambda client: client.hgetall(self._database.keys.timings))])
 
-    def recent(self) -> Mapping[str, Histogram]:
-        """The same, of the latest minutes: five to six. Raises: StoreUnavailable."""
-        now = self._now_minute()
-        names = [self._minute(minute) for minute in range(now - RECENT_MINUTES + 1, now + 1)]
+    def recent(self, minutes: int = RECENT_MINUTES, minutes_ago: int = 0) -> Mapping[str, Histogram]:
+        """The same, of so many minutes, the last of which is not over yet. Raises: StoreUnavailable."""
+        last = self._now_minute() - minutes_ago
+        names = [self._minute(minute) for minute in range(last - minutes + 1, last + 1)]
         return _histograms(self._database.pipeline(lambda pipeline: [pipeline.hgetall(name) for name in names]))
 
     def _add(self, pipeline: Pipeline, minute: str, sums: Mapping[str, int]) -> None:
         for field, amount in sums.items():
             pipeline.hincrby(self._database.keys.timings, field, amount)
             pipeline.hincrby(minute, field, amount)
-        pipeline.expire(minute, 2 * RECENT_MINUTES * 60)
+        pipeline.expire(minute, KEPT_MINUTES * 60)
 
     def _minute(self, minute: int) -> str:
         return f"{self._database.keys.recent_timings}{minute}"

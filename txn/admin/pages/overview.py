@@ -30,7 +30,7 @@ class Overview:
         self._tools = tools
 
     def on_get(self, request: falcon.Request, response: falcon.Response) -> None:
-        """Four calls to Redis, none of which grows with what is stored.
+        """Six calls to Redis, none of which grows with what is stored.
 
         Raises: StoreUnavailable.
         """
@@ -38,7 +38,9 @@ class Overview:
         statistics = tools.statistics.read()
         now_ms = statistics.now_ms
         history = tools.charts.read(now_ms)
-        seen = Snapshot(statistics, tools.workers.marks(), history, tools.durability, tools.intake.overload)
+        seen = Snapshot(
+            statistics, tools.workers.marks(), history, tools.durability, tools.intake.overload, tools.calls.read()
+        )
         recent = history.recent
         minutes = recent.minutes(now_ms)
         shares = [(f"p{share * 100:.0f}", recent.percentile(share)) for share in (0.5, 0.95, 0.99)]
