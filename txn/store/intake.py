@@ -102,12 +102,9 @@ class IntakeMonitor:
             refused, self._refused = self._refused, Counter()
         keys = self._database.keys
         pairs = [text for reason, number in refused.items() for text in (reason, number)]
-        unfinished, ended, counted, now_ms = self._database.run(
+        unfinished, ended, now_ms = self._database.run(
             "intake", [keys.due, keys.count, keys.minute], [self._database.shift_ms(), *pairs]
         )
-        if not counted:
-            with self._lock:
-                self._refused += refused
         memory = self._memory()
         # As the server itself counts: what waits to be sent to its own disk and replicas is not held against it.
         used = int(memory.get("used_memory", 0)) - int(memory.get("mem_not_counted_for_evict", 0))

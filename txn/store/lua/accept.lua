@@ -7,6 +7,7 @@
 --        { 'foreign' }: the id is another client's
 --        { 'replayed' | 'other', status, submitted ms, completed ms | nil, code | nil, detail | nil }
 
+uses_reserve = false
 local record, id, fingerprint = KEYS[1], ARGV[1], ARGV[2]
 local now = clock(ARGV[6])
 local at = { due = KEYS[3], queue = KEYS[6], bodies = KEYS[7], grace = ARGV[4], template = ARGV[5], now = now, client = ARGV[7] }

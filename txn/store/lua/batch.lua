@@ -9,6 +9,7 @@
 -- reply  one for each: what accept.lua replies, or { 'unreadable' } (its key holds something else), or, of all or none,
 --        { 'left' }: it could be stored, and was not, because of others
 
+uses_reserve = false
 local now = clock(ARGV[4])
 local at = { due = KEYS[3], queue = KEYS[6], bodies = KEYS[7], grace = ARGV[2], template = ARGV[3], now = now, client = ARGV[5] }
 local replies = {}

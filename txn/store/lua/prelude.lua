@@ -43,21 +43,44 @@ local function committed()
     raised = {}
 end
 
--- Does `work`, which may write one record: whether that went well, and the reply or the failure. What was raised for a
--- record that could not be written is lowered: by the same command on the same key, which nothing can have broken since.
+-- What was raised for a record that could not be written is lowered: by the same command on the same key, which nothing can
+-- have broken since.
+local function lower()
+    for i = 1, #raised, 3 do redis.call('HINCRBY', raised[i], raised[i + 1], int(-raised[i + 2])) end
+    committed()
+end
+
+-- Whether the server is at its maxmemory. It says so to a script only where nothing is written yet: otherwise it lets it go
+-- on, as it could not undo what is written.
+local function is_full(failure)
+    return tostring(type(failure) == 'table' and failure.err or failure):find('OOM command not allowed', 1, true)
+end
+
+-- Does `work`, which may write one record: whether that went well, and the reply or the failure.
 local function try(work, ...)
     local ok, reply = pcall(work, ...)
     if not ok then
-        for i = 1, #raised, 3 do redis.call('HINCRBY', raised[i], raised[i + 1], int(-raised[i + 2])) end
-        committed()
+        if is_full(reply) then error(reply, 0) end
+        lower()
     end
     return ok, reply
 end
 
--- Runs a script's body.
+-- Whether this script goes on beyond the server's maxmemory: what ends transactions must; what takes new ones says no.
+local uses_reserve = true
+
+-- Runs a script's body: at maxmemory again, behind a write that changes nothing and needs no memory.
 local function whole(body)
-    local ok, reply = try(body)
-    if not ok then error(reply, 0) end
+    local ok, reply = pcall(body)
+    if not ok and uses_reserve and is_full(reply) then
+        local any_key = KEYS[1]
+        redis.pcall('HDEL', any_key, '')
+        ok, reply = pcall(body)
+    end
+    if not ok then
+        lower()
+        error(reply, 0)
+    end
     return reply
 end
 
