@@ -47,8 +47,8 @@ def cleared(text: str) -> set[str]:
 
 def read(text: str) -> set[str]:
     found = {name for fields in commands(text, "HGET", "HMGET") for name in names(fields)}
-    for _key, *fields in calls(text, "fields", "read"):
-        found.update(names(fields))
+    for key, *fields in calls(text, "fields", "read"):
+        found.update(names(fields) if key != "about" else [])  # what a worker says of itself
     return found
 
 
