@@ -9,6 +9,7 @@ from txn.cli.app import app
 COMMANDS = [
     "status",
     "show",
+    "look",
     "failed",
     "replay",
     "discard",
@@ -29,6 +30,7 @@ READING = [
     ("status",),
     ("status", "--json"),
     ("show", "a"),
+    ("look", "a"),
     ("failed",),
     ("failed", "--json"),
     ("runs",),

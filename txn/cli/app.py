@@ -24,6 +24,7 @@ from txn.cli import (
     journal,
     keys,
     limit,
+    look,
     pause,
     replay,
     runs,
@@ -86,6 +87,7 @@ app = typer.Typer(
 )
 app.command("status")(status.status)
 app.command("show")(show.show)
+app.command("look")(look.look)
 app.command("failed")(failed.failed)
 app.command("replay")(replay.replay)
 app.command("discard")(discard.discard)

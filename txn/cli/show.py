@@ -28,7 +28,7 @@ def show(
 
     [bold]txn show order-12345[/]
     """
-    details = _found(open_tools().details, name)
+    details = found(open_tools().details, name)
     if as_json:
         print_json(_document(details))
     elif raw:
@@ -37,7 +37,7 @@ def show(
         write(page(details))
 
 
-def _found(reader: DetailReader, name: str) -> Details:
+def found(reader: DetailReader, name: str) -> Details:
     """By its id, else by its key. Raises: NotFound."""
     for candidate in _candidates(name):
         if reader.exists(candidate):

@@ -8,6 +8,7 @@ from txn.operate.ended_sessions import EndedSessions
 from txn.operate.events import Events
 from txn.operate.journal import Journal
 from txn.operate.limits import Limits
+from txn.operate.looks import Looks
 from txn.operate.operations import Operations
 from txn.operate.pauses import Pauses
 from txn.readers.calls import CallReader
@@ -46,6 +47,7 @@ class Tools:
     ended_sessions: EndedSessions
     pauses: Pauses
     limits: Limits
+    looks: Looks
 
     @classmethod
     def on(
@@ -76,4 +78,5 @@ class Tools:
             ended_sessions=EndedSessions(database),
             pauses=Pauses(writer),
             limits=Limits(writer, settings.lease_ms),
+            looks=Looks(settings),
         )

@@ -96,11 +96,16 @@ class PostingService(_Contract):
 
     def find(self, transaction_id: str, payload: bytes) -> Lookup:
         """GET the transaction and compare its content with `payload`."""
+        return self.look(transaction_id, payload)[0]
+
+    def look(self, transaction_id: str, payload: bytes) -> tuple[Lookup, Mapping[str, Any] | None]:
+        """As `find`, and the row itself if there is one: for people, who compare it with ours."""
         try:
             answer = self._transport.send(self._get(transaction_id))
         except TransportError as error:
-            return _not_looked_up(error)
-        return self._lookup(transaction_id, payload, answer)
+            return _not_looked_up(error), None
+        found = self._lookup(transaction_id, payload, answer)
+        return found, _object(answer) if isinstance(found, Found) else None
 
     def post(self, transaction_id: str, payload: bytes, submitted_ms: int, may_send: Callable[[], bool]) -> PostResult:
         """POST the transaction. `may_send` is asked in the last moment before the first byte."""

@@ -6,8 +6,10 @@ from typing import Any
 
 import falcon
 import simplejson
+from gevent.threadpool import ThreadPool
 
 from txn.admin.door.guard import user
+from txn.admin.door.users import Role
 from txn.admin.render import render
 from txn.admin.route import ROOT, Route, page
 from txn.errors import Invalid
@@ -18,6 +20,8 @@ from txn.readers.details import Details
 
 #: Longer than any id or key.
 MAX_SEARCH = 300
+#: GETs to the posting service at once, of one process.
+LOOKS = 2
 
 
 class OneTransaction:
@@ -41,9 +45,46 @@ class OneTransaction:
             r=defaultdict(str, details.record),
             content=_content(details) if shown else None,
             record=_raw(details) if shown else None,
+            asked_ms=max((event.at_ms for event in details.history if not event.by), default=None),
             lease_ms=self._tools.settings.lease_ms,
             now_ms=details.now_ms,
         )
+
+
+class LookAgain:
+    """GET /admin/transactions/{id}/look: what the posting service says of it now, beside what we hold."""
+
+    def __init__(self, tools: Tools) -> None:
+        self._tools = tools
+        self._pool: ThreadPool | None = None
+
+    def on_get(self, request: falcon.Request, response: falcon.Response, transaction_id: str) -> None:
+        """One round trip, and one GET to the posting service. Nothing is changed: it may be reloaded.
+
+        Raises: Invalid, NotFound, StoreUnavailable.
+        """
+        details = self._tools.details.read(checked_id(transaction_id))
+        look = self._threads().apply(self._tools.looks.look, (details,)) if _content(details) else None
+        sides = (
+            [(side.name, _shown(side.ours), _shown(side.theirs), side.differs) for side in look.sides] if look else []
+        )
+        render(
+            request,
+            response,
+            "look.html",
+            details=details,
+            r=defaultdict(str, details.record),
+            look=look,
+            sides=sides,
+            row=None if look is None or look.row is None else _shown(look.row),
+            now_ms=details.now_ms,
+        )
+
+    def _threads(self) -> ThreadPool:
+        """Of their own: the API's greenlets do not wait for a posting service that hangs, nor do logins."""
+        if self._pool is None:  # after the fork
+            self._pool = ThreadPool(LOOKS)
+        return self._pool
 
 
 class Search:
@@ -68,7 +109,11 @@ class Search:
 
 def routes(tools: Tools) -> list[Route]:
     """For everybody with a session."""
-    return [page("/transactions/{transaction_id}", OneTransaction(tools)), page("/search", Search(tools))]
+    return [
+        page("/transactions/{transaction_id}", OneTransaction(tools)),
+        page("/transactions/{transaction_id}/look", LookAgain(tools), Role.OPERATE),
+        page("/search", Search(tools)),
+    ]
 
 
 def _candidates(wanted: str) -> dict[str, str]:
@@ -89,8 +134,13 @@ def _content(details: Details) -> Mapping[str, Any]:
         content = None
     if not isinstance(content, dict):
         return {}
-    metadata = simplejson.dumps(content.get("metadata"), use_decimal=True, ensure_ascii=False, indent=2)
-    return content | {"metadata": metadata}
+    return content | {"metadata": _shown(content.get("metadata"))}
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    return str(simplejson.dumps(value, use_decimal=True, ensure_ascii=False, indent=2))
 
 
 def _raw(details: Details) -> str:
