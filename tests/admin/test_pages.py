@@ -16,6 +16,7 @@ from txn.admin.pages.overview import _MORE
 from txn.model.outcome import Cause, Clear, Completed, Failed, Keep, Maybe, Retry
 from txn.model.submission import id_for_key
 from txn.model.transaction import ErrorCode, Evidence
+from txn.operate.last_audit import LastAudit, LastAudits
 from txn.readers.health import Problem
 from txn.settings import Settings
 
@@ -276,3 +277,12 @@ def test_a_doubt_that_is_over_is_none(ada: Browser, parts: Parts) -> None:
     parts.clock.forward(2_000)
     parts.settle(parts.claimed("a"), Retry(Cause.NOT_WRITTEN, "refused", Clear(), 0))
     assert "in doubt" not in text(ada.get("/admin/transactions/a").text).lower()
+
+
+def test_the_overview_says_when_the_last_audit_was_and_what_it_found(ada: Browser, parts: Parts) -> None:
+    assert "Last audit never" in text(ada.get("/admin").text)
+    ended_ms = parts.read_statistics().now_ms - 3 * 3_600_000
+    LastAudits(parts.database).keep(LastAudit(ended_ms, 1, 18_000, "2 of 18,000 broke a promise."))
+    page = ada.get("/admin").text
+    assert "2 of 18,000 broke a promise. 18,000 accepted, 3 h ago" in text(page)
+    assert '<span class="dot bad"></span>2 of 18,000' in page

@@ -13,6 +13,7 @@ from ops.redis_server import RedisServer
 from tests.audit.rig import Rig
 from tests.audit.web import StubPosting
 from txn.model.transaction import ErrorCode
+from txn.operate.last_audit import LastAudits
 
 ROOT = Path(__file__).parents[2]
 
@@ -245,3 +246,20 @@ def test_a_file_without_ids_is_refused(command: Command, tmp_path: Path, content
     assert done.stderr.startswith("txn audit: --only")
     assert says in done.stderr
     assert "cannot be read" in command("--only", str(tmp_path / "none")).stderr
+
+
+def test_the_last_audit_of_everything_is_kept_for_the_overview(rig: Rig, command: Command, tmp_path: Path) -> None:
+    audits = LastAudits(rig.parts.database)
+    assert audits.read() is None
+    name = rig.once()
+    (tmp_path / "ids").write_text(name)
+    command("--only", str(tmp_path / "ids"))
+    assert audits.read() is None
+    assert command().returncode == 0
+    kept = audits.read()
+    assert kept is not None
+    assert (kept.exit_code, kept.accepted, kept.conclusion) == (0, 1, "Nothing is missing, doubled or different.")
+    rig.parts.client.delete(rig.parts.keys.audit)
+    rig.parts.client.set(rig.parts.keys.audit, "another type")
+    done = command()
+    assert (done.returncode, "The overview will not show this audit" in done.stderr) == (0, True)

@@ -8,6 +8,7 @@ from txn.model.outcome import Cause, Clear, Completed, Retry
 from txn.model.transaction import Evidence
 from txn.operate.ended_sessions import EndedSessions
 from txn.operate.events import Events
+from txn.operate.last_audit import LastAudit, LastAudits
 from txn.store.integrity import Integrity
 from txn.store.keys import Keys
 from txn.store.oldest import Oldest
@@ -44,6 +45,7 @@ def live(parts: Parts) -> None:
     parts.settle(parts.claimed(parts.accept()), Retry(Cause.OUTAGE, "away", Clear(), 0), outage="away", calls="G")
     parts.fail("a")
     parts.discard(parts.fail("gone"))
+    LastAudits(parts.database).keep(LastAudit(1, 0, 1, "all is well"))
     parts.messages().heartbeat({"host": "h"})
     assert parts.messages().fetch(1)
     parts.timings.note("submit", 0.01)

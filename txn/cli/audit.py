@@ -15,11 +15,12 @@ from rich.console import Console
 
 from txn.audit.audit import Audit
 from txn.audit.lookups import Lookups
-from txn.audit.report import Report, certificate
+from txn.audit.report import Report, certificate, conclusion
 from txn.cli.audit_tables import print_report
 from txn.cli.output import print_json, width
-from txn.errors import Invalid
+from txn.errors import Invalid, StoreUnavailable
 from txn.model.submission import checked_id
+from txn.operate.last_audit import LastAudit, LastAudits
 from txn.posting.listing import PostingList
 from txn.posting.service import PostingService
 from txn.posting.transports import open_transport
@@ -70,8 +71,10 @@ def audit(
     [bold]txn audit --json > certificate.json[/]
     """
     settings, ids = _settings(posting_url), None if only is None else _ids(only)
-    with _audit(settings, ids) as (auditor, bar), bar:
+    with _audit(settings, ids) as (auditor, bar, audits), bar:
         report = replace(auditor.run(), durability=_durability(settings))
+        if ids is None and posting_url is None:
+            _keep(audits, report)
     _print(report, settings, as_json=as_json)
     raise typer.Exit(report.exit_code)
 
@@ -101,19 +104,20 @@ def _ids(path: Path) -> list[str]:
 
 
 @contextmanager
-def _audit(settings: Settings, ids: Sequence[str] | None) -> Iterator[tuple[Audit, "_Bar"]]:
+def _audit(settings: Settings, ids: Sequence[str] | None) -> Iterator[tuple[Audit, "_Bar", LastAudits]]:
     transport = open_transport(settings)
     service = PostingService(transport, settings.posting_timeout_ms)
     lookups = Lookups(service.find, transport.close)
     bar = _Bar()
     with connect(settings.redis_url, timeout_ms=REDIS_TIMEOUT_MS, access=settings.sentinel_access) as client:
         database = Database(client, Keys(settings.prefix, NAME))
+        audits = LastAudits(database)
         rows = PostingList(settings.posting_url).rows
         if ids is None:
             integrity = Integrity(database, message_template())
-            yield Audit(RecordReader(database), rows, lookups, integrity.look_at_all, bar), bar
+            yield Audit(RecordReader(database), rows, lookups, integrity.look_at_all, bar), bar, audits
         else:  # indexes and counters are about all of them
-            yield Audit(ChosenRecords(database, ids), rows, lookups, list, bar), bar
+            yield Audit(ChosenRecords(database, ids), rows, lookups, list, bar), bar, audits
 
 
 def _durability(settings: Settings) -> Durability:
@@ -121,6 +125,14 @@ def _durability(settings: Settings) -> Durability:
     with connect(settings.redis_url, timeout_ms=REDIS_TIMEOUT_MS, access=settings.sentinel_access) as client:
         monitor.check(client)
     return monitor.latest or Durability("unknown")
+
+
+def _keep(audits: LastAudits, report: Report) -> None:
+    """For the overview. Whoever may only read audits all the same."""
+    try:
+        audits.keep(LastAudit(report.ended_ms, report.exit_code, report.accepted, conclusion(report)))
+    except StoreUnavailable as error:
+        typer.echo(f"The overview will not show this audit: it could not be written to Redis. {error}", err=True)
 
 
 def _print(report: Report, settings: Settings, *, as_json: bool) -> None:

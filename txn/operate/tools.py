@@ -7,6 +7,7 @@ from txn.operate.bulk_runs import BulkRuns
 from txn.operate.ended_sessions import EndedSessions
 from txn.operate.events import Events
 from txn.operate.journal import Journal
+from txn.operate.last_audit import LastAudits
 from txn.operate.limits import Limits
 from txn.operate.looks import Looks
 from txn.operate.operations import Operations
@@ -48,6 +49,7 @@ class Tools:
     pauses: Pauses
     limits: Limits
     looks: Looks
+    audits: LastAudits
 
     @classmethod
     def on(
@@ -79,4 +81,5 @@ class Tools:
             pauses=Pauses(writer),
             limits=Limits(writer, settings.lease_ms),
             looks=Looks(settings),
+            audits=LastAudits(database),
         )

@@ -47,6 +47,11 @@ class Keys:
         return self.failed_with("discarded")
 
     @property
+    def audit(self) -> str:
+        """Hash: how the last audit of everything has ended."""
+        return f"{self.prefix}audit"
+
+    @property
     def sweep(self) -> str:
         """Hash: where the workers' common look at all records stands, and what it had to leave alone."""
         return f"{self.prefix}sweep"

@@ -30,7 +30,7 @@ class Overview:
         self._tools = tools
 
     def on_get(self, request: falcon.Request, response: falcon.Response) -> None:
-        """Six calls to Redis, none of which grows with what is stored.
+        """Seven calls to Redis, none of which grows with what is stored.
 
         Raises: StoreUnavailable.
         """
@@ -60,6 +60,7 @@ class Overview:
                 (name, [chart.flow(spans, minutes, now_ms), chart.latency(spans), chart.errors(spans)])
                 for name, spans, minutes in (("Last hour", history.hour, 1), ("Last day", history.day, BAR))
             ],
+            audit=tools.audits.read(),
             events=tools.events.read(SHOWN_EVENTS),
             max_why=MAX_WHY,
             hours=HOURS,
