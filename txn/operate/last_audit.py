@@ -36,7 +36,7 @@ class LastAudits:
             return None
         said = {field.decode(): value.decode(errors="replace") for field, value in found.items()}
         try:
-            numbers = (int(said[field]) for field in ("ended", "exit_code", "accepted"))
-            return LastAudit(*numbers, said["conclusion"])
+            ended_ms, exit_code, accepted = (int(said[field]) for field in ("ended", "exit_code", "accepted"))
+            return LastAudit(ended_ms, exit_code, accepted, said["conclusion"])
         except (KeyError, ValueError):
             return None
