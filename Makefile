@@ -12,7 +12,7 @@ $(error PYTHON=$(PYTHON) is no Python 3.11 or newer that runs: give another, or 
 endif
 endif
 
-.PHONY: help run test test-long test-coverage drill swarm bench bench-peers fuzz lock check format clean test-browser test-containers test-pythons
+.PHONY: help run test test-long test-coverage drill swarm bench bench-peers fuzz fuzz-openapi lock check format clean test-browser test-containers test-pythons
 
 help: ## this list
 	@echo "make ...  (PYTHON=/path/to/python picks the Python for .venv, ARGS=... goes to what it runs)"
@@ -53,6 +53,9 @@ swarm: $(VENV)/local.stamp .venv-swarm/swarm.stamp ## users on locust, 300 reque
 
 fuzz: $(VENV)/test.stamp $(VENV)/dashboard.stamp ## 50,000 seeded odd requests to the real processes; ARGS="--count 1000 --seed 7" for others
 	@$(PY) -m tests.hostile.fuzz $(ARGS)
+
+fuzz-openapi: $(VENV)/test.stamp $(VENV)/dashboard.stamp .venv-schema/schema.stamp ## requests made of /openapi.json to the real API; ARGS="--max-examples 1000" for more
+	@$(PY) -m tests.hostile.described $(ARGS)
 
 bench: $(VENV)/local.stamp ## measure everything on this machine, in 25 minutes; ARGS=--quick for less, ARGS="whole idle" for a part
 	@$(PY) -m bench $(ARGS)
@@ -101,8 +104,9 @@ $(VENV)/browser.stamp: $(VENV)/test.stamp $(VENV)/dashboard.stamp
 
 # Environments for themselves: Locust brings a pytest plugin and a web server of its own, Celery much else.
 .venv-swarm/swarm.stamp: requirements/lock/swarm.txt
+.venv-schema/schema.stamp: requirements/lock/schema.txt
 .venv-peers/peers.stamp: requirements/lock/peers.txt
-.venv-swarm/swarm.stamp .venv-peers/peers.stamp: $(PY)
+.venv-swarm/swarm.stamp .venv-peers/peers.stamp .venv-schema/schema.stamp: $(PY)
 	@echo "Installing $(filter %.txt,$^)"
 	@$(PY) -m venv --clear $(@D)
 	@$(@D)/bin/python -m pip install --quiet --disable-pip-version-check -r $(filter %.txt,$^)

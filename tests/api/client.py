@@ -4,6 +4,7 @@ from typing import Any
 
 from falcon.testing import Result, TestClient
 
+from tests.api.conforming import Conforming
 from tests.parts import BODY, Clock
 from txn.api.app import create_app
 from txn.queue.message import NAME, message_template
@@ -38,7 +39,7 @@ class Connected:
         probed = Database(self.probe, keys, clock)
         self.timings = Timings(probed)
         statistics = StatisticsReader(probed)
-        self.api = TestClient(create_app(store, statistics, self.monitor, self.timings, allow_cleanup=True))
+        self.api = Conforming(create_app(store, statistics, self.monitor, self.timings, allow_cleanup=True))
 
     def __enter__(self) -> "Connected":
         return self

@@ -5,6 +5,7 @@ from falcon.testing import TestClient
 
 from ops.redis_server import RedisServer
 from tests.api.client import Connected
+from tests.api.conforming import Conforming
 from tests.parts import Clock, Parts
 from tests.proxy import CuttingProxy
 from txn.api.app import create_app
@@ -21,7 +22,7 @@ def monitor(parts: Parts) -> DurabilityMonitor:
 
 @pytest.fixture
 def api(parts: Parts, monitor: DurabilityMonitor) -> TestClient:
-    return TestClient(create_app(parts.store, parts.statistics, monitor, parts.timings, allow_cleanup=True))
+    return Conforming(create_app(parts.store, parts.statistics, monitor, parts.timings, allow_cleanup=True))
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ import pytest
 from falcon.testing import Result, TestClient
 
 from tests.api.client import OTHER_BODY, problem, submit, with_id
+from tests.api.conforming import Conforming
 from tests.parts import BODY, Parts
 from txn.api.app import create_app
 from txn.api.door import KeyFile
@@ -32,7 +33,15 @@ RING = KeyRing(key for _, key in MADE.values())
 HERE, ELSEWHERE = {"REMOTE_ADDR": "127.0.0.1"}, {"REMOTE_ADDR": "192.0.2.1"}
 
 #: For everybody, with a key or without.
-PUBLIC = {("GET", "/"), ("GET", "/livez"), ("GET", "/readyz"), ("GET", "/api/health"), ("GET", "/metrics")}
+PUBLIC = {
+    ("GET", "/"),
+    ("GET", "/livez"),
+    ("GET", "/readyz"),
+    ("GET", "/api/health"),
+    ("GET", "/metrics"),
+    ("GET", "/docs"),
+    ("GET", "/openapi.json"),
+}
 
 
 def bearer(name: str) -> dict[str, str]:
@@ -42,7 +51,7 @@ def bearer(name: str) -> dict[str, str]:
 @pytest.fixture
 def api(parts: Parts, monitor: DurabilityMonitor) -> TestClient:
     app = create_app(parts.store, parts.statistics, monitor, parts.timings, allow_cleanup=True, keys=lambda: RING)
-    return TestClient(app)
+    return Conforming(app)
 
 
 @pytest.fixture

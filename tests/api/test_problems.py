@@ -41,7 +41,7 @@ def chunked(api: TestClient, body: bytes) -> Answer:
 
 
 @pytest.mark.parametrize(
-    "path", ["/docs", "/index.html", "/api", "/api/", "/api/nowhere", "/api/transactionsx", "/api/health/x"]
+    "path", ["/swagger", "/index.html", "/api", "/api/", "/api/nowhere", "/api/transactionsx", "/api/health/x"]
 )
 @pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
 def test_an_unknown_path_is_404(api: TestClient, method: str, path: str) -> None:

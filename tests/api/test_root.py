@@ -18,6 +18,8 @@ def test_the_first_page_says_where_what_is(api: TestClient) -> None:
             "status": "/api/transactions/{transactionId}",
             "health": "/api/health",
             "metrics": "/metrics",
+            "docs": "/docs",
+            "openapi": "/openapi.json",
         },
     }
 

@@ -10,6 +10,7 @@ from txn.api.batch import Batches
 from txn.api.cleanup import Cleanup
 from txn.api.collector import SystemCollector
 from txn.api.cors import Cors
+from txn.api.docs import Described, Docs
 from txn.api.door import Door
 from txn.api.head import HeadAsGet
 from txn.api.health import Health
@@ -50,6 +51,8 @@ def create_app(
     app.add_route("/api/transactions", Transactions(store, durability, timings.note, intake))
     app.add_route("/api/transactions/batch", Batches(store, durability, intake))
     app.add_route("/api/transactions/{transaction_id:path}", TransactionStatus(store))
+    app.add_route("/openapi.json", Described())
+    app.add_route("/docs", Docs())
     app.add_route("/livez", Live())
     app.add_route("/readyz", Ready(statistics, durability))
     collector = SystemCollector(statistics, timings, durability, monitor)

@@ -17,6 +17,8 @@ class Root:
             "status": "/api/transactions/{transactionId}",
             "health": "/api/health",
             "metrics": "/metrics",
+            "docs": "/docs",
+            "openapi": "/openapi.json",
         }
         if has_admin:
             links["admin"] = "/admin"

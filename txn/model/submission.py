@@ -17,6 +17,7 @@ from pydantic import (
     StrictStr,
     ValidationError,
     ValidationInfo,
+    WithJsonSchema,
 )
 from pydantic_core import ErrorDetails, PydanticCustomError
 
@@ -200,11 +201,11 @@ def _field_near(body: bytes, message: str) -> str:
     return keys[-1].decode() if keys else "body"
 
 
-def _check(value: Any, key: str | None = None) -> "_Form":
+def _check(value: Any, key: str | None = None) -> "NewTransaction":
     if not isinstance(value, dict):
         raise Invalid("body", "must be a JSON object")
     try:
-        return _Form.model_validate(value, context=key)
+        return NewTransaction.model_validate(value, context=key)
     except ValidationError as error:
         found = error.errors(include_url=False, include_input=False, include_context=False)
         first, *others = map(_field_and_sentence, found[:MAX_ERRORS])
@@ -293,13 +294,42 @@ def _own_id(value: Any, info: ValidationInfo) -> str | None:
     return value
 
 
-class _Form(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+_ID_SCHEMA = {
+    "type": ["string", "null"],
+    "pattern": "^[A-Za-z0-9._:-]{1,64}$",
+    "not": {"enum": [".", ".."]},
+    "description": "your own id",
+}
+_AMOUNT_SCHEMA = {
+    "anyOf": [
+        {"type": "number", "minimum": 0.01, "maximum": float(MAX_AMOUNT)},
+        {"type": "string", "pattern": r"^0{0,9}([1-9][0-9]{0,7}(\.[0-9]{1,2}0{0,9})?|0\.(0[1-9]|[1-9][0-9]?)0{0,9})$"},
+    ],
+    "description": "with at most the decimals that the currency has, never more than two; at most 99999999.99",
+}
+_METADATA_SCHEMA = {
+    "type": ["object", "null"],
+    "maxProperties": MAX_METADATA_ENTRIES,
+    "description": "at most 8192 bytes of JSON",
+}
+#: Currencies without decimals.
+_WHOLE_UNITS: dict[str, Any] = {
+    "if": {"properties": {"currency": {"enum": sorted(name for name, digits in DECIMALS.items() if digits == 0)}}},
+    "then": {"properties": {"amount": {"multipleOf": 1, "pattern": r"^[0-9]+(\.0+)?$"}}},
+}
 
-    id: Annotated[str | None, BeforeValidator(_own_id)] = None
-    amount: Annotated[Decimal, BeforeValidator(_amount)]
-    currency: Annotated[str, BeforeValidator(_currency)]
+
+class NewTransaction(BaseModel):
+    """What a client sends. The schema beside each field is what /openapi.json says of it."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra=_WHOLE_UNITS)
+
+    id: Annotated[str | None, BeforeValidator(_own_id), WithJsonSchema(_ID_SCHEMA)] = None
+    amount: Annotated[Decimal, BeforeValidator(_amount), WithJsonSchema(_AMOUNT_SCHEMA)]
+    currency: Annotated[str, BeforeValidator(_currency), WithJsonSchema({"enum": sorted(DECIMALS)})]
     description: Annotated[StrictStr, Field(min_length=1, max_length=255), AfterValidator(_description)]
-    metadata: Annotated[dict[str, Any], BeforeValidator(_metadata)] = Field(default_factory=dict)
+    metadata: Annotated[dict[str, Any], BeforeValidator(_metadata), WithJsonSchema(_METADATA_SCHEMA)] = Field(
+        default_factory=dict
+    )
     #: Many clients send one, in many forms. It is no content: `submittedAt` is what the posting service gets.
-    timestamp: Any = None
+    timestamp: Annotated[Any, Field(description="accepted and ignored")] = None

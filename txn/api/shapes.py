@@ -1,0 +1,147 @@
+"""What the API answers, as models, for /openapi.json. Answers do not pass through them; tests/api hold them to it."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+from txn.model.transaction import ErrorCode, Status
+
+Unsigned = Annotated[int, Field(ge=0)]
+
+
+class Shape(BaseModel):
+    """Names in JSON are in camel case. Members may be added."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True)
+
+
+class Failure(Shape):
+    """Why a transaction failed."""
+
+    code: ErrorCode
+    detail: str
+
+
+class Transaction(Shape):
+    """A transaction as it is now."""
+
+    transaction_id: str
+    status: Status
+    submitted_at: datetime
+    completed_at: datetime | None
+    error: Failure | None
+
+
+class Transactions(Shape):
+    """Those that match."""
+
+    transactions: list[Transaction]
+
+
+class Wrong(Shape):
+    """A field that is wrong, and what is wrong with it."""
+
+    field: str
+    detail: str
+
+
+class ProblemParts(Shape):
+    """What is said of an error. `code` is stable, and there may be new ones: then go by status and retryable."""
+
+    status: int
+    code: str
+    retryable: bool
+    detail: str
+    field: str = Field(default="", description="the field, header or parameter that is wrong")
+    errors: list[Wrong] = Field(default=[], description="all fields that are wrong, at most 20")
+    differs: list[str] = Field(default=[], description="of a conflict: the fields that are not as they were")
+    hint: str = ""
+
+
+class Problem(ProblemParts):
+    """RFC 9457."""
+
+    type: str
+    title: str
+
+
+class BatchResult(Shape):
+    """What became of one transaction of a batch."""
+
+    result: Literal["created", "replayed", "conflict", "invalid", "unavailable", "not_stored"]
+    transaction: Transaction | None = None
+    problem: ProblemParts | None = None
+
+
+class BatchResults(Shape):
+    """One for each transaction, in their order."""
+
+    results: list[BatchResult]
+
+
+class BatchRefused(Problem, BatchResults):
+    """An atomic batch of which nothing was stored."""
+
+
+class PostingService(Shape):
+    """As deliveries have met it."""
+
+    state: Literal["unknown", "answering", "away", "refusing", "returning"]
+    last_answered: datetime | None
+    reason: str | None
+    breaker: Literal["closed", "open", "half"]
+    opened_at: datetime | None
+    next_probe: datetime | None
+    held: Unsigned
+
+
+class Pause(Shape):
+    """Of an operator."""
+
+    by: str
+    why: str
+    since: datetime | None
+    until: datetime | None
+
+
+class Health(Shape):
+    """What it is like. To strangers, where there are API keys, the status only; with Redis away, not all of it."""
+
+    status: Literal["healthy", "degraded", "unhealthy"]
+    problems: list[str] = Field(default=[], description="sentences")
+    uptime: Unsigned = 0
+    version: str = ""
+    queue_depth: Unsigned = 0
+    retry_count: Unsigned = 0
+    error_rate: float = 0
+    posting_service: PostingService | None = None
+    paused: Pause | None = None
+
+
+class Alive(Shape):
+    """It answers."""
+
+    status: Literal["alive"]
+
+
+class Readiness(Shape):
+    """Whether transactions are accepted."""
+
+    status: Literal["ready", "unready"]
+    reason: str = ""
+
+
+class Deleted(Shape):
+    """How many keys."""
+
+    deleted: Unsigned
+
+
+class Service(Shape):
+    """Where what is."""
+
+    service: Literal["txn"]
+    version: str
+    links: dict[str, Any]
