@@ -52,6 +52,8 @@ def _all(quick: bool, rate: int) -> dict[str, Callable[[], Figures]]:
         found[f"whole {posting}"] = partial(scenarios.whole, rate, seconds, posting)
     found["idle"] = partial(scenarios.idle, seconds)
     found["hanging"] = partial(scenarios.hanging, 10, 1 if quick else 4)
+    found["tenth"] = partial(scenarios.tenth, 300, 15 if quick else 120)
+    found["away"] = partial(scenarios.away, size["waiting"] // 2, 20 if quick else 30)
     found["recover"] = partial(scenarios.recover, size["due"])
     found["memory"] = partial(scenarios.memory, size["records"])
     found["backlog"] = partial(scenarios.backlog, BACKLOGS[quick], 10)

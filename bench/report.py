@@ -28,6 +28,13 @@ TARGETS = {
         "submit_p99_ms": ("< 100", "60"),
         "cpu_us": ("< 1000", "800"),
     },
+    "tenth": {"tenth_completed_per_s": ("> 243", "")},
+    "away": {
+        "requests_per_s": ("< 2", ""),
+        "workers_core_pct": ("< 5", ""),
+        "first_completed_s": ("< 2", ""),
+        "drained_to_normal": ("> 0.8", ""),
+    },
     "idle": {
         "end_to_end_p50_ms": ("< 14", "6"),
         "end_to_end_p99_ms": ("< 24", "12"),

@@ -136,6 +136,53 @@ def hanging(seconds: int, rounds: int) -> Figures:
     return {"submit_p99_ms": round(well, 1), "submit_p99_hanging_ms": round(hangs, 1), "ratio": round(hangs / well, 2)}
 
 
+def tenth(rate: int, seconds: int) -> Figures:
+    """A steady rate while every tenth id hangs for ever, and the same rate without; then they are let go."""
+    figures: Figures = {}
+    for name, share in (("well", 0.0), ("tenth", 0.1)):
+        with Stand(faults={"get_hang": share}) as stand:
+            stand.start_everything()
+            stand.load(100, 2).wait()
+            found = _steady(stand, rate, seconds)
+            chosen = ("completed_per_s", "end_to_end_p50_below_ms", "end_to_end_p99_below_ms", "foreign_cores")
+            figures |= {f"{name}_{figure}": found[figure] for figure in chosen}
+            stand.mock.faults()
+            stand.mock.release()
+            figures |= {f"{name}_{figure}": said for figure, said in _ledger(stand, patience_s=400).items()}
+    return figures
+
+
+def away(waiting: int, seconds: int) -> Figures:
+    """While so many wait, the posting service answers 503 to every POST, then is back; and a backlog without that.
+
+    What is in doubt when it comes back waits for the end of its doubt: `drained_to_normal` is about the others.
+    """
+    with Stand() as stand:
+        stand.start_everything()
+        fill(stand.client, waiting)
+        normal = Spent(stand)
+        stand.until_quiet(300)
+        figures: Figures = {"normal_per_s": round(waiting / normal.seconds)}
+        stand.mock.faults(unavailable=1)
+        fill(stand.client, waiting, first=waiting)
+        stand.until(lambda: stand.health()["postingService"]["breaker"] == "open", "the breaker opens")
+        stand.until(lambda: stand.health()["processing"] <= 1, "what was in flight has ended")
+        spent, asked = Spent(stand), stand.mock.calls()
+        time.sleep(seconds)
+        figures["requests_per_s"] = round((stand.mock.calls() - asked) / spent.seconds, 2)
+        figures["workers_core_pct"] = round(spent.figures(1)["worker_cpu_us"] / 1e4 / spent.seconds, 1)
+        figures["foreign_cores"] = spent.figures(1)["foreign_cores"]
+        done = stand.count("completed")
+        stand.mock.faults()
+        back = Spent(stand)
+        stand.until(lambda: stand.count("completed") > done, "the first is completed")
+        figures["first_completed_s"] = round(back.seconds, 2)
+        others = waiting - stand.count("in_doubt")
+        stand.until(lambda: stand.count("completed") >= done + others, "the others are completed", 300)
+        figures["drained_to_normal"] = round(others / back.seconds / figures["normal_per_s"], 2)
+        return figures | {"failed": stand.count("failed")} | _ledger(stand)
+
+
 def recover(waiting: int) -> Figures:
     """Everything is due at once and the queue is empty, while clients submit 100 a second."""
     with Stand() as stand:
@@ -247,9 +294,9 @@ def _steady(stand: Stand, rate: int, seconds: int) -> Figures:
     }
 
 
-def _ledger(stand: Stand) -> Figures:
+def _ledger(stand: Stand, patience_s: float = 120) -> Figures:
     stand.mock.faults()
-    quiet = stand.until_quiet(120)
+    quiet = stand.until_quiet(patience_s)
     report = stand.audit()
     exact = report["exit_code"] == 0 and stand.count("completed") == stand.count("accepted")
     return {"quiet_after_s": round(quiet, 1), "ledger": "exact" if exact else f"NOT EXACT: {report}"}

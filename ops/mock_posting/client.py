@@ -110,6 +110,11 @@ class MockPosting:
         found: dict[str, Any] = self._call("GET", "/stats").json()
         return found
 
+    def calls(self) -> int:
+        """How many GETs and POSTs have come."""
+        stats = self.stats()
+        return int(stats["gets"] + stats["posts"])
+
     def rows(self) -> list[dict[str, Any]]:
         """The whole list, in the order in which it was written; amounts are Decimals."""
         answer = self._session.get(f"{self.url}/transactions", timeout=60)

@@ -65,6 +65,8 @@ class Faults(BaseModel):
 
     #: Of GETs by id.
     get_fail: Rate = 0
+    #: Of ids: all their GETs hang until released.
+    get_hang: Rate = 0
     #: Of ids: after its first write, an id's GET answers 404 for stale_ms.
     get_stale: Rate = 0
 
@@ -157,6 +159,8 @@ class FaultPlan:
         self._gets[row_id] += 1
         if row_id in self._scripts:
             return next(self._scripts[row_id][1], "ok")
+        if self.faults.get_hang and self._draw("get_hang", row_id, 0) < self.faults.get_hang:
+            return "hang"
         return "fail" if self._draw("get", row_id, self._gets[row_id]) < self.faults.get_fail else "ok"
 
     def hang_s(self, row_id: str) -> float:

@@ -40,6 +40,13 @@ def test_rates_are_kept() -> None:
     assert 2800 < stale < 3200
 
 
+def test_an_id_whose_gets_hang_hangs_every_time() -> None:
+    plan = FaultPlan(0, Faults(get_hang=0.1))
+    hanging = [name for name in map(str, range(10_000)) if plan.for_get(name) == "hang"]
+    assert 900 < len(hanging) < 1_100
+    assert {plan.for_get(name) for name in hanging} == {"hang"}
+
+
 def test_a_rate_of_1_is_always_and_of_0_is_never() -> None:
     always, never = FaultPlan(0, Faults(truncate=1, get_fail=1)), FaultPlan(0, Faults())
     assert {always.for_post(str(n)) for n in range(1000)} == {"truncate"}

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from ops.mock_posting.faults import FaultPlan, Faults
 from tests.system.stack import Stack
 
 pytestmark = pytest.mark.timeout(300)
@@ -28,16 +29,11 @@ def breaker(stack: Stack) -> str:
     return str(stack.health()["postingService"]["breaker"])
 
 
-def requests_of(stack: Stack) -> int:
-    stats = stack.mock.stats()
-    return int(stats["gets"] + stats["posts"])
-
-
 def probes_for(stack: Stack, seconds: float) -> float:
     """Requests a second that the outage gets."""
-    began, before = time.monotonic(), requests_of(stack)
+    began, before = time.monotonic(), stack.mock.calls()
     stack.until(lambda: time.monotonic() - began > seconds, "some probes were made")
-    return (requests_of(stack) - before) / (time.monotonic() - began)
+    return (stack.mock.calls() - before) / (time.monotonic() - began)
 
 
 @pytest.mark.parametrize("outage", OUTAGES)
@@ -76,3 +72,36 @@ def check(stack: Stack, outage: str, transactions: int, seconds: float) -> None:
     stack.check_ledger(accepted)
     assert stack.health()["failed"] == 0
     assert stack.health()["postingService"]["held"] == 0
+
+
+def test_ids_that_hang_leave_the_places_to_the_others(stack: Stack) -> None:
+    stack.settings |= {"TXN_IN_FLIGHT": "8", "TXN_MAX_HANGING": "3"}
+    stack.start_worker()
+    stack.mock.faults(get_hang=0.5)
+    accepted = stack.submit_many(300)
+    hanging = [name for name in accepted if hangs(name)]
+    assert len(hanging) > 100
+    most = 0
+
+    def others_are_done() -> bool:
+        nonlocal most
+        most = max(most, in_flight_again(stack))
+        return int(stack.health()["completed"]) == len(accepted) - len(hanging)
+
+    stack.until(others_are_done, "all others are completed")
+    assert 1 <= most <= 3
+    assert breaker(stack) == "closed"
+    stack.mock.faults()
+    stack.mock.release()
+    stack.until_quiet(120)
+    stack.check_ledger(accepted)
+
+
+def hangs(name: str) -> bool:
+    return FaultPlan(0, Faults(get_hang=0.5)).for_get(name) == "hang"
+
+
+def in_flight_again(stack: Stack) -> int:
+    """Transactions in flight that hung before."""
+    seconds, micros = stack.client.time()  # type: ignore[misc]
+    return int(stack.client.zcount("txn:hanging", seconds * 1000 + micros // 1000, "+inf"))
