@@ -1,4 +1,6 @@
 import hashlib
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -6,7 +8,8 @@ import pytest
 from tests.audit.rig import Rig, counted, ids
 from tests.audit.web import StubPosting
 from tests.parts import BODY, Parts
-from txn.audit.report import LISTED
+from txn.audit.report import LISTED, conclusion
+from txn.audit.verdict import Verdict
 from txn.model.content import dumps, loads
 from txn.model.transaction import ErrorCode, Evidence
 from txn.readers.records import CHUNK
@@ -92,6 +95,30 @@ def test_rows_of_others_are_counted_and_break_nothing(rig: Rig) -> None:
     assert (report.unknown_ids, report.unknown_rows, report.listed) == (2, 3, 4)
     assert ids(report, "unknown") == {"theirs", "also theirs"}
     assert (counted(report), report.exit_code) == ({"once": 1}, 0)
+
+
+@pytest.mark.parametrize("version", ["4", "5"])
+@pytest.mark.parametrize("spell", [str.lower, str.upper])
+def test_a_row_that_must_have_been_ours_is_unknown_to_us(rig: Rig, version: str, spell: Callable[[str], str]) -> None:
+    kept, lost = rig.once(), spell(f"0b1c7a3e-7d0e-{version}b8e-9d3a-3f0a6c0b7e11")
+    rig.write(lost)
+    rig.write("theirs")
+    report = rig.audit()
+    assert (report.unknown_ids, report.unknown_to_us, ids(report, "unknown_to_us")) == (2, 1, {lost})
+    assert (report.exit_code, report.counts[Verdict.ONCE]) == (1, 1)
+    assert "1 in the list are unknown to us" in conclusion(report)
+    assert kept not in ids(report, "unknown")
+    shared = replace(report, shared=True)
+    assert (shared.exit_code, conclusion(shared)) == (0, "Nothing is missing, doubled or different.")
+
+
+@pytest.mark.parametrize(
+    "name", ["0b1c7a3e-7d0e-1b8e-9d3a-3f0a6c0b7e11", "0b1c7a3e7d0e4b8e9d3a3f0a6c0b7e11", "order-1"]
+)
+def test_a_row_with_another_shape_may_be_anybodys(rig: Rig, name: str) -> None:
+    rig.write(name)
+    report = rig.audit()
+    assert (report.unknown_ids, report.unknown_to_us, report.exit_code) == (1, 0, 0)
 
 
 def test_a_row_without_a_usable_id_is_nobodys(rig: Rig, stub: StubPosting) -> None:

@@ -177,6 +177,8 @@ class Audit:
         unknown_ids, unknown_rows = join.unknown_counts()
         if unknown_ids:
             findings["unknown"] = join.unknown(LISTED)
+        if like_ours := join.like_ours_count():
+            findings["unknown_to_us"] = join.like_ours(LISTED)
         return Report(
             began_ms=began_ms,
             ended_ms=self._now_ms(),
@@ -188,6 +190,7 @@ class Audit:
             left_out=join.count(LEFT_OUT) if listed else 0,
             unknown_ids=unknown_ids,
             unknown_rows=unknown_rows,
+            unknown_to_us=like_ours,
             digest=_digest(join.ids()),
             flaws=flaws,
             findings=findings,

@@ -1,7 +1,18 @@
 """Ids in the posting service's list, as the audit keeps them."""
 
+import re
+
 #: Ours are shorter: what is shown of a longer one.
 _SHOWN = 80
+
+
+#: What txn makes of a submit without an id: a random UUID, or one made from its key.
+_OURS = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[45][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}", re.IGNORECASE)
+
+
+def is_like_ours(name: str) -> bool:
+    """Whether an id has the shape of those that txn makes. Others may make such ids, too; clients may choose others."""
+    return _OURS.fullmatch(name) is not None
 
 
 def kept_id(found: object) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
+from txn.audit.ids import is_like_ours
 from txn.audit.verdict import Verdict, judge
 from txn.errors import Unavailable
 from txn.readers.records import CHUNK, Record
@@ -90,6 +91,7 @@ class Join:
             self._database.execute(f"PRAGMA {setting}")
         self._database.executescript(_TABLES)
         self._database.create_function("judge", 5, _judge, deterministic=True)
+        self._database.create_function("is_like_ours", 1, is_like_ours, deterministic=True)
 
     def __exit__(self, *exc_info: object) -> None:
         self._database.close()
@@ -188,6 +190,16 @@ class Join:
         """(ids, rows) in the list that we do not know."""
         found: tuple[int, int] = self._database.execute(f"SELECT count(DISTINCT id), count(*) {_UNKNOWN}").fetchone()
         return found
+
+    def like_ours(self, limit: int) -> list[Case]:
+        """Of these, the first whose ids are like those that we make."""
+        where = f"{_UNKNOWN} AND is_like_ours(id)"
+        found = self._database.execute(f"SELECT id, count(*) {where} GROUP BY id ORDER BY id LIMIT ?", (limit,))
+        return [Case(name, "", "", rows, 0) for name, rows in found]
+
+    def like_ours_count(self) -> int:
+        """How many ids in the list we do not know although they are like those that we make."""
+        return self._one(f"SELECT count(DISTINCT id) {_UNKNOWN} AND is_like_ours(id)")
 
     def rows_listed(self) -> int:
         """How long the list was."""

@@ -29,9 +29,11 @@ class Report:
     `listed`: rows in the posting service's list, or None if it has none: then only one row of an id can be seen.
     `asked`, `only_by_get`: ids that were asked about one by one, and those of them that were there and not in the list:
     of these a second row could not be seen. `left_out`: those of them that were completed before the list was read.
-    `unknown_ids`, `unknown_rows`: in the list, and not ours. `digest`: SHA-256 over every accepted id, sorted, each
-    with a line feed behind it. `flaws`: what the indexes and counters did not say of the records. `findings`: by
-    verdict, or `unknown`, the first of each by id. `durability`: whether Redis keeps what it acknowledges, at the end.
+    `unknown_ids`, `unknown_rows`: in the list, and not known to us. `unknown_to_us`: ids of these that are like those
+    that we make: Redis has lost them, unless the list is `shared` with others who make such ids. `digest`: SHA-256 over
+    every accepted id, sorted, each with a line feed behind it. `flaws`: what the indexes and counters did not say of
+    the records. `findings`: by verdict, or `unknown`, the first of each by id. `durability`: whether Redis keeps what
+    it acknowledges, at the end.
     """
 
     began_ms: int
@@ -44,10 +46,12 @@ class Report:
     left_out: int
     unknown_ids: int
     unknown_rows: int
+    unknown_to_us: int
     digest: str
     flaws: Sequence[Flaw]
     findings: Mapping[str, list[Case]]
     durability: Durability = NOT_LOOKED_AT
+    shared: bool = False
 
     @property
     def accepted(self) -> int:
@@ -67,9 +71,14 @@ class Report:
     @property
     def exit_code(self) -> int:
         """0: nothing is broken · 1: something is · 2: not everything could be looked at."""
-        if self.broken or self.strayed:
+        if self.broken or self.strayed or self.lost:
             return 1
         return 2 if self.left_out or self.counts[Verdict.UNANSWERED] else 0
+
+    @property
+    def lost(self) -> int:
+        """Ids that must have been ours, and that Redis does not know any more."""
+        return 0 if self.shared else self.unknown_to_us
 
     @property
     def whole(self) -> bool | None:
@@ -81,6 +90,8 @@ def conclusion(report: Report) -> str:
     """What follows, in one sentence."""
     if report.broken:
         return f"{report.broken:,} of {report.accepted:,} are not as promised."
+    if report.lost:
+        return f"{report.lost:,} in the list are unknown to us, and have ids like ours: Redis has lost transactions."
     if report.strayed:
         flaws = "is 1 flaw" if len(report.strayed) == 1 else f"are {len(report.strayed):,} flaws"
         return f"There {flaws} in records, indexes or counters: see above."
@@ -109,6 +120,11 @@ def notes(report: Report) -> list[str]:
         )
     if unreadable := report.counts[Verdict.UNREADABLE]:
         found.append(f"{unreadable:,} have a status that this version of txn does not know: audit with a newer one.")
+    if report.lost:
+        found.append(
+            f"{report.lost:,} ids there are unknown to us and like those that we make (UUIDs): Redis has lost them, by "
+            "a failover, an old backup or a cleanup. If others write UUIDs there, audit with --shared."
+        )
     if report.durability.level == "attested":
         found.append(f"that Redis keeps what it acknowledges is attested by {report.durability.by}, not checked.")
     return found
@@ -140,6 +156,8 @@ def certificate(report: Report, settings: Settings) -> dict[str, Any]:
             "rows": report.listed,
             "unknown_ids": report.unknown_ids,
             "unknown_rows": report.unknown_rows,
+            "unknown_to_us": report.unknown_to_us,
+            "shared": report.shared,
             "asked": report.asked,
             "only_by_get": report.only_by_get,
             "left_out": report.left_out,

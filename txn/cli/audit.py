@@ -57,12 +57,15 @@ def audit(
         Path | None,
         typer.Option(metavar="FILE", help="Audit only the ids in this file, one per line.", show_default=False),
     ] = None,
+    shared: Annotated[
+        bool, typer.Option("--shared", metavar="", help="Others write rows with UUIDs there, too: do not judge those.")
+    ] = False,
 ) -> None:
     """Compare every accepted transaction with the posting service's list.
 
     Exit code [bold]0[/bold]: nothing is missing, doubled or different, and nothing is there that failed.
 
-    Exit code [bold]1[/bold]: something is.
+    Exit code [bold]1[/bold]: something is, or rows with ids like ours are unknown to us: Redis has lost them.
 
     Exit code [bold]2[/bold]: Redis or the posting service could not be read to the end, or its list is incomplete.
 
@@ -72,7 +75,7 @@ def audit(
     """
     settings, ids = _settings(posting_url), None if only is None else _ids(only)
     with _audit(settings, ids) as (auditor, bar, audits), bar:
-        report = replace(auditor.run(), durability=_durability(settings))
+        report = replace(auditor.run(), durability=_durability(settings), shared=shared or only is not None)
         if ids is None and posting_url is None:
             _keep(audits, report)
     _print(report, settings, as_json=as_json)

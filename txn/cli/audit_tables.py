@@ -33,7 +33,8 @@ def print_report(report: Report, console: Console) -> None:
     """Counts, the findings, and the verdict as the last line."""
     console.print(_counts(report))
     for name, findings in report.findings.items():
-        total = report.unknown_ids if name == "unknown" else report.counts[Verdict(name)]
+        unknown = {"unknown": report.unknown_ids, "unknown_to_us": report.unknown_to_us}
+        total = unknown[name] if name in unknown else report.counts[Verdict(name)]
         console.print(_findings(name, findings, total))
     for note in notes(report):
         console.print(f"[yellow]Note:[/] {note}")
