@@ -73,6 +73,7 @@ def test_an_outage_begins_and_ends_once_however_many_see_it(parts: Parts, one: P
         "The posting service answers again, after 4 min",
         "The breaker has closed, all may go out, after 4 min",
     ]
+    assert [event.level for event in Events(parts.database).read()] == ["good", "good", "bad", "bad"]
 
 
 def test_a_look_that_comes_late_does_not_undo_a_younger_one(parts: Parts, one: Process, other: Process) -> None:
@@ -202,3 +203,16 @@ def test_who_may_not_write_events_reaps_all_the_same(parts: Parts) -> None:
 def test_an_event_that_this_version_does_not_know_is_shown_as_it_is(parts: Parts) -> None:
     parts.client.xadd(parts.keys.events, {"what": "moon", "is": "full", "detail": "x"})
     assert sentences(parts) == ["moon full: x"]
+
+
+def test_a_posting_service_that_asks_to_be_left_alone_is_told_if_it_is_for_long(parts: Parts, one: Process) -> None:
+    one.look()
+    for ahead_ms, events in ((2_000, 0), (60_000, 1)):
+        parts.client.hset(parts.keys.posting, "hold_until", parts.read_statistics().now_ms + ahead_ms)
+        one.look()
+        assert len(sentences(parts)) == events
+    parts.clock.forward(61_000)
+    one.look()
+    began, ended = sentences(parts)
+    assert began.startswith("The posting service asks to be left alone (Retry-After): at first until ")
+    assert ended == "The posting service may be asked again, after 61 s"

@@ -9,6 +9,8 @@ from txn.readers.statistics import Statistics
 
 #: Submits count as refused for so long after the latest that was.
 REFUSED_MS = 10_000
+#: A Retry-After that is shorter is no event.
+LONG_HOLD_MS = 5_000
 #: Limits that are about the whole system; the third is about one client.
 _LIMITS = {"unfinished": "too much is unfinished", "memory": "Redis is nearly full"}
 
@@ -37,6 +39,7 @@ class EventLog:
         self._posting(seen)
         self._breaker(seen)
         self._pause(seen)
+        self._hold(seen)
         self._limits(seen)
         if seen.quarantined_until_ms > seen.now_ms:
             until_ms = seen.quarantined_until_ms
@@ -71,6 +74,14 @@ class EventLog:
             self._tell(seen, "pause", f"on {detail}", paused.since_ms or seen.now_ms, detail)
         else:
             self._tell(seen, "pause", "off", seen.now_ms, news="quiet")
+
+    def _hold(self, seen: Statistics) -> None:
+        """Asked to wait a little is no event; asked to wait again before that is over is the same one."""
+        until_ms = seen.flow.hold_ms
+        if until_ms is None:
+            self._tell(seen, "hold", "off", seen.now_ms, news="quiet")
+        elif until_ms - seen.now_ms > LONG_HOLD_MS:
+            self._tell(seen, "hold", "on", seen.now_ms, f"at first until {words.utc(until_ms)}")
 
     def _limits(self, seen: Statistics) -> None:
         shed = {name: seen.totals.shed_by.get(name, 0) for name in _LIMITS}

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from txn.readers import words
+from txn.readers.health import NO_ANSWER, NO_POSTS
 from txn.store.database import Database
 from txn.store.record import whole
 from txn.store.scripts import Argument
@@ -41,7 +42,7 @@ class Event:
         """Whether trouble began or ended."""
         if self.now in _ENDS.get(self.what, ()):
             return "good"
-        return "warn" if self.what in ("pause", "worker") else "bad"
+        return "warn" if self.what in ("pause", "worker", "hold") else "bad"
 
     @property
     def sentence(self) -> str:
@@ -91,7 +92,13 @@ def _event(at: bytes, fields: Mapping[bytes, bytes]) -> Event:
 
 
 #: What is the end of trouble.
-_ENDS: Mapping[str, tuple[str, ...]] = {"posting": ("answering",), "pause": ("off",), "limit": ("off",), "redis": ()}
+_ENDS: Mapping[str, tuple[str, ...]] = {
+    "posting": ("answering",),
+    "breaker": ("closed",),
+    "pause": ("off",),
+    "limit": ("off",),
+    "hold": ("off",),
+}
 
 
 def _after(said: str) -> Callable[[Event], str]:
@@ -115,12 +122,14 @@ def _gone(event: Event) -> str:
 
 _SENTENCES: Mapping[tuple[str, str], Callable[[Event], str]] = {
     ("posting", "away"): _with_detail("The posting service does not answer"),
-    ("posting", "refusing"): _with_detail("The posting service takes no POSTs"),
+    ("posting", "refusing"): lambda event: _with_detail(NO_POSTS[NO_ANSWER in event.detail])(event),
     ("posting", "answering"): _after("The posting service answers again"),
     ("breaker", "open"): _with_detail("The breaker has opened, deliveries are held back"),
     ("breaker", "closed"): _after("The breaker has closed, all may go out"),
     ("pause", "off"): _after("Deliveries go out again"),
     ("pause", ""): _with_detail("Deliveries were paused"),
+    ("hold", "on"): _with_detail("The posting service asks to be left alone (Retry-After)"),
+    ("hold", "off"): _after("The posting service may be asked again"),
     ("redis", "away"): _lasting("Redis was away"),
     ("redis", "refusing writes"): _lasting("Redis refused writes"),
     ("lost", ""): _with_detail("Redis has lost data: nothing is posted for a while"),

@@ -20,6 +20,10 @@ MIN_ATTEMPTS = 10
 #: What is younger is told as the latest.
 NEW_MS = 60_000
 
+#: What a call says that was given up, and what is wrong where POSTs are refused, and where they hang.
+NO_ANSWER = "no answer within"
+NO_POSTS = ("The posting service takes no POSTs", "The posting service does not answer POSTs")
+
 _GO_ON = "Deliveries go on by themselves when it does, and no attempt is used up"
 
 
@@ -154,8 +158,7 @@ def _posting(statistics: Statistics) -> Iterator[Problem]:
         since_ms = flow.opened_ms or statistics.answered_ms
         yield Problem("bad", "The posting service does not answer", _outage(statistics), since_ms)
     elif statistics.posting_refuses:
-        hangs = "no answer" in statistics.outage_reason
-        what = "The posting service does not answer POSTs" if hangs else "The posting service takes no POSTs"
+        what = NO_POSTS[NO_ANSWER in statistics.outage_reason]
         yield Problem("bad", what, _outage(statistics), statistics.refused_ms or flow.opened_ms)
     elif away := statistics.totals.sent_away:
         what = f"{away:,} transaction{'s are' if away > 1 else ' is'} not let in by the posting service; others are"
@@ -180,8 +183,8 @@ def _advice(reason: str) -> str:
 
 #: What is in the reason -> what to do. Where the reason says it itself, nothing is added.
 _ADVICE = {
-    "no answer within": "It takes connections and hangs: see whether it is overloaded or waits for something itself. "
-    "txn waits TXN_POSTING_TIMEOUT_MS for an answer",
+    NO_ANSWER: "It takes connections and hangs: see whether it is overloaded or waits for something itself. "
+    "If it is only slow, raise TXN_POSTING_TIMEOUT_MS",
     "no connection within": "See whether it runs, and whether a firewall is in between",
     "connection refused": "See whether it runs, and whether TXN_POSTING_URL leads to it",
     "no such host name": "Check TXN_POSTING_URL and the name server",
