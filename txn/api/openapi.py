@@ -96,6 +96,7 @@ _KEY_SCHEMA = {"type": "string", "pattern": "^[!-~]{1,255}$"}
 _ID_IN_PATH = _parameter(
     "path", "transactionId", "its id", {"type": "string", "pattern": "^[A-Za-z0-9._:-]{1,64}$"}, required=True
 )
+_INCLUDE = _parameter("query", "include", "what was tried, too", {"enum": ["attempts"]}, required=False)
 _KEY = _parameter("header", "Idempotency-Key", "names the transaction; in quotes or bare", _KEY_SCHEMA, required=False)
 _KEY_ASKED = _parameter("query", KEY_FIELD, "the key of a submit", _KEY_SCHEMA, required=True)
 _ITEMS = {"type": "array", "items": _schema(BatchItem), "minItems": 1, "maxItems": MAX_TRANSACTIONS}
@@ -142,6 +143,7 @@ _PATHS: dict[str, Any] = {
             "How is the transaction with the id batch doing?",
             {200: _answer("as it is now", shapes.Transaction)},
             (*_ALWAYS, 404, 503),
+            parameters=[_INCLUDE],
         ),
         "post": _operation(
             "submitBatch",
@@ -163,7 +165,7 @@ _PATHS: dict[str, Any] = {
             "How is it doing?",
             {200: _answer("as it is now", shapes.Transaction)},
             (*_ALWAYS, 404, 503),
-            parameters=[_ID_IN_PATH],
+            parameters=[_ID_IN_PATH, _INCLUDE],
         ),
     },
     "/api/health": {

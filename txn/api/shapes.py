@@ -24,6 +24,19 @@ class Failure(Shape):
     detail: str
 
 
+class Attempt(Shape):
+    """A delivery. `detail` and `worker` only for whoever sees the whole system."""
+
+    at: datetime
+    attempt: int | None
+    mode: str | None
+    outcome: str | None
+    http: int | None
+    ms: int | None
+    detail: str | None = None
+    worker: str | None = None
+
+
 class Transaction(Shape):
     """A transaction as it is now."""
 
@@ -32,6 +45,7 @@ class Transaction(Shape):
     submitted_at: datetime
     completed_at: datetime | None
     error: Failure | None
+    attempts: list[Attempt] = Field(default=[], description="if asked for: the latest, the oldest first")
 
 
 class Transactions(Shape):

@@ -6,6 +6,7 @@ from typing import ClassVar
 
 import falcon
 
+from txn.api import attempts
 from txn.api.body import read_body
 from txn.api.intake import Intake, Unlimited
 from txn.api.key_header import key_of
@@ -74,7 +75,13 @@ class TransactionStatus:
 
         Raises: Invalid, NotFound, StoreUnavailable.
         """
-        _write(response, self._store.read(checked_id(transaction_id), request.context.caller.sees))
+        name, sees = checked_id(transaction_id), request.context.caller.sees
+        if not attempts.wanted(request):
+            _write(response, self._store.read(name, sees))
+            return
+        transaction, past = self._store.read_with_past(name, sees)
+        response.content_type = falcon.MEDIA_JSON
+        response.data = dumps(transaction.to_json() | {"attempts": attempts.shown(past, request)})
 
 
 def _key(request: falcon.Request, body: bytes) -> str | None:

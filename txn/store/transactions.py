@@ -4,7 +4,7 @@ Whether a delivery may POST is decided in lua/claim.lua; what an answer leads to
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import redis
 
@@ -44,6 +44,15 @@ SETTLE_REPEATS = 6
 
 #: What became of one of many submissions: the transaction and whether it is new, or why not, or it was left.
 AcceptReply = tuple[Transaction, bool] | ContentConflict | RecordUnreadable | None
+
+
+class Past(NamedTuple):
+    """What was tried: the lines of the history, and how it ended if there are none."""
+
+    history: str
+    evidence: str
+    attempts: int | None
+    completed_ms: int | None
 
 
 class Store:
@@ -114,12 +123,24 @@ class Store:
 
         Raises: NotFound, RecordUnreadable.
         """
-        name = self._database.keys.record(transaction_id)
-        *fields, owner = self._database.call(lambda redis: redis.hmget(name, [*_SEEN_BY_CLIENTS, "client"]))
+        return self._read(transaction_id, client)[0]
+
+    def read_with_past(self, transaction_id: str, client: str | None = None) -> tuple[Transaction, Past]:
+        """The same, and what was tried; both as of one moment. Raises: NotFound, RecordUnreadable."""
+        transaction, (history, evidence, attempts) = self._read(
+            transaction_id, client, "history", "evidence", "attempts"
+        )
+        return transaction, Past(history or "", evidence or "", whole(attempts), transaction.completed_ms)
+
+    def _read(self, transaction_id: str, client: str | None, *more: str) -> tuple[Transaction, list[str | None]]:
+        name, asked = self._database.keys.record(transaction_id), [*_SEEN_BY_CLIENTS, "client", *more]
+        found = self._database.call(lambda redis: redis.hmget(name, asked))
+        fields, owner, others = found[:5], found[5], found[6:]
         is_foreign = client is not None and client.encode() != (owner or b"")
         if is_foreign or (fields[0] is None and fields[1] is None):
             raise NotFound("there is no transaction with this id")
-        return _transaction(transaction_id, fields)
+        texts = [None if one is None else one.decode(errors="replace") for one in others]
+        return _transaction(transaction_id, fields), texts
 
     def claim(self, transaction_id: str, owner: str) -> Claim | None:
         """Take a transaction for one delivery, or None: unknown, finished, not due yet, or somebody else's.
