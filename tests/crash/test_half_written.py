@@ -13,11 +13,12 @@ from ops.redis_server import RedisServer
 from tests.crash.half_written import SETTINGS, Rig, faulty_text_of
 from tests.crash.world import BrokenPromise
 from tests.doctor.test_rights import LUA
-from tests.parts import submission
+from tests.parts import BODY, submission
 from txn.delivery.rescuer import LIMIT
 from txn.errors import TxnError
 from txn.model.dead_letter import Action, Filter
-from txn.model.outcome import Cause, Maybe, Released, Retry, Settlement
+from txn.model.outcome import Cause, Clear, Maybe, Released, Retry, Settlement
+from txn.model.transaction import rfc3339
 from txn.operate.events import Events
 from txn.operate.limits import parse_rate
 from txn.store.intake import IntakeMonitor
@@ -67,6 +68,30 @@ def taken_over(rig: Rig) -> None:
     dead.fetch(1)
     rig.parts.claimed("a")
     rig.clock.forward(SETTINGS.lease_ms + 1)
+
+
+def expiring(rig: Rig) -> None:
+    """In a minute, which is after its first delivery has ended."""
+    at = rfc3339(rig.parts.read_statistics().now_ms + 60_000)
+    rig.parts.store.accept(submission("a", BODY[:1] + f'"deliverBy": "{at}", '.encode() + BODY[1:]))
+    rig.told.add("a")
+    rig.stored_whole("a")
+
+
+def expired(rig: Rig) -> None:
+    expiring(rig)
+    rig.clock.forward(60_000)
+
+
+def expired_after_a_try(rig: Rig) -> None:
+    expiring(rig)
+    rig.parts.settle(rig.parts.claimed("a"), Retry(Cause.NOT_WRITTEN, "500", Clear(), 0), answered=True)
+    rig.clock.forward(60_000)
+
+
+def expired_letter(rig: Rig) -> None:
+    expired(rig)
+    rig.run_to_quiet()
 
 
 def crashed_three_times(rig: Rig) -> None:
@@ -343,6 +368,11 @@ SCENES = [
     Scene("claim, from the dead", "claim", taken_over, lambda rig: rig.deliver("a")),
     Scene("claim, from too many dead", "claim", crashed_three_times, lambda rig: rig.deliver("a")),
     Scene("claim, no attempts left", "claim", exhausted, lambda rig: rig.deliver("a")),
+    Scene("accept, it expires", "accept", nothing, expiring),
+    Scene("claim, expired", "claim", expired, lambda rig: rig.deliver("a")),
+    Scene("claim, expired after a try", "claim", expired_after_a_try, lambda rig: rig.deliver("a")),
+    Scene("settle, expired", "settle", expired, lambda rig: rig.deliver("a")),
+    Scene("replay, expired", "operate", expired_letter, lambda rig: rig.parts.operations.replay(["a"], "ann", "why")),
     Scene("settle, completed", "settle", accepted, lambda rig: rig.deliver("a")),
     Scene("settle, completed after a failure", "settle", retried, lambda rig: rig.deliver("a")),
     Scene("settle, not written", "settle", answering("fail_before"), lambda rig: rig.deliver("a")),
@@ -524,7 +554,7 @@ def play_all(
     assert not failures, "\n".join(failures)
 
 
-WRITES_THE_RECORD = "write_record(record, fingerprint, now)"
+WRITES_THE_RECORD = "write_record(at, record, fingerprint, ARGV[8])"
 #: What is taken away, and the scene that shows it.
 PROTECTIONS = {
     "counters that are lowered": ("redis.call('HINCRBY', raised[i], raised[i + 1], int(-raised[i + 2]))", "", "accept"),

@@ -30,6 +30,7 @@ class World:
     lease: int = 3
     window: int = 3
     hides_rejected: bool = False
+    expires: bool = False  #: the transaction has a time after which no POST may begin
 
 
 @dataclass(frozen=True)
@@ -49,18 +50,22 @@ class Protections:
     id_in_the_answer: bool = True
     get_before_rejecting: bool = True
     rejection_leaves_doubt: bool = True
+    expires_only_without_doubt: bool = True
+    get_before_expiring: bool = True  #: of what was ever allowed to post
+    expiry_at_last_check: bool = True
 
 
 class Worker(NamedTuple):
     """`step`: idle, claimed, absent (GET said 404), checked, posting, unsure, refused, settling.
 
-    `left`: lease or deadline.
+    `left`: lease or deadline. `first`: nobody was allowed to post before this claim.
     """
 
     step: str = "idle"
     mine: bool = False
     left: int = 0
     note: str = ""
+    first: bool = False
 
 
 class State(NamedTuple):
@@ -69,6 +74,8 @@ class State(NamedTuple):
     doubt: int = 0
     rows: int = 0
     stale: int = 0
+    expired: bool = False
+    tried: bool = False  #: there was a claim that was allowed to post, and did not give that back
     flying: tuple[int, ...] = ()
     workers: tuple[Worker, ...] = (Worker(), Worker())
 
@@ -91,8 +98,10 @@ class Protocol:
         for number in range(len(state.flying)):
             flying = state.flying[:number] + state.flying[number + 1 :]
             yield "a late write lands", self._write(state._replace(flying=flying)), True
+        if self.world.expires and not state.expired:
+            yield "it expires", state._replace(expired=True), True
         if state.status == "failed":
-            yield "an operator replays", state._replace(status="pending", lease=0), True
+            yield "an operator replays", state._replace(status="pending", lease=0, expired=False), True
         for number, worker in enumerate(state.workers):
             name = "AB"[number]
             for what, after, fault in getattr(self, f"_{worker.step}")(state, number, worker):
@@ -110,19 +119,29 @@ class Protocol:
         may_post = not state.doubt or not self.with_.doubt_window
         others = tuple(worker._replace(mine=not self.with_.nonce and worker.mine) for worker in state.workers)
         after = state._replace(status="processing", lease=self.world.lease, workers=others)
-        if may_post and self.with_.claim_writes_doubt:
+        note = "post" if may_post else "confirm"
+        if state.expired and (may_post or not self.with_.expires_only_without_doubt):
+            note = "final" if state.tried and self.with_.get_before_expiring and may_post else "expired"
+        if note == "post":
+            after = after._replace(tried=True)
+        if note == "post" and self.with_.claim_writes_doubt:
             after = after._replace(doubt=self.world.lease + self.world.window)
-        claimed = Worker("claimed", mine=True, left=self.world.lease, note="post" if may_post else "confirm")
+        claimed = Worker("claimed", mine=True, left=self.world.lease, note=note, first=not state.tried)
         due = not state.doubt if state.status == "pending" else not state.lease
         yield f"claims, may {claimed.note}", self._put(after, number, claimed), not due
 
     def _claimed(self, state: State, number: int, worker: Worker) -> Iterator[Move]:
+        if worker.note == "expired":
+            yield "says that it has expired", self._to_settle(state, number, "fail"), False
+            return
         confirm_only = worker.note == "confirm"
         if state.rows and self.with_.get:
             yield "GETs 200", self._to_settle(state, number, "complete"), False
         if not state.rows or state.stale or not self.with_.get:
             stale = bool(state.rows)
-            if confirm_only:
+            if worker.note == "final":
+                yield "GETs 404, expired", self._to_settle(state, number, "fail"), stale
+            elif confirm_only:
                 yield "GETs 404, in doubt", self._to_settle(state, number, "keep"), stale
             else:
                 yield "GETs 404", self._put(state, number, worker._replace(step="absent")), stale
@@ -130,10 +149,11 @@ class Protocol:
         yield "GETs nothing", self._to_settle(state, number, "keep" if confirm_only else "clear"), True
 
     def _absent(self, state: State, number: int, worker: Worker) -> Iterator[Move]:
-        if worker.left >= self.world.timeout + self.world.margin or not self.with_.last_check:
+        late = state.expired and self.with_.expiry_at_last_check
+        if not late and (worker.left >= self.world.timeout + self.world.margin or not self.with_.last_check):
             yield "checks its lease", self._put(state, number, worker._replace(step="checked", left=0)), False
         else:
-            yield "gives back", self._to_settle(state, number, "clear"), False
+            yield "gives back", self._to_settle(state, number, "release"), False
 
     def _checked(self, state: State, number: int, worker: Worker) -> Iterator[Move]:
         posting = worker._replace(step="posting", left=self.world.timeout, note="")
@@ -204,6 +224,8 @@ class Protocol:
                 return state._replace(status="failed", lease=0, doubt=doubt)
             case "clear":
                 return state._replace(status="pending", lease=0, doubt=0)
+            case "release":
+                return state._replace(status="pending", lease=0, doubt=0, tried=not worker.first)
             case "keep":
                 return state._replace(status="pending", lease=0)
         return state._replace(status="pending", lease=0, doubt=worker.left + self.world.window)
@@ -242,7 +264,8 @@ class Protocol:
 
     def _to_settle(self, state: State, number: int, outcome: str, left: int = 0) -> State:
         mine = state.workers[number].mine
-        return self._put(state, number, Worker("settling", mine, left, outcome))
+        first = state.workers[number].first
+        return self._put(state, number, Worker("settling", mine, left, outcome, first))
 
     def _put(self, state: State, number: int, worker: Worker) -> State:
         workers = (*state.workers[:number], worker, *state.workers[number + 1 :])
@@ -251,6 +274,8 @@ class Protocol:
 
 def broken(state: State, what: str) -> str | None:
     """The promise that a state, reached by `what`, breaks."""
+    if state.expired and "checks its lease" in what:
+        return "begins to POST although it has expired"
     if state.rows > 1:
         return "two rows"
     if state.status == "completed" and not state.rows:
@@ -302,7 +327,10 @@ WORLDS = [
 ]
 
 #: The world in which a protection matters, if it is not the usual one.
-WITHOUT = {"rejection_leaves_doubt": World(hides_rejected=True)}
+WITHOUT = {
+    "rejection_leaves_doubt": World(hides_rejected=True),
+    **dict.fromkeys(("expires_only_without_doubt", "get_before_expiring", "expiry_at_last_check"), World(expires=True)),
+}
 
 
 def main() -> None:

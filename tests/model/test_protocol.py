@@ -27,6 +27,19 @@ def test_what_an_answer_means_is_a_protection(name: str, promise: str, told: str
     assert told in " | ".join(found.story)
 
 
+@pytest.mark.parametrize(
+    ("name", "promise"),
+    [
+        ("expires_only_without_doubt", "failed, but there"),
+        ("get_before_expiring", "failed, but there"),
+        ("expiry_at_last_check", "begins to POST although it has expired"),
+    ],
+)
+def test_what_expires_is_known_not_to_be_there_and_is_not_posted(name: str, promise: str) -> None:
+    assert check(WITHOUT[name]).broken is None
+    assert check(WITHOUT[name], replace(Protections(), **{name: False})).broken == promise
+
+
 def test_where_rejected_rows_are_hidden_nothing_is_doubled() -> None:
     world = World(hides_rejected=True)
     assert check(world).broken is None

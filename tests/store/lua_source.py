@@ -10,7 +10,9 @@ from txn.store.scripts import text_of
 FOLDER = Path(txn.store.__file__).with_name("lua")
 PRELUDE = (FOLDER / "prelude.lua").read_text()
 SCRIPTS = {
-    path.stem: path.read_text() for path in FOLDER.glob("*.lua") if path.stem not in ("prelude", "breaker", "rights")
+    path.stem: path.read_text()
+    for path in FOLDER.glob("*.lua")
+    if path.stem not in ("prelude", "breaker", "limits", "rights")
 }
 
 

@@ -56,7 +56,14 @@ def test_filters_by_code_time_currency_and_text_hold_together(parts: Parts) -> N
     assert ids(parts, text="other c") == [d]
     assert ids(parts, text="answered 400", until_ms=failed_ms(parts, a), code="rejected", currency="USD") == [a]
     assert ids(parts, code="conflict", currency="EUR") == []
-    assert parts.letters.totals() == {"rejected": 4, "conflict": 1, "exhausted": 0, "undecided": 0, "crashed_worker": 0}
+    assert parts.letters.totals() == {
+        "rejected": 4,
+        "conflict": 1,
+        "exhausted": 0,
+        "undecided": 0,
+        "crashed_worker": 0,
+        "expired": 0,
+    }
 
 
 @pytest.mark.parametrize("text", ["", "no"])

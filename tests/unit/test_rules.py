@@ -93,11 +93,30 @@ def delivered(steps: Scripted, **settings: Any) -> Settlement:
         ("final", [NONE], "exhausted", Keep()),
         ("final", [SILENT], "unanswered", Keep()),
         ("crashed", [], "crashed_worker", Keep()),
+        ("expired", [], "expired", Keep()),
     ],
 )
 def test_each_row_of_the_table(mode: str, answers: list[Any], outcome: str, doubt: object) -> None:
     settled = delivered(Scripted(*answers, mode=Mode(mode))).outcome
     assert (named(settled), getattr(settled, "doubt", None)) == (outcome, doubt)
+
+
+@pytest.mark.parametrize(
+    ("mode", "left_ms", "answers", "outcome"),
+    [
+        ("final", 0, [NONE], "expired"),
+        ("final", 1, [NONE], "exhausted"),
+        ("final", -1, [OURS], "found"),
+        ("final", -1, [OTHER], "conflict"),
+        ("final", -1, [SILENT], "unanswered"),
+        ("confirm", -1, [NONE], "in_doubt"),
+        ("post", 1, [NONE, Posted(201)], "posted"),
+    ],
+)
+def test_of_one_that_has_expired_only_a_get_that_may_decide_does(
+    mode: str, left_ms: int, answers: list[Any], outcome: str
+) -> None:
+    assert named(delivered(Scripted(*answers, mode=Mode(mode), left_ms=left_ms)).outcome) == outcome
 
 
 @pytest.mark.parametrize(

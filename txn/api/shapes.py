@@ -46,6 +46,9 @@ class Transaction(Shape):
     completed_at: datetime | None
     error: Failure | None
     attempts: list[Attempt] = Field(default=[], description="if asked for: the latest, the oldest first")
+    deliver_by: datetime | None = Field(
+        default=None, description="no POST begins after it; left out if it does not expire"
+    )
 
 
 class Transactions(Shape):
@@ -109,6 +112,7 @@ class PostingService(Shape):
     opened_at: datetime | None
     next_probe: datetime | None
     held: Unsigned
+    held_until: datetime | None
 
 
 class Pause(Shape):
@@ -118,6 +122,17 @@ class Pause(Shape):
     why: str
     since: datetime | None
     until: datetime | None
+
+
+class Limits(Shape):
+    """On what goes out, as an operator has set them."""
+
+    in_flight: int | None
+    in_use: int | None
+    rate: str | None
+    by: str
+    why: str
+    since: datetime | None
 
 
 class Health(Shape):
@@ -132,6 +147,7 @@ class Health(Shape):
     error_rate: float = 0
     posting_service: PostingService | None = None
     paused: Pause | None = None
+    limits: Limits | None = None
 
 
 class Alive(Shape):

@@ -75,6 +75,8 @@ def _past(details: Details) -> Iterator[tuple[str, str]]:
         yield "submitted", f"{words.utc(submitted)}  {words.ago(submitted, now_ms)}"
     if submitted and (ended := details.ms("completed")):
         yield details.status, f"{words.utc(ended)}  after {words.span(ended - submitted)}"
+    if expiry := details.ms("deliver_by"):
+        yield "deliver by", f"{words.utc(expiry)}  {words.ago(expiry, now_ms)}"
     if evidence := record.get("evidence"):
         yield "evidence", f"{evidence}: {words.means(evidence)}"
     if code := record.get("code"):

@@ -14,7 +14,10 @@ from txn.model.submission import checked_id, id_for_key
 from txn.model.transaction import rfc3339
 from txn.readers.details import DetailReader, Details, Event
 
-_TIMES = ("submitted", "completed", "next", "lease", "doubt", "queued", "tried")
+_TIMES = ("submitted", "deliver_by", "completed", "next", "lease", "doubt", "queued", "tried")
+
+#: As the API calls it.
+_NAMES = {"deliver_by": "deliverBy"}
 
 
 def show(
@@ -61,7 +64,7 @@ def _raw(details: Details) -> Iterator[tuple[str, str]]:
 
 def _document(details: Details) -> dict[str, Any]:
     """Times as in the API; `record` as it is in Redis."""
-    times = {f"{name}At": rfc3339(ms) for name in _TIMES if (ms := details.ms(name))}
+    times = {_NAMES.get(name, f"{name}At"): rfc3339(ms) for name in _TIMES if (ms := details.ms(name))}
     events = [
         {"at": rfc3339(event.at_ms)}
         | {name: value for name in Event.__slots__ if name != "at_ms" and (value := getattr(event, name)) is not None}

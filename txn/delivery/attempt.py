@@ -45,6 +45,8 @@ class Attempt:
     boot_ms: Callable[[], int]
     slow_ms: float
     worker: str
+    #: No POST begins from then on; None: it does not expire.
+    deliver_by: int | None = None
     #: A POST that never asked for the last check may have been sent as late as the lease allows.
     post_deadline: int = field(init=False)
     _began: int = field(init=False)

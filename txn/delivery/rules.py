@@ -60,11 +60,13 @@ class Rules:
 
         `owner` is a fresh nonce. Raises: StoreUnavailable, SettleLost; the transaction stays in the due index.
         """
-        lease_end = self._boot_ms() + self._settings.lease_ms  # counted from before the claim is sent
+        began = self._boot_ms()  # before the claim is sent
+        lease_end = began + self._settings.lease_ms
         claim = await self._steps.claim(transaction_id, owner)
         if claim is not None:
             slow_ms = self._settings.posting_timeout_ms / 2
             attempt = Attempt(self._steps, claim, lease_end, self._boot_ms, slow_ms, self._worker)
+            attempt.deliver_by = None if claim.left_ms is None else began + claim.left_ms
             await attempt.settle(await self._outcome(attempt))
 
     async def give_up(self, transaction_id: str, owner: str, error: BaseException) -> None:
@@ -85,6 +87,8 @@ class Rules:
         claim = attempt.claim
         if claim.mode is Mode.CRASHED:  # whatever it is that kills workers, it is not tried again
             return Failed(ErrorCode.CRASHED_WORKER, "workers that delivered it did not come back", Keep())
+        if claim.mode is Mode.EXPIRED:
+            return Failed(ErrorCode.EXPIRED, "its deliverBy was over before anything was sent", Keep())
         if not self._goes_unverified(claim):
             lookup = await attempt.find()
             if not isinstance(lookup, Absent) or claim.mode is not Mode.POST:
@@ -119,6 +123,9 @@ class Rules:
                 return self._unknown(claim, lookup)
             case Absent() if claim.mode is Mode.FINAL:
                 last = f"; last: {claim.last_error}" if claim.last_error else ""
+                if claim.is_late:
+                    what = f"its deliverBy is over, and it is not posted after {claim.attempts} attempts{last}"
+                    return Failed(ErrorCode.EXPIRED, what, Keep())
                 return Failed(ErrorCode.EXHAUSTED, f"not posted after {claim.attempts} attempts{last}", Keep())
             case Absent():
                 return Retry(Cause.IN_DOUBT, "GET: not there, while in doubt", Keep(), 0)
@@ -132,8 +139,14 @@ class Rules:
         return Retry(cause, lookup.detail, doubt, self._backoff(claim.tries, lookup.retry_after_ms))
 
     def _last_check(self, attempt: Attempt) -> bool:
-        """Whether the lease covers a whole POST and the margin; asked right before the first byte."""
-        attempt.post_deadline = self._boot_ms() + self._settings.posting_timeout_ms
+        """Whether it has not expired, and the lease covers a whole POST and the margin.
+
+        Asked right before the first byte.
+        """
+        now = self._boot_ms()
+        if attempt.deliver_by is not None and now >= attempt.deliver_by:
+            return False
+        attempt.post_deadline = now + self._settings.posting_timeout_ms
         return attempt.post_deadline + self._settings.margin_ms <= attempt.lease_end
 
     def _or_rejected(self, claim: Claim, result: NotPosted) -> NotPosted | Rejected:

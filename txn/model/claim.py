@@ -12,7 +12,8 @@ class Claim:
     `attempts`: deliveries that were allowed to post, this one included; `counted`: those before it that count against
     the maximum; `tries`: failures since it was accepted or replayed; `unanswered_ms`: how long GETs of this id have
     brought nothing while others were answered; `others`: whether the posting service has let others in since it sent
-    us away; `last_error`: how the last delivery that failed did, or empty.
+    us away; `last_error`: how the last delivery that failed did, or empty; `left_ms`:
+    how long before it expires the claim was made, None: it does not.
     """
 
     id: str
@@ -26,3 +27,9 @@ class Claim:
     unanswered_ms: int
     others: bool = False
     last_error: str = ""
+    left_ms: int | None = None
+
+    @property
+    def is_late(self) -> bool:
+        """Whether it had expired when it was claimed."""
+        return self.left_ms is not None and self.left_ms <= 0

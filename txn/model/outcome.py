@@ -13,6 +13,7 @@ class Mode(StrEnum):
     POST = "post"  #: everything
     CONFIRM = "confirm"  #: GET only: an earlier POST may still turn up, so a 404 means nothing yet
     FINAL = "final"  #: GET only: no attempts are left and no doubt either, so a 404 decides
+    EXPIRED = "expired"  #: nothing: its expiry is over, and it was never sent
     CRASHED = "crashed"  #: nothing: too many workers did not come back from it
 
 

@@ -4,6 +4,7 @@ import re
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Annotated, Any, LiteralString
 
@@ -36,6 +37,10 @@ POSTING_DECIMALS = 2
 _ID = re.compile(r"(?!\.{1,2}\Z)[A-Za-z0-9._:-]{1,64}", re.ASCII)
 _UUID_5 = re.compile(r"[0-9a-f]{12}5[0-9a-f]{19}")
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
+#: RFC 3339, with a zone.
+_TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
+_EPOCH = datetime.fromtimestamp(0, UTC)
+_NO_TIME: LiteralString = "must be an RFC 3339 time with its zone, such as 2026-11-28T18:15:00Z"
 _DECIMAL_STRING = re.compile(r"[0-9]{1,20}(\.[0-9]{1,20})?", re.ASCII)
 #: Where jiter stopped, and what a key of ours looks like.
 _PLACE = re.compile(r"line (\d+) column (\d+)")
@@ -73,6 +78,7 @@ class Submission:
 
     `payload` is the JSON object {amount, currency, description, metadata} that the posting service will get;
     `named_by` says where the id comes from: `id` (the client's), `key` (the idempotency key) or `random`.
+    `deliver_by_ms`: no POST begins after that; it is no content.
     `client`: who sends it; empty for the one without a name.
     """
 
@@ -81,6 +87,7 @@ class Submission:
     payload: bytes
     fingerprint: str
     client: str = ""
+    deliver_by_ms: int | None = None
 
 
 def parse_submission(body: bytes, idempotency_key: str | None = None, client: str = "") -> Submission:
@@ -110,7 +117,7 @@ def submission_of(value: Any, idempotency_key: str | None = None, client: str = 
     if client and form.id is not None and _is_version_5(form.id):
         raise Invalid("id", "must not be a UUID of version 5, which ids made of keys are: send an Idempotency-Key")
     own_id, named_by = _name(form.id, idempotency_key, client)
-    return Submission(own_id, named_by, dumps(content), fingerprint(content), client)
+    return Submission(own_id, named_by, dumps(content), fingerprint(content), client, form.deliver_by)
 
 
 def with_what_else_is_wrong(error: Invalid, body: bytes) -> Invalid:
@@ -294,6 +301,18 @@ def _own_id(value: Any, info: ValidationInfo) -> str | None:
     return value
 
 
+def _deliver_by(value: Any) -> int | None:
+    """In ms since the epoch, rounded down: never later than what was said."""
+    if value is None:
+        return None
+    if not isinstance(value, str) or not _TIME.fullmatch(value):
+        raise PydanticCustomError("deliverBy", _NO_TIME)
+    try:
+        return (datetime.fromisoformat(value.upper()) - _EPOCH) // timedelta(milliseconds=1)
+    except (ValueError, OverflowError):
+        raise PydanticCustomError("deliverBy", _NO_TIME) from None
+
+
 _ID_SCHEMA = {
     "type": ["string", "null"],
     "pattern": "^[A-Za-z0-9._:-]{1,64}$",
@@ -311,6 +330,12 @@ _METADATA_SCHEMA = {
     "type": ["object", "null"],
     "maxProperties": MAX_METADATA_ENTRIES,
     "description": "at most 8192 bytes of JSON",
+}
+_DELIVER_BY_SCHEMA = {
+    "type": ["string", "null"],
+    "format": "date-time",
+    "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)$",
+    "description": "no POST begins after it; it is refused if it is over",
 }
 #: Currencies without decimals.
 _WHOLE_UNITS: dict[str, Any] = {
@@ -333,3 +358,6 @@ class NewTransaction(BaseModel):
     )
     #: Many clients send one, in many forms. It is no content: `submittedAt` is what the posting service gets.
     timestamp: Annotated[Any, Field(description="accepted and ignored")] = None
+    deliver_by: Annotated[int | None, BeforeValidator(_deliver_by), WithJsonSchema(_DELIVER_BY_SCHEMA)] = Field(
+        default=None, alias="deliverBy"
+    )

@@ -32,6 +32,7 @@ class ErrorCode(StrEnum):
     CONFLICT = "conflict"
     UNDECIDED = "undecided"
     CRASHED_WORKER = "crashed_worker"
+    EXPIRED = "expired"
 
 
 #: What each of them says, for whoever reads it for the first time.
@@ -43,6 +44,7 @@ MEANINGS: Mapping[str, str] = {
     ErrorCode.EXHAUSTED: "every attempt failed. When it was last looked for, as it failed, it was not there.",
     ErrorCode.CONFLICT: "the posting service holds this id with other content. A person must decide.",
     ErrorCode.UNDECIDED: "the posting service does not answer for this id. A person must decide.",
+    ErrorCode.EXPIRED: "it could not be posted before its deliverBy. It is not posted.",
     ErrorCode.CRASHED_WORKER: "three workers did not come back from delivering it. A person must decide.",
 }
 
@@ -67,15 +69,18 @@ class Transaction:
     submitted_ms: int
     completed_ms: int | None = None
     failure: Failure | None = None
+    deliver_by_ms: int | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The shape of the wire contract."""
+        expiry = {} if self.deliver_by_ms is None else {"deliverBy": rfc3339(self.deliver_by_ms)}
         return {
             "transactionId": self.id,
             "status": self.status.value,
             "submittedAt": rfc3339(self.submitted_ms),
             "completedAt": None if self.completed_ms is None else rfc3339(self.completed_ms),
             "error": None if self.failure is None else {"code": self.failure.code, "detail": self.failure.detail},
+            **expiry,
         }
 
 

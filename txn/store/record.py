@@ -40,6 +40,9 @@ RECORD: Mapping[str, Field] = {
     "attempts": _field("number", "claims that were allowed to post", "claim settle"),
     "owner": _field("text", "the nonce of the latest claim", "claim"),
     "doubt": _field("time", "until then a POST may still turn up", "claim settle due", "settle due"),
+    "deliver_by": _field(
+        "time", "no POST begins after it; empty: a replay took that away", "accept batch operate bulk"
+    ),
     # How it ended.
     "completed": _field("time", "when it was completed or failed", "settle", _BACK),
     "evidence": _field("text", "how it is known to be posted", "settle"),
@@ -47,7 +50,7 @@ RECORD: Mapping[str, Field] = {
     "detail": _field("text", "the same for people; may quote the content", "settle", _BACK),
     "discarded": _field("text", "JSON: who took it off the dead letters, and why", "operate bulk", _BACK),
     # The claim.
-    "mode": _field("text", "what the latest claim may do: post, confirm, final, crashed", "claim", _OVER),
+    "mode": _field("text", "what the latest claim may do: post, confirm, final, crashed, expired", "claim", _OVER),
     "lease": _field("time", "until then the transaction is its owner's", "claim due", _OVER),
     "next": _field("time", "no claim before that", "claim settle due operate bulk", _OVER),
     "counted": _field("number", "attempts before the latest that count against the maximum", "claim", _OVER),

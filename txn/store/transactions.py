@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import redis
 
 from txn import __version__
-from txn.errors import ContentConflict, NotFound, RecordUnreadable, StoreUnavailable
+from txn.errors import ContentConflict, Invalid, NotFound, RecordUnreadable, StoreUnavailable
 from txn.model.claim import Claim
 from txn.model.content import differing, loads
 from txn.model.outcome import (
@@ -26,7 +26,7 @@ from txn.model.outcome import (
     SettleReply,
 )
 from txn.model.submission import Submission
-from txn.model.transaction import Failure, Status, Transaction
+from txn.model.transaction import Failure, Status, Transaction, rfc3339
 from txn.settings import Settings
 from txn.store.database import Database, ScriptCall
 from txn.store.keys import Keys, letter_places, wake_ups
@@ -43,7 +43,7 @@ SETTLE_REPEATS = 6
 
 
 #: What became of one of many submissions: the transaction and whether it is new, or why not, or it was left.
-AcceptReply = tuple[Transaction, bool] | ContentConflict | RecordUnreadable | None
+AcceptReply = tuple[Transaction, bool] | Invalid | ContentConflict | RecordUnreadable | None
 
 
 class Past(NamedTuple):
@@ -69,7 +69,8 @@ class Store:
     def accept(self, submission: Submission) -> tuple[Transaction, bool]:
         """Store a new transaction, or find the one that is there already: (the transaction, whether it is new).
 
-        Raises: ContentConflict, if the id is known with other content, or is another client's; RecordUnreadable.
+        Raises: ContentConflict, if the id is known with other content, or is another client's; Invalid, if it has
+        expired and is not known; RecordUnreadable.
         """
         keys = self._database.keys
         reply = self._database.run(
@@ -78,6 +79,7 @@ class Store:
             [
                 *(submission.id, submission.fingerprint, submission.payload),
                 *(self._settings.grace_ms, self._template, self._database.shift_ms(), submission.client),
+                _expiry(submission),
             ],
             repeats=ACCEPT_REPEATS,
         )
@@ -95,13 +97,13 @@ class Store:
         """
         [client] = {one.client for one in submissions}
         keys = self._database.keys
-        texts = [(one.id, one.fingerprint, one.payload) for one in submissions]
+        texts = [(one.id, one.fingerprint, one.payload, _expiry(one)) for one in submissions]
         replies = self._database.run(
             "batch",
             [keys.record(""), keys.payload(""), *_places(keys), *wake_ups(keys)],
             [
                 *(int(atomic), self._settings.grace_ms, self._template, self._database.shift_ms(), client),
-                *(text for three in texts for text in three),
+                *(text for four in texts for text in four),
             ],
             repeats=ACCEPT_REPEATS,
         )
@@ -242,11 +244,13 @@ class _Other(Exception):
 
 
 def _accepted(submission: Submission, reply: Sequence[Any]) -> tuple[Transaction, bool]:
-    """A reply of accept.lua. Raises: _Other, ContentConflict, RecordUnreadable."""
+    """A reply of accept.lua. Raises: _Other, Invalid, ContentConflict, RecordUnreadable."""
     if reply[0] == b"accepted":
-        return Transaction(submission.id, Status.PENDING, int(reply[1])), True
+        return Transaction(submission.id, Status.PENDING, int(reply[1]), deliver_by_ms=submission.deliver_by_ms), True
     if reply[0] == b"other":
         raise _Other
+    if reply[0] == b"past":
+        raise Invalid("deliverBy", f"is over: it is {rfc3339(int(reply[1]))} now")
     if reply[0] == b"foreign":
         raise ContentConflict("id", "this id is another client's: choose another, or send an Idempotency-Key instead")
     # Nobody else can know a random id: we stored it ourselves, and the answer to that was lost.
@@ -260,7 +264,7 @@ def _one_of_many(submission: Submission, reply: Sequence[Any]) -> "AcceptReply |
         return RecordUnreadable(f"the key of {submission.id} holds something that is no record")
     try:
         return _accepted(submission, reply)
-    except (_Other, ContentConflict, RecordUnreadable) as error:
+    except (_Other, Invalid, ContentConflict, RecordUnreadable) as error:
         return error
 
 
@@ -279,13 +283,17 @@ def _differing(submission: Submission, stored: bytes | None) -> tuple[str, ...]:
     return differing(content, loads(submission.payload)) if isinstance(content, dict) and content else ()
 
 
+def _expiry(submission: Submission) -> int | str:
+    return "" if submission.deliver_by_ms is None else submission.deliver_by_ms
+
+
 def _places(keys: Keys) -> tuple[str, str, str]:
     return keys.due, keys.count, keys.minute
 
 
 def _claim(transaction_id: str, owner: str, reply: Sequence[Any]) -> Claim:
-    mode, payload, *numbers, others, error = reply
-    values: list[Any] = [*map(int, numbers), bool(others), error.decode(errors="replace")]
+    mode, payload, *numbers, others, error, left = reply
+    values: list[Any] = [*map(int, numbers), bool(others), error.decode(errors="replace"), whole(left)]
     return Claim(transaction_id, owner, Mode(mode.decode()), payload, *values)
 
 
@@ -310,7 +318,7 @@ def _doubt(doubt: Doubt) -> tuple[str, int]:
 
 
 def _transaction(transaction_id: str, fields: list[bytes | None]) -> Transaction:
-    status, submitted, completed, code, detail = (
+    status, submitted, completed, code, detail, deliver_by = (
         None if field is None else field.decode(errors="replace") for field in fields
     )
     submitted_ms = whole(submitted)
@@ -319,8 +327,8 @@ def _transaction(transaction_id: str, fields: list[bytes | None]) -> Transaction
             f"the record of {transaction_id} is in a state that txn {__version__} cannot read: ask a newer version"
         )
     failure = Failure(code, detail or "") if status == Status.FAILED and code is not None else None
-    return Transaction(transaction_id, Status(status), submitted_ms, whole(completed), failure)
+    return Transaction(transaction_id, Status(status), submitted_ms, whole(completed), failure, whole(deliver_by))
 
 
 _KNOWN = frozenset(Status)
-_SEEN_BY_CLIENTS = ["status", "submitted", "completed", "code", "detail"]
+_SEEN_BY_CLIENTS = ["status", "submitted", "completed", "code", "detail", "deliver_by"]

@@ -3,9 +3,12 @@
 --
 -- KEYS   1 t:<id>   2 p:<id>   3 due   4 count   5 minute stem   6 queue (list)   7 queue's messages (hash)
 -- ARGV   1 id   2 fingerprint   3 payload   4 grace ms   5 message template   6 shift   7 client | ''
+--        8 when it expires (ms) | ''
 -- reply  { 'accepted', submitted ms }
 --        { 'foreign' }: the id is another client's
---        { 'replayed' | 'other', status, submitted ms, completed ms | nil, code | nil, detail | nil }
+--        { 'replayed' | 'other', status, submitted ms, completed ms | nil, code | nil, detail | nil,
+--          when it expires (ms) | nil }
+--        { 'past', now ms }: it is not known, and has expired already
 
 uses_reserve = false
 local record, id, fingerprint = KEYS[1], ARGV[1], ARGV[2]
@@ -14,10 +17,12 @@ local at = { due = KEYS[3], queue = KEYS[6], bodies = KEYS[7], grace = ARGV[4], 
 
 local before = accepted_before(at, record, id, fingerprint, KEYS[2], ARGV[3])
 if before then return before end
+local late = too_late(ARGV[8], now)
+if late then return late end
 
 raise(KEYS[4], 'pending', 1)
 tally(KEYS[4], KEYS[5], now, 'accepted')
 make_deliverable(at, id, KEYS[2], ARGV[3])
-write_record(at, record, fingerprint)
+write_record(at, record, fingerprint, ARGV[8])
 committed()
 return { 'accepted', int(now) }

@@ -5,7 +5,7 @@
 --
 -- KEYS   1 t: stem   2 p: stem   3 due   4 count   5 minute stem   6 queue (list)   7 queue's messages (hash)
 -- ARGV   1 1: all of them or none   2 grace ms   3 message template   4 shift   5 client | ''
---        6 ... id, fingerprint, payload of each
+--        6 ... id, fingerprint, payload, and when it expires, or '', of each
 -- reply  one for each: what accept.lua replies, or { 'unreadable' } (its key holds something else), or, of all or none,
 --        { 'left' }: it could be stored, and was not, because of others
 
@@ -17,6 +17,7 @@ local replies = {}
 local function before(i)
     local id = ARGV[i]
     return accepted_before(at, KEYS[1] .. id, id, ARGV[i + 1], KEYS[2] .. id, ARGV[i + 2])
+        or too_late(ARGV[i + 3], now)
 end
 
 local function count(by)
@@ -38,39 +39,39 @@ local function one(i)
     if found then return found end
     count(1)
     make_deliverable(at, ARGV[i], KEYS[2] .. ARGV[i], ARGV[i + 2])
-    write_record(at, KEYS[1] .. ARGV[i], ARGV[i + 1])
+    write_record(at, KEYS[1] .. ARGV[i], ARGV[i + 1], ARGV[i + 3])
     committed()
     return { 'accepted', int(now) }
 end
 
 if ARGV[1] ~= '1' then
-    for i = 6, #ARGV, 3 do replies[#replies + 1] = alone(one, i) end
+    for i = 6, #ARGV, 4 do replies[#replies + 1] = alone(one, i) end
     return replies
 end
 
 -- All or none: look at all of them, write what does no harm without the records, and then the records. Nobody sees some
 -- of them without the others, so those that are written can be taken back.
-local new, fingerprints, refused = {}, {}, false
-for i = 6, #ARGV, 3 do
+local new, fingerprints, expiries, refused = {}, {}, {}, false
+for i = 6, #ARGV, 4 do
     local id, fingerprint = ARGV[i], ARGV[i + 1]
     local found
     if not fingerprints[id] then
         found = alone(before, i)
     elseif fingerprints[id] == fingerprint then
-        found = { 'replayed', 'pending', int(now), false, false, false }
+        found = { 'replayed', 'pending', int(now), false, false, false, expiries[id] }
     else
         found = { 'other' }
     end
     if not found then
-        new[#new + 1], fingerprints[id] = i, fingerprint
+        new[#new + 1], fingerprints[id], expiries[id] = i, fingerprint, ARGV[i + 3]
         found = { 'accepted', int(now) }
     end
-    refused = refused or found[1] == 'other' or found[1] == 'foreign' or found[1] == 'unreadable'
+    refused = refused or not (found[1] == 'accepted' or found[1] == 'replayed')
     replies[#replies + 1] = found
 end
 if refused then
     for n, reply in ipairs(replies) do
-        if reply[1] ~= 'other' and fingerprints[ARGV[3 * n + 3]] then replies[n] = { 'left' } end
+        if reply[1] ~= 'other' and fingerprints[ARGV[4 * n + 2]] then replies[n] = { 'left' } end
     end
     return replies
 end
@@ -79,7 +80,7 @@ local function store()
     if #new == 0 then return end
     count(#new)
     for _, i in ipairs(new) do make_deliverable(at, ARGV[i], KEYS[2] .. ARGV[i], ARGV[i + 2]) end
-    for _, i in ipairs(new) do write_record(at, KEYS[1] .. ARGV[i], ARGV[i + 1]) end
+    for _, i in ipairs(new) do write_record(at, KEYS[1] .. ARGV[i], ARGV[i + 1], ARGV[i + 3]) end
     committed()
 end
 

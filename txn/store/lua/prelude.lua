@@ -122,9 +122,10 @@ end
 -- What a submit is told that finds its id stored already: { 'replayed' | 'other' | 'foreign', ... }, see accept.lua. Nil, if it is not.
 -- What is missing of a transaction that was half stored is completed.
 local function accepted_before(at, record, id, fingerprint, payload_key, payload)
-    local known = redis.call('HMGET', record, 'fingerprint', 'status', 'submitted', 'completed', 'code', 'detail', 'client')
+    local known = redis.call('HMGET', record, 'fingerprint', 'status', 'submitted', 'completed', 'code', 'detail',
+        'deliver_by', 'client')
     if not known[1] then return nil end
-    if (known[7] or '') ~= at.client then return { 'foreign' } end
+    if (known[8] or '') ~= at.client then return { 'foreign' } end
     if known[1] ~= fingerprint then return { 'other', unpack(known, 2, 6) } end
     local unfinished = known[2] == 'pending' or known[2] == 'processing'
     local lost = (unfinished or known[2] == 'failed') and redis.call('EXISTS', payload_key) == 0
@@ -133,13 +134,24 @@ local function accepted_before(at, record, id, fingerprint, payload_key, payload
     elseif lost then
         redis.call('SET', payload_key, payload)
     end
-    return { 'replayed', unpack(known, 2, 6) }
+    return { 'replayed', unpack(known, 2, 7) }
 end
 
--- The last that is written of a new transaction.
-local function write_record(at, record, fingerprint)
-    local written = { 'status', 'pending', 'fingerprint', fingerprint, 'submitted', int(at.now), 'client', at.client }
-    redis.call('HSET', record, unpack(written, 1, at.client == '' and 6 or 8))
+-- What a submit is told that has expired before it is stored. Nil, if it has not, or does not expire ('').
+local function too_late(deliver_by, now)
+    if deliver_by ~= '' and tonumber(deliver_by) <= now then return { 'past', int(now) } end
+end
+
+-- The last that is written of a new transaction. `deliver_by`: when it expires, or ''.
+local function write_record(at, record, fingerprint, deliver_by)
+    local written = { 'status', 'pending', 'fingerprint', fingerprint, 'submitted', int(at.now) }
+    local function write(field, value)
+        written[#written + 1] = field
+        written[#written + 1] = value
+    end
+    if at.client ~= '' then write('client', at.client) end
+    if deliver_by ~= '' then write('deliver_by', deliver_by) end
+    redis.call('HSET', record, unpack(written))
 end
 
 -- Gives messages that a consumer holds back, to the head of the queue: they have waited longest. Returns how many.
@@ -235,7 +247,7 @@ end
 -- What an operator does to one dead letter that is `operable`. `line` says who, what and why, as one line of JSON, for the
 -- history. A replay leaves the doubt alone: the next delivery is as careful as any other.
 local function operate(what, half, at, record, id, line, now)
-    local r = redis.call('HMGET', record, 'code', 'history', 'discarded')
+    local r = redis.call('HMGET', record, 'code', 'history', 'discarded', 'deliver_by')
     local code, history = r[1] or '', (r[2] or '') .. int(now) .. ' ' .. line .. '\n'
     if not half then
         if not r[3] then raise(at.count, 'dead', -1) end
@@ -248,7 +260,9 @@ local function operate(what, half, at, record, id, line, now)
             raise(at.count, 'pending', 1)
             raise(at.count, 'replayed', 1)
             redis.call('ZADD', at.due, int(now), id)
-            redis.call('HSET', record, 'status', 'pending', 'next', int(now), 'replayed', int(now), 'history', history)
+            -- Whoever replays one that has expired wants it to be posted all the same.
+            local written = { 'status', 'pending', 'next', int(now), 'replayed', int(now), 'history', history, 'deliver_by', '' }
+            redis.call('HSET', record, unpack(written, 1, (tonumber(r[4]) or math.huge) <= now and 10 or 8))
         end
         committed()
     end
