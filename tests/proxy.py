@@ -13,14 +13,15 @@ class CuttingProxy:
     """Forwards to `target_port`.
 
     Between `cut_answers` and `mend`, requests pass and their answers do not: the connection is closed instead. After
-    `refuse` nobody gets through until `mend`.
+    `refuse` nobody gets through until `mend`. Between `swallow` and `mend` what is sent is taken and goes nowhere, and
+    a connection that it happened to is lost for ever.
     """
 
     def __init__(self, target_port: int) -> None:
         self.port = free_port()
         self._target = target_port
         self._cut_when: bytes | None = None
-        self._refusing = False
+        self._refusing = self._swallowing = False
         self.cuts = 0
         self.was_cut = threading.Event()
         self._open: set[socket.socket] = set()
@@ -48,9 +49,13 @@ class CuttingProxy:
         self._refusing = True
         self._close_all()
 
+    def swallow(self) -> None:
+        """From now on take what is sent, and never answer."""
+        self._swallowing = True
+
     def mend(self) -> None:
         """Forward faithfully again."""
-        self._cut_when, self._refusing = None, False
+        self._cut_when, self._refusing, self._swallowing = None, False, False
 
     def _close_all(self) -> None:
         for one in list(self._open):
@@ -77,8 +82,12 @@ class CuttingProxy:
         self._open |= {client, server}
         cutting = threading.Event()
         threading.Thread(target=self._answers, args=(server, client, cutting), daemon=True).start()
+        is_lost = False
         with contextlib.suppress(OSError):
             while data := client.recv(65536):
+                is_lost = is_lost or self._swallowing
+                if is_lost:
+                    continue
                 if self._cut_when is not None and self._cut_when in data:
                     cutting.set()
                 server.sendall(data)

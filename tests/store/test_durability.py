@@ -1,6 +1,7 @@
 import contextlib
 import re
 import resource
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -487,6 +488,60 @@ def test_a_full_redis_accepts_nothing_and_is_unhealthy(start: Start, connected: 
     command(server, "CONFIG", "SET", "maxmemory", "0")
     one.monitor.check(one.client)
     assert submit(one.api, key="another").status_code == 202
+
+
+def test_a_redis_that_could_not_save_takes_no_writes_and_that_is_known_until_it_could(
+    start: Start, connected: Callable[..., Connected], flavour: str, tmp_path: Path
+) -> None:
+    server = start(**({"enable_protected_configs": "yes"} if flavour == "valkey" else {}))
+    one, gone = connected(server.url), tmp_path / "gone"
+    gone.mkdir()
+    command(server, "CONFIG", "SET", "dir", str(gone))
+    command(server, "CONFIG", "SET", "save", "3600 1000000")
+    gone.rmdir()
+    with redis.Redis(port=server.port) as admin:
+        admin.bgsave()
+        until(lambda: admin.info("persistence")["rdb_last_bgsave_status"] == "err")
+    one.monitor.check(one.client)
+    assert one.api.simulate_get("/readyz").status_code == 503
+    assert "could not save" in problem(submit(one.api), 503, "redis_unavailable")["detail"]
+    command(server, "CONFIG", "SET", "stop-writes-on-bgsave-error", "no")
+    one.monitor.check(one.client)
+    assert submit(one.api).status_code == 202
+    command(server, "CONFIG", "SET", "stop-writes-on-bgsave-error", "yes")
+    command(server, "CONFIG", "SET", "dir", str(tmp_path))
+    command(server, "SAVE")
+    one.monitor.check(one.client)
+    assert submit(one.api).status_code == 202
+
+
+def test_a_redis_that_is_loading_is_not_waited_for(connected: Callable[..., Connected], tmp_path: Path) -> None:
+    server = RedisServer(free_port(), tmp_path, loading_process_events_interval_bytes="1024").start()
+    one = connected(server.url)
+    assert submit(one.api).status_code == 202
+    with redis.Redis(port=server.port) as admin:
+        admin.mset({f"filler{number}": "x" * 100 for number in range(5_000)})
+        admin.bgrewriteaof()
+        until(lambda: not admin.info("persistence")["aof_rewrite_in_progress"])
+        server.kill()
+        line = [*server._command, "--key-load-delay", "10000"]
+        server.process = subprocess.Popen(line, stdout=subprocess.DEVNULL, start_new_session=True)
+        until(lambda: is_loading(admin) is True)
+        one.monitor.check(one.client)
+        assert "still reading its data" in problem(submit(one.api), 503, "redis_unavailable")["detail"]
+        admin.config_set("key-load-delay", 0)
+        until(lambda: is_loading(admin) is False)
+    one.monitor.check(one.client)
+    assert submit(one.api).status_code == 202
+    server.kill()
+
+
+def is_loading(admin: redis.Redis) -> bool | None:
+    """None: it does not answer."""
+    try:
+        return bool(admin.info("persistence")["loading"])
+    except redis.RedisError:
+        return None
 
 
 # --- when it is looked

@@ -24,8 +24,9 @@ from txn.store.timings import Timings
 from txn.store.transactions import Store
 from txn.url import split_origins
 
-#: An accept must wait for the disk, which can be slow; a health check must not wait at all.
-ACCEPT_TIMEOUT_MS = 1_000
+#: An accept must wait for the disk, which can be slow, but whoever submits is told within a second; a health check must
+#: not wait at all.
+ACCEPT_TIMEOUT_MS = 800
 HEALTH_TIMEOUT_MS = 400
 #: A page says that Redis is away; it does not wait for it.
 PAGE_TIMEOUT_MS = 300

@@ -1,13 +1,11 @@
 """One Redis as txn uses it. `unavailable`, and nothing else, makes an error of its client one of ours."""
 
-import functools
+import time
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import redis
-from redis.backoff import ExponentialBackoff
 from redis.client import Pipeline
-from redis.retry import Retry
 
 from txn.errors import StoreRefuses, StoreUnavailable
 from txn.store.connection import takes_no_writes
@@ -19,6 +17,9 @@ from txn.store.scripts import Argument, Scripts
 #: Pauses between the repeats of one call.
 FIRST_PAUSE_S = 0.05
 MAX_PAUSE_S = 1.0
+
+#: From a server that does not answer, and will not a moment later.
+_SLOW = (redis.TimeoutError, redis.BusyLoadingError)
 
 #: Stands for the reply of a key that is not of the type that we give it.
 OTHER_TYPE: Any = object()
@@ -47,19 +48,29 @@ class Database:
         self.replication = Replication.of(replicas, keys, client)
         self.scripts = Scripts(client, self.replication)
 
-    def run(self, name: str, keys: Sequence[str], arguments: Sequence[Argument], repeats: int = 0) -> Any:
+    def run(
+        self,
+        name: str,
+        keys: Sequence[str],
+        arguments: Sequence[Argument],
+        repeats: int = 0,
+        *,
+        is_waited_for: bool = False,
+    ) -> Any:
         """A script's reply: bytes, integers, None and lists of them.
 
         `repeats` is for scripts that may run twice: how often to try again, with growing pauses, after a failure.
+        `is_waited_for`: by somebody who would rather be told than wait once more for a server that does not answer.
         """
-
-        def once() -> Any:
+        failures = 0
+        while True:
             try:
                 return self.scripts.run(name, keys, arguments)
             except redis.RedisError as error:
-                raise unavailable(error) from error
-
-        return _repeating(repeats).call_with_retry(once, lambda _error: None) if repeats else once()
+                failures += 1
+                if failures > repeats or (is_waited_for and isinstance(error, _SLOW)):
+                    raise unavailable(error) from error
+            time.sleep(pause_s(failures))
 
     def call(self, command: Callable[[redis.Redis], Any]) -> Any:
         """The reply to one command beside the scripts, or to a few in a row."""
@@ -110,8 +121,3 @@ def _reply(reply: Any) -> Any:
 def pause_s(failures: int) -> float:
     """Before the next repeat of a call that has failed so often."""
     return min(MAX_PAUSE_S, FIRST_PAUSE_S * float(2**failures))
-
-
-@functools.cache
-def _repeating(repeats: int) -> Retry:
-    return Retry(ExponentialBackoff(cap=MAX_PAUSE_S, base=FIRST_PAUSE_S), repeats, (StoreUnavailable,))

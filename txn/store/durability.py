@@ -15,6 +15,7 @@ from txn.settings import Settings
 from txn.store.connection import leave_replica
 from txn.store.database import unavailable
 from txn.store.inspection import Ask, Durability, inspect
+from txn.store.reasons import LOADING
 
 #: After so many looks in a row without an answer in time, nothing more is sent to a server until one is answered. (One
 #: that is not there at all says so at once.)
@@ -45,6 +46,7 @@ class DurabilityMonitor:
         self._said = State("Redis", frozenset({"durable", f"attested by {attested_by}"}))
         self.latest: Durability | None = None
         self._silent = 0  # looks in a row that were not answered in time
+        self._is_loading = False
         #: When a server last answered, in s since the epoch on this host's clock; None: never.
         self.seen_s: float | None = None
 
@@ -61,6 +63,7 @@ class DurabilityMonitor:
                 latest = self._look_on(client.connection_pool)  # on a new connection: the name may lead elsewhere now
         except (redis.ConnectionError, redis.TimeoutError) as error:
             self._silent = self._silent + 1 if isinstance(error, redis.TimeoutError) else 0
+            self._is_loading = isinstance(error, redis.BusyLoadingError)
             self._said.is_now("away", str(unavailable(error)))
             return
         except Exception as error:  # noqa: BLE001 - whatever it is, an older verdict must not stand for ever
@@ -68,8 +71,9 @@ class DurabilityMonitor:
             self.latest = latest = Durability(
                 "unknown", f"Redis cannot be checked ({why}): check TXN_REDIS_URL and its user"
             )
-        self._silent = 0
-        self._said.is_now("full" if latest.full else latest.words, latest.problem)
+        self._silent, self._is_loading = 0, False
+        state = "full" if latest.full else "refusing writes" if latest.unsaved else latest.words
+        self._said.is_now(state, latest.problem)
 
     def _look_on(self, pool: redis.ConnectionPool) -> Durability:
         connection = pool.get_connection()
@@ -91,7 +95,7 @@ class DurabilityMonitor:
 
         def beat() -> float:
             self.check(client)
-            return _SOON_S if self._silent else every_s
+            return _SOON_S if self._silent or self._is_loading else every_s
 
         self._loop = Loop("durability", beat)
         return self._loop.start()
@@ -123,9 +127,15 @@ class DurabilityMonitor:
             raise StoreUnavailable(lacking)
         if self._silent >= SILENT_LOOKS:
             raise StoreUnavailable("Redis did not answer in time")  # who asks it now would only wait to hear the same
+        if self._is_loading:
+            raise StoreUnavailable(LOADING)
         latest = self.latest
         if latest is not None and latest.full:
             raise StoreUnavailable("Redis is full: give it more memory (maxmemory)")
+        if latest is not None and latest.unsaved:
+            raise StoreUnavailable(
+                "Redis takes no writes, because it could not save to its disk: see its log, make space, and run SAVE"
+            )
         if latest is not None and latest.is_kept and (latest.replicas is not None and latest.replicas < self.replicas):
             have = f"{latest.replicas} of {self.replicas} (TXN_REDIS_REPLICAS) are in step with it"
             raise StoreUnavailable(f"Redis has too few replicas, {have}: start them, and see their logs")

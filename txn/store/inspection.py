@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import redis
@@ -33,14 +33,16 @@ class Durability:
     """`level`: durable (seen), attested (`by` somebody: the settings are hidden), lossy, or unknown (hidden, and nobody
     attests it). `problem`: what is wrong, a colon, and what mends it.
 
-    `full`: there is no memory for another write. `more`: what else is wrong with the settings. `replica`: this is not
-    the server to write to. `without_log`: attested, and INFO shows no append-only file: the service has to keep writes
-    in another way. `run`: which start of which server was looked at. `replicas`: how many are in step; None: not shown.
+    `full`: there is no memory for another write. `unsaved`: no writes are taken, because it could not save. `more`:
+    what else is wrong with the settings. `replica`: this is not the server to write to. `without_log`: attested, and
+    INFO shows no append-only file: the service has to keep writes in another way. `run`: which start of which server
+    was looked at. `replicas`: how many are in step; None: not shown.
     """
 
     level: Literal["durable", "attested", "lossy", "unknown"]
     problem: str = ""
     full: bool = False
+    unsaved: bool = False
     more: tuple[str, ...] = ()
     replica: bool = False
     by: str = ""
@@ -86,12 +88,25 @@ def inspect(ask: Ask, before: Durability | None = None, prefix: str = "txn:", at
     if unfinished and not _is_logged(ask, seen, Keys(prefix).doctor, otherwise=known):
         # Switched on while it runs, the log is first written from memory; until that is done a crash loses everything.
         return Durability("lossy", "the append-only file is being written: wait until it is complete")
-    full = 0 < int(seen.get("maxmemory", 0)) <= int(seen.get("used_memory", 0))
-    replicas = _replicas(seen)
+    found = Durability(
+        "durable",
+        full=0 < int(seen.get("maxmemory", 0)) <= int(seen.get("used_memory", 0)),
+        unsaved=seen.get("rdb_last_bgsave_status", "ok") != "ok" and _must_save(ask),
+        run=run,
+        replicas=_replicas(seen),
+    )
     if all(name in seen for name in _REQUIRED):
-        return Durability("durable", full=full, run=run, replicas=replicas)
-    without_log = seen.get("aof_enabled", "1") != "1"
-    return Durability("attested", full=full, by=attested_by, without_log=without_log, run=run, replicas=replicas)
+        return found
+    return replace(found, level="attested", by=attested_by, without_log=seen.get("aof_enabled", "1") != "1")
+
+
+def _must_save(ask: Ask) -> bool:
+    """Whether a server that could not save takes no writes until it can."""
+    try:
+        settings = _pairs(ask("CONFIG", "GET", "save")) | _pairs(ask("CONFIG", "GET", "stop-writes-on-bgsave-error"))
+    except redis.ResponseError:
+        return False
+    return settings.get("save", "") != "" and settings.get("stop-writes-on-bgsave-error") == "yes"
 
 
 def _replicas(seen: Mapping[str, str]) -> int | None:
@@ -107,6 +122,8 @@ def _see(ask: Ask) -> tuple[dict[str, str], str]:
     for read, command in _LOOKS:
         try:
             seen = read(ask(*command)) | seen
+            if seen.get("loading") == "1":  # which it says without a wait; the rest may take long
+                raise redis.BusyLoadingError("it is loading")
         except (redis.ConnectionError, redis.TimeoutError):
             raise
         except redis.RedisError as error:
@@ -178,9 +195,9 @@ def _text(value: Any) -> str:
 
 
 _LOOKS: tuple[tuple[Callable[[Any], dict[str, str]], tuple[str, ...]], ...] = (
+    (_info, ("INFO", "persistence")),
     (_pairs, ("CONFIG", "GET", "*append*")),
     (_pairs, ("CONFIG", "GET", "maxmemory-policy")),
-    (_info, ("INFO", "persistence")),
     (_info, ("INFO", "replication")),
     (_info, ("INFO", "server")),
     (_info, ("INFO", "memory")),

@@ -14,6 +14,7 @@ import redis
 from txn.store.replication import NotReplicated
 from txn.store.sentinel import NoPrimary
 
+LOADING = "Redis is still reading its data from disk: wait"
 _CLOSED = "it closed the connection: see its log (too many clients?), and whether its port wants TLS (rediss://)"
 _NO_TLS = "its port does not speak TLS: use redis://, or the port that does"
 _NO_ROUTE = "its host cannot be reached: check the host in TXN_REDIS_URL, and the network"
@@ -58,7 +59,7 @@ def reason(error: redis.RedisError) -> str:
         do = "allow it (ACL SETUSER); txn doctor names all that is missing"
         return f"Redis does not allow this to the user of TXN_REDIS_URL: {do}: {_said(error)[:100]}"
     if isinstance(error, redis.BusyLoadingError):
-        return "Redis is still reading its data from disk: wait"
+        return LOADING
     if isinstance(error, redis.TimeoutError) and "connecting" not in str(error):
         return "Redis did not answer in time"
     if isinstance(error, redis.ConnectionError | redis.TimeoutError | redis.exceptions.InvalidResponse):

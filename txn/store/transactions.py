@@ -82,6 +82,7 @@ class Store:
                 _expiry(submission),
             ],
             repeats=ACCEPT_REPEATS,
+            is_waited_for=True,
         )
         try:
             return _accepted(submission, reply)
@@ -106,6 +107,7 @@ class Store:
                 *(text for four in texts for text in four),
             ],
             repeats=ACCEPT_REPEATS,
+            is_waited_for=True,
         )
         told = [_one_of_many(*pair) for pair in zip(submissions, replies, strict=True)]
         others = [one for one, reply in zip(submissions, told, strict=True) if isinstance(reply, _Other)]
