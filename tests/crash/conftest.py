@@ -5,7 +5,6 @@ import pytest
 from ops.mock_posting.client import MockPosting
 from ops.ports import free_port
 from ops.redis_server import RedisServer
-from txn.store.database import _repeating
 
 
 @pytest.fixture(scope="package")
@@ -23,12 +22,9 @@ def crash_mock() -> Iterator[MockPosting]:
 
 
 @pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Waits that only make room for others are not waited for."""
-    _repeating.cache_clear()
     monkeypatch.setattr("txn.queue.consumer.POLL_S", 0)
     monkeypatch.setattr("txn.queue.consumer.UNAVAILABLE_S", 0)
     monkeypatch.setattr("txn.store.database.FIRST_PAUSE_S", 0.001)
     monkeypatch.setattr("txn.store.database.MAX_PAUSE_S", 0.01)
-    yield
-    _repeating.cache_clear()
