@@ -139,7 +139,8 @@ class Store:
     def _read(self, transaction_id: str, client: str | None, *more: str) -> tuple[Transaction, list[str | None]]:
         name, asked = self._database.keys.record(transaction_id), [*_SEEN_BY_CLIENTS, "client", *more]
         found = self._database.call(lambda redis: redis.hmget(name, asked))
-        fields, owner, others = found[:5], found[5], found[6:]
+        seen = len(_SEEN_BY_CLIENTS)
+        fields, owner, others = found[:seen], found[seen], found[seen + 1 :]
         is_foreign = client is not None and client.encode() != (owner or b"")
         if is_foreign or (fields[0] is None and fields[1] is None):
             raise NotFound("there is no transaction with this id")
