@@ -16,21 +16,19 @@ MAX_CLIENTS = 100_000
 
 
 class Rates:
-    """`per_second` submits of each client (0: any number), and as many at once after a pause. In the memory of one
-    process: each API process counts for itself.
+    """`per_second` submits of each client, and as many at once after a pause; 0: `Intake` does not ask. In the memory
+    of one process: each API process counts for itself.
     """
 
     def __init__(self, per_second: int, monotonic_s: Callable[[], float] = time.monotonic) -> None:
-        self._per_second, self._monotonic_s = per_second, monotonic_s
+        self.per_second, self._monotonic_s = per_second, monotonic_s
         #: When each client has used up what it may, if nothing more comes, in s.
         self._spent: OrderedDict[str, float] = OrderedDict()
         self._lock = threading.Lock()
 
     def wait_s(self, client: str) -> float:
         """Take one submit of this client: 0; or how many seconds it must wait first, and nothing is taken."""
-        if not self._per_second:
-            return 0
-        step_s, now_s = 1 / self._per_second, self._monotonic_s()
+        step_s, now_s = 1 / self.per_second, self._monotonic_s()
         with self._lock:
             spent = max(self._spent.get(client, 0.0), now_s) + step_s
             if spent > now_s + max(1.0, step_s):
@@ -43,9 +41,8 @@ class Rates:
 
     def charge(self, client: str, submits: int) -> None:
         """Take so many more, which are there already: what is too much, the next ones wait for."""
-        if self._per_second and submits > 0:
-            with self._lock:
-                self._spent[client] = self._spent.get(client, self._monotonic_s()) + submits / self._per_second
+        with self._lock:
+            self._spent[client] = self._spent.get(client, self._monotonic_s()) + submits / self.per_second
 
 
 class Unlimited:
@@ -71,14 +68,15 @@ class Intake:
 
     def admit(self, request: falcon.Request) -> None:
         """Return if this submit is let in. Raises: TooManySubmits, Overloaded."""
-        if wait_s := self._rates.wait_s(client_of(request, self._proxies)):
+        if self._rates.per_second and (wait_s := self._rates.wait_s(client_of(request, self._proxies))):
             self.monitor.refused("rate")
             raise TooManySubmits("this client sends more submits than it may: send them slower", wait_s)
         self.monitor.require()
 
     def charge(self, request: falcon.Request, submits: int) -> None:
         """Count so many submits more than the one that was let in: a batch's. They are let in, the next ones wait."""
-        self._rates.charge(client_of(request, self._proxies), submits)
+        if self._rates.per_second:
+            self._rates.charge(client_of(request, self._proxies), submits)
 
 
 def client_of(request: falcon.Request, proxies: Networks) -> str:
