@@ -6,6 +6,7 @@ TxnError
 │   ├── NotFound             no such transaction (404)
 │   ├── ContentConflict      the same id or key with other content (409 / 422)
 │   ├── TooManySubmits       this client sends more than it may (429)
+│   ├── CursorExpired        what came behind this place in the feed is not kept any more (410)
 │   └── CleanupForbidden     TXN_ALLOW_CLEANUP is not set (403)
 ├── Unavailable              nothing is acknowledged now; repeat later with the same key (503)
 │   ├── StoreUnavailable     Redis did not answer, or answered with an error
@@ -79,6 +80,12 @@ class TooManySubmits(Refused):
     def __init__(self, message: str, retry_after_s: float) -> None:
         super().__init__(message)
         self.retry_after_s = max(1, math.ceil(retry_after_s))
+
+
+class CursorExpired(Refused):
+    """The feed does not keep any more what came behind a cursor, or has lost it."""
+
+    code = "cursor_expired"
 
 
 class CleanupForbidden(Refused):

@@ -10,6 +10,7 @@ from tests.parts import Clock, Parts
 from tests.proxy import CuttingProxy
 from txn.api.app import create_app
 from txn.settings import Settings
+from txn.store.changes import Changes
 from txn.store.durability import DurabilityMonitor
 
 
@@ -22,7 +23,11 @@ def monitor(parts: Parts) -> DurabilityMonitor:
 
 @pytest.fixture
 def api(parts: Parts, monitor: DurabilityMonitor) -> TestClient:
-    return Conforming(create_app(parts.store, parts.statistics, monitor, parts.timings, allow_cleanup=True))
+    return Conforming(
+        create_app(
+            parts.store, parts.statistics, monitor, parts.timings, allow_cleanup=True, changes=Changes(parts.database)
+        )
+    )
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ def test_the_first_page_says_where_what_is(api: TestClient) -> None:
         "links": {
             "submit": "/api/transactions",
             "status": "/api/transactions/{transactionId}",
+            "events": "/api/events",
             "health": "/api/health",
             "metrics": "/metrics",
             "docs": "/docs",

@@ -14,6 +14,7 @@ from txn.client import (
     BatchRefused,
     Client,
     Conflict,
+    CursorExpired,
     Invalid,
     NotAllowed,
     NotFound,
@@ -188,6 +189,34 @@ def test_waiting_ends_with_what_is_known() -> None:
         found = client.wait("a", timeout_s=0.5)
         assert (found.status, found.is_final) == ("pending", False)
         assert len(api.seen) < 10, "it does not ask without a pause"
+
+
+def test_waiting_takes_one_request_that_the_api_answers_with_the_end(stack: Stack, client: Client) -> None:
+    stack.mock.script("slow", post=["fail_before"])
+    began = time.monotonic()
+    accepted = client.submit("1", "USD", "x", id="slow")
+    found = client.read(accepted.id, wait_s=20)
+    assert found.status == "completed"
+    assert time.monotonic() - began < 20
+
+
+def test_the_feed_has_each_end_once_whoever_asks_in_parts_or_follows(stack: Stack, client: Client) -> None:
+    stack.until_quiet()
+    start, cursor = client.changes(limit=1), None
+    while start.changes:
+        start = client.changes(cursor := start.cursor, limit=1000)
+    names = [client.submit("1", "USD", "x").id for _ in range(30)]
+    told: list[str] = []
+    for page in client.follow(cursor):
+        told += [change.transaction_id for change in page.changes if change.status == "completed"]
+        if len(told) >= len(names):
+            break
+    assert sorted(told) == sorted(names)
+
+
+def test_a_cursor_that_is_too_old_is_an_error_of_its_own() -> None:
+    with scripted(problem(410, "cursor_expired")) as api, Client(api.url) as other, pytest.raises(CursorExpired):
+        other.changes("x")
 
 
 @pytest.mark.parametrize("url", ["", "localhost:8000", "ftp://x", "http://"])

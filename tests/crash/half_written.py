@@ -191,6 +191,7 @@ class Rig:
             if left := set(record) & {"lease", "mode", "next", "failing", "uncertain", "message", "queued"}:
                 raise BrokenPromise(f"{name} still has {left}")
         self._check_counters(records)
+        self._check_feed(records)
         self._check_indexes(records)
 
     def _check_counters(self, records: dict[str, dict[str, str]]) -> None:
@@ -220,6 +221,20 @@ class Rig:
         wrong |= {name: (counts[name], number) for name, number in minutes.items() if counts[name] != number}
         if wrong:
             raise BrokenPromise(f"counters (is, must be): {wrong}")
+
+    def _check_feed(self, records: dict[str, dict[str, str]]) -> None:
+        """Each change once: the last one of a record is what it says now."""
+        entries: Any = self.parts.client.xrange(self.parts.keys.changes)
+        changes = [fields[b"change"].decode().split(" ") for _, fields in entries]
+        said = [(change[0], change[1]) for change in changes]
+        latest = dict(said)
+        if wrong := {name: latest.get(name) for name, one in records.items() if latest.get(name) != one["status"]}:
+            raise BrokenPromise(f"the feed says {wrong}")
+        counts: Any = self.parts.client.hgetall(self.parts.keys.count)
+        for status, counter in (("completed", b"completed"), ("failed", b"failed"), ("pending", b"replayed")):
+            told, done = sum(one == status for _, one in said), int(counts.get(counter, 0))
+            if told != done:
+                raise BrokenPromise(f"the feed says {status} {told} times, it was so {done} times")
 
     def _check_indexes(self, records: dict[str, dict[str, str]]) -> None:
         client, keys = self.parts.client, self.parts.keys

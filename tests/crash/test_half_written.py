@@ -568,6 +568,11 @@ PROTECTIONS = {
         "",
         "batch, all or none",
     ),
+    "changes in the feed that are taken back": (
+        "for _, command in ipairs(to_undo) do redis.pcall(unpack(command)) end",
+        "",
+        "settle, rejected",
+    ),
     "the due index as the last that is left": (
         "local function put_away(at, record, id, status, code, failed_at, template)",
         "local function put_away(at, record, id, status, code, failed_at, template) redis.call('ZREM', at.due, id)",

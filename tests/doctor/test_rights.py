@@ -15,7 +15,7 @@ LUA = Path(txn.store.__file__).with_name("lua")
 
 #: What an API process runs but for its operators' pages, and what a worker runs.
 SCRIPTS = {
-    "api": ("accept", "batch", "intake", "statistics"),
+    "api": ("accept", "batch", "changes", "intake", "statistics"),
     "worker": (
         *("claim", "settle", "due", "fetch", "requeue", "heartbeat", "push", "statistics", "sweep"),
         "oldest",
@@ -55,7 +55,10 @@ def test_whatever_a_script_calls_is_tried() -> None:
 @pytest.mark.parametrize("role", ["api", "worker"])
 def test_whatever_the_scripts_of_a_process_call_it_needs(role: Role) -> None:
     needed = set().union(*(called_in_all((LUA / f"{name}.lua").read_text()) for name in SCRIPTS[role]))
-    beside = {"api": {"DEL", "MULTI", "HGETALL", "HINCRBY"}, "worker": {"MULTI", "HGETALL", "EXISTS", "ZRANGE"}}[role]
+    beside = {
+        "api": {"DEL", "MULTI", "HGETALL", "HINCRBY", "XREAD"},
+        "worker": {"MULTI", "HGETALL", "EXISTS", "ZRANGE"},
+    }[role]
     assert NEEDED[role] - beside <= needed <= NEEDED[role]
 
 
@@ -122,7 +125,19 @@ def test_a_full_redis_is_no_right_that_is_missing(rights: Rights, parts: Parts) 
 
 @pytest.mark.parametrize("key", ["due", "t:*", "p:*", "dramatiq:deliver", "minute:*", "count"])
 def test_a_key_that_may_not_be_used_is_named(rights: Rights, parts: Parts, key: str) -> None:
-    names = ["t:*", "p:*", "due", "outage", "count", "minute:*", "posting", "timings", "dramatiq:*", "doctor*"]
+    names = [
+        "t:*",
+        "p:*",
+        "due",
+        "outage",
+        "count",
+        "minute:*",
+        "posting",
+        "timings",
+        "dramatiq:*",
+        "doctor*",
+        "changes",
+    ]
     if key == "dramatiq:deliver":
         names = [name for name in names if name != "dramatiq:*"] + ["dramatiq:deliver.msgs", "dramatiq:__*"]
     names = [name for name in names if name != key]

@@ -25,6 +25,7 @@ ERRORS = [
     (errors.ContentConflict("Idempotency-Key", "used before"), 422, "content_conflict"),
     (errors.ContentConflict("id", "used before"), 409, "content_conflict"),
     (errors.TooManySubmits("slower", 0.2), 429, "too_many_submits"),
+    (errors.CursorExpired("too old"), 410, "cursor_expired"),
     (errors.CleanupForbidden("not here"), 403, "cleanup_forbidden"),
     (errors.Unavailable("not now"), 503, "unavailable"),
     (errors.StoreUnavailable("Redis is away"), 503, "redis_unavailable"),

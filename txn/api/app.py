@@ -12,6 +12,7 @@ from txn.api.collector import SystemCollector
 from txn.api.cors import Cors
 from txn.api.docs import Described, Docs
 from txn.api.door import Door
+from txn.api.feed import Feed
 from txn.api.head import HeadAsGet
 from txn.api.health import Health
 from txn.api.intake import UNLIMITED, Intake, Unlimited
@@ -19,8 +20,10 @@ from txn.api.metrics import Metrics
 from txn.api.probes import Live, Ready
 from txn.api.root import Root
 from txn.api.transactions import Transactions, TransactionStatus
+from txn.api.waiting import Waiters
 from txn.api_keys import KeyRing
 from txn.readers.statistics import StatisticsReader
+from txn.store.changes import Changes
 from txn.store.durability import DurabilityMonitor
 from txn.store.timings import Timings
 from txn.store.transactions import Store
@@ -38,19 +41,24 @@ def create_app(
     has_admin: bool = False,
     intake: Intake | Unlimited = UNLIMITED,
     keys: Callable[[], KeyRing] | None = None,
+    changes: Changes | None = None,
+    waiters: Waiters | None = None,
 ) -> falcon.App[Any, Any]:
     """Routes and error handling. Opens nothing and reads no environment.
 
-    Without `intake` submits have no limits. `keys`: who may come in; None: everybody.
+    Without `intake` submits have no limits. `keys`: who may come in; None: everybody. Without `waiters` nobody waits
+    for a change, without `changes` there is no feed.
     """
     monitor = intake.monitor
     cors = [Cors(cors_origins)] if cors_origins else []
     app: falcon.App[Any, Any] = falcon.App(middleware=[HeadAsGet(), _StrictHeaders(), *cors, Door(keys)])
     problems.install(app)
     app.add_route("/", Root(has_admin=has_admin))
-    app.add_route("/api/transactions", Transactions(store, durability, timings.note, intake))
-    app.add_route("/api/transactions/batch", Batches(store, durability, intake))
-    app.add_route("/api/transactions/{transaction_id:path}", TransactionStatus(store))
+    app.add_route("/api/transactions", Transactions(store, durability, timings.note, intake, waiters))
+    app.add_route("/api/transactions/batch", Batches(store, durability, intake, waiters))
+    app.add_route("/api/transactions/{transaction_id:path}", TransactionStatus(store, waiters))
+    if changes:
+        app.add_route("/api/events", Feed(changes, waiters))
     app.add_route("/openapi.json", Described())
     app.add_route("/docs", Docs())
     app.add_route("/livez", Live())

@@ -10,6 +10,7 @@ from txn.api.body import media_type_of, read_body
 from txn.api.intake import Intake, Unlimited
 from txn.api.key_header import NAME, key_of, unquoted
 from txn.api.transactions import TransactionStatus
+from txn.api.waiting import Waiters
 from txn.api_keys import Role
 from txn.errors import ContentConflict, Invalid, TxnError
 from txn.model.batch import Batch, parse_batch, parse_lines
@@ -35,9 +36,11 @@ class Batches:
 
     needs: ClassVar = {"POST": Role.SUBMIT, "GET": Role.READ}
 
-    def __init__(self, store: Store, durability: DurabilityMonitor, intake: Intake | Unlimited) -> None:
+    def __init__(
+        self, store: Store, durability: DurabilityMonitor, intake: Intake | Unlimited, waiters: Waiters | None
+    ) -> None:
         self._store, self._durability, self._intake = store, durability, intake
-        self._status = TransactionStatus(store)
+        self._status = TransactionStatus(store, waiters)
 
     def on_get(self, request: falcon.Request, response: falcon.Response) -> None:
         """See `TransactionStatus`."""

@@ -10,6 +10,8 @@ from pydantic import BaseModel, Field
 
 from txn import __version__
 from txn.api import shapes
+from txn.api.feed import LIMIT, MAX_LIMIT
+from txn.api.waiting import MAX_WAIT_S
 from txn.model.batch import KEY_FIELD, MAX_TRANSACTIONS
 from txn.model.submission import NewTransaction
 from txn.server.problem import PROBLEM_JSON
@@ -24,6 +26,7 @@ _ERRORS = {
     404: "there is no such transaction",
     405: "the address does not have this method",
     409: "the id was used before with other content, or is another client's",
+    410: "what came behind this cursor is not kept any more",
     413: "the body is too large",
     415: "the body must be plain JSON in UTF-8",
     422: "the idempotency key was used before with other content",
@@ -109,6 +112,15 @@ _BATCH_SCHEMA = {
     ],
 }
 _LINES = {"type": "string", "description": "one JSON object a line"}
+_SECONDS = {"type": "number", "minimum": 0, "maximum": MAX_WAIT_S}
+_WAIT = _parameter("query", "wait", "answer as soon as it is final, or after so many seconds", _SECONDS, required=False)
+_WAIT_FOR_MORE = _parameter("query", "wait", "wait so many seconds for the next change", _SECONDS, required=False)
+_PREFER = _parameter(
+    "header", "Prefer", "`wait=10`: as the parameter `wait`, as far as it can be", {"type": "string"}, required=False
+)
+_AFTER = _parameter("query", "after", "the cursor of the answer before", {"type": "string"}, required=False)
+_LIMIT_SCHEMA = {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": LIMIT}
+_LIMIT = _parameter("query", "limit", "how many changes at most", _LIMIT_SCHEMA, required=False)
 _RETRY = "in how many seconds to come again"
 
 _PATHS: dict[str, Any] = {
@@ -126,7 +138,7 @@ _PATHS: dict[str, Any] = {
                 202: _answer("stored", shapes.Transaction, Location="where it is"),
             },
             _SUBMIT,
-            parameters=[_KEY],
+            parameters=[_KEY, _WAIT, _PREFER],
             requestBody={"required": True, "content": _content(NewTransaction)},
         ),
         "get": _operation(
@@ -143,7 +155,7 @@ _PATHS: dict[str, Any] = {
             "How is the transaction with the id batch doing?",
             {200: _answer("as it is now", shapes.Transaction)},
             (*_ALWAYS, 404, 503),
-            parameters=[_INCLUDE],
+            parameters=[_INCLUDE, _WAIT, _PREFER],
         ),
         "post": _operation(
             "submitBatch",
@@ -165,7 +177,16 @@ _PATHS: dict[str, Any] = {
             "How is it doing?",
             {200: _answer("as it is now", shapes.Transaction)},
             (*_ALWAYS, 404, 503),
-            parameters=[_ID_IN_PATH, _INCLUDE],
+            parameters=[_ID_IN_PATH, _INCLUDE, _WAIT, _PREFER],
+        ),
+    },
+    "/api/events": {
+        "get": _operation(
+            "events",
+            "What has become completed, failed or, by a replay, pending again?",
+            {200: _answer("changes, the oldest first", shapes.Changes)},
+            (*_ALWAYS, 410, 503),
+            parameters=[_AFTER, _WAIT_FOR_MORE, _LIMIT, _PREFER],
         ),
     },
     "/api/health": {

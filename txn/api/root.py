@@ -15,6 +15,7 @@ class Root:
         links: dict[str, Any] = {
             "submit": "/api/transactions",
             "status": "/api/transactions/{transactionId}",
+            "events": "/api/events",
             "health": "/api/health",
             "metrics": "/metrics",
             "docs": "/docs",

@@ -57,6 +57,22 @@ class Transactions(Shape):
     transactions: list[Transaction]
 
 
+class Change(Shape):
+    """A transaction has come into a state."""
+
+    transaction_id: str
+    status: Literal["completed", "failed", "pending"]
+    changed_at: datetime
+    error_code: ErrorCode | None
+
+
+class Changes(Shape):
+    """Changes, the oldest first, and the cursor behind them."""
+
+    events: list[Change]
+    cursor: str
+
+
 class Wrong(Shape):
     """A field that is wrong, and what is wrong with it."""
 

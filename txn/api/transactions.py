@@ -11,8 +11,9 @@ from txn.api.body import read_body
 from txn.api.intake import Intake, Unlimited
 from txn.api.key_header import key_of
 from txn.api.listing import listed
+from txn.api.waiting import Waiters, final, wait_s
 from txn.api_keys import Role
-from txn.errors import Invalid
+from txn.errors import Invalid, TxnError
 from txn.model.content import dumps
 from txn.model.submission import checked_id, parse_submission, with_what_else_is_wrong
 from txn.model.transaction import Transaction
@@ -33,28 +34,40 @@ class Transactions:
         durability: DurabilityMonitor,
         note: Callable[[str, float], None],
         intake: Intake | Unlimited,
+        waiters: Waiters | None = None,
     ) -> None:
         self._store, self._durability, self._note, self._intake = store, durability, note, intake
+        self._waiters = waiters
 
     def on_post(self, request: falcon.Request, response: falcon.Response) -> None:
-        """202 for a new transaction, 200 for a repeated one.
+        """202 for a new transaction, 200 for a repeated one. Whoever wants to wait gets it as it has become meanwhile.
 
         Raises: Invalid, ContentConflict, TooManySubmits, Overloaded, StoreUnavailable, NotDurable.
         """
         self._intake.admit(request)
+        waits_s = wait_s(request, response)
         body, began = read_body(request, MAX_BODY_BYTES), perf_counter()
         submission = parse_submission(body, _key(request, body), request.context.caller.client)
         self._durability.require()
         transaction, new = self._store.accept(submission)
         # Accepting may have opened a connection, and that may have shown a Redis that forgets.
         self._durability.require()
+        self._note("submit", perf_counter() - began)
+        if waits_s:
+            transaction = self._ended(request, transaction, waits_s)
         _write(response, transaction)
         response.set_header("Location", f"/api/transactions/{transaction.id}")
         if new:
             response.status = falcon.HTTP_202
         else:
             response.set_header("Idempotent-Replayed", "true")
-        self._note("submit", perf_counter() - began)
+
+    def _ended(self, request: falcon.Request, transaction: Transaction, waits_s: float) -> Transaction:
+        """As it is at the end of the wait. It is accepted, whatever fails meanwhile."""
+        try:
+            return final(self._waiters, request, waits_s, lambda: self._store.read(transaction.id))
+        except TxnError:
+            return transaction
 
     def on_get(self, request: falcon.Request, response: falcon.Response) -> None:
         """The transactions that match. Raises: Invalid, StoreUnavailable."""
@@ -67,17 +80,21 @@ class TransactionStatus:
 
     needs: ClassVar = {"GET": Role.READ}
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, store: Store, waiters: Waiters | None = None) -> None:
+        self._store, self._waiters = store, waiters
 
     def on_get(self, request: falcon.Request, response: falcon.Response, transaction_id: str) -> None:
-        """The transaction as it is now. Another client's is not found.
+        """The transaction as it is now, or as soon as it is final, if the request wants to wait.
 
+        Another client's is not found.
         Raises: Invalid, NotFound, StoreUnavailable.
         """
-        name, sees = checked_id(transaction_id), request.context.caller.sees
-        if not attempts.wanted(request):
-            _write(response, self._store.read(name, sees))
+        name, sees, waits_s = checked_id(transaction_id), request.context.caller.sees, wait_s(request, response)
+        tells_past = attempts.wanted(request)
+        if waits_s or not tells_past:
+            transaction = final(self._waiters, request, waits_s, lambda: self._store.read(name, sees))
+        if not tells_past:
+            _write(response, transaction)
             return
         transaction, past = self._store.read_with_past(name, sees)
         response.content_type = falcon.MEDIA_JSON

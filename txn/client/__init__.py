@@ -7,12 +7,13 @@ with Client("http://127.0.0.1:8000") as client:
     print(client.wait(transaction.id).status)
 """
 
-from txn.client.answers import BatchResult, Failure, Submission, Transaction
+from txn.client.answers import BatchResult, Change, Changes, Failure, Submission, Transaction
 from txn.client.client import Client
 from txn.client.errors import (
     BatchRefused,
     ClientError,
     Conflict,
+    CursorExpired,
     Invalid,
     NotAllowed,
     NotFound,
@@ -24,9 +25,12 @@ from txn.client.errors import (
 __all__ = [
     "BatchRefused",
     "BatchResult",
+    "Change",
+    "Changes",
     "Client",
     "ClientError",
     "Conflict",
+    "CursorExpired",
     "Failure",
     "Invalid",
     "NotAllowed",

@@ -93,6 +93,35 @@ class Transaction:
 
 
 @dataclass(frozen=True, slots=True)
+class Change:
+    """A transaction has become completed, failed (`error_code` says why) or, by an operator's replay, pending again."""
+
+    transaction_id: str
+    status: str
+    changed_at: datetime
+    error_code: str | None
+
+    @classmethod
+    def from_json(cls, found: Mapping[str, Any]) -> Self:
+        """Raises: KeyError, TypeError, ValueError, if it is none."""
+        changed_at, code = datetime.fromisoformat(found["changedAt"]), found["errorCode"]
+        return cls(str(found["transactionId"]), str(found["status"]), changed_at, code)
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """Changes, the oldest first, and the cursor behind them: store it together with what you have done about them."""
+
+    changes: list[Change]
+    cursor: str
+
+    @classmethod
+    def from_json(cls, found: Mapping[str, Any]) -> Self:
+        """Raises: KeyError, TypeError, ValueError, if it is none."""
+        return cls([Change.from_json(one) for one in found["events"]], str(found["cursor"]))
+
+
+@dataclass(frozen=True, slots=True)
 class BatchResult:
     """What became of one transaction of a batch.
 

@@ -5,12 +5,12 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Self, TypeVar
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
 
-from txn.client.answers import BatchResult, Submission, Transaction
+from txn.client.answers import BatchResult, Changes, Submission, Transaction
 from txn.client.errors import Unavailable, UnexpectedAnswer, refused
 from txn.client.repeats import PASSING, Repeats
 
@@ -112,6 +112,27 @@ class Client:
                 return found
             if now - asked < _PAUSE_S:  # an API that waits for nobody, or for too many already
                 time.sleep(min(_PAUSE_S, ends - now))
+
+    def changes(self, after: str | None = None, wait_s: float = 0, limit: int = 100) -> Changes:
+        """What has changed since the cursor `after`; if nothing has, what changes first within `wait_s`, or nothing.
+
+        Without a cursor from the oldest change that is kept. Raises: CursorExpired.
+        """
+        waits_s = min(wait_s, LONGEST_WAIT_S)
+        asked = {"after": after, "wait": f"{waits_s:.3f}" if waits_s > 0 else None, "limit": str(limit)}
+        query = urlencode({name: value for name, value in asked.items() if value is not None})
+        return self._read(self._call("GET", f"/api/events?{query}", wait_s=waits_s), Changes.from_json)
+
+    def follow(self, after: str | None = None) -> Iterator[Changes]:
+        """All changes since the cursor `after`, for ever, as they come. Raises: CursorExpired."""
+        while True:
+            asked = time.monotonic()
+            found = self.changes(after, LONGEST_WAIT_S, 1_000)
+            after = found.cursor
+            if found.changes:
+                yield found
+            elif time.monotonic() - asked < _PAUSE_S:  # too many wait already
+                time.sleep(_PAUSE_S)
 
     def _send_batch(self, submissions: Sequence[Submission], body: bytes) -> list[BatchResult]:
         keys = [one.repeats_as for one in submissions]

@@ -5,6 +5,7 @@ ClientError
 │   ├── Invalid         something in the request is wrong (400, 413, 415, ...)
 │   ├── NotFound        there is no such transaction (404)
 │   ├── Conflict        the key or the id was used with other content (409, 422)
+│   ├── CursorExpired   the feed does not keep any more what came behind this cursor (410)
 │   ├── NotAllowed      the credential is missing, wrong, or does not allow this (401, 403)
 │   └── BatchRefused    an atomic batch was not stored (422)
 ├── Unavailable         not answered, or refused for now, for as long as the client is patient; it may have been stored
@@ -54,6 +55,13 @@ class NotAllowed(Refused):
     """The API key is missing or wrong, or does not allow this."""
 
 
+class CursorExpired(Refused):
+    """The feed does not keep any more what came behind this cursor.
+
+    Look at your unfinished transactions one by one, and begin again without a cursor.
+    """
+
+
 class BatchRefused(Refused):
     """Nothing of an atomic batch was stored; `results` has one entry for each transaction, as the API sent it."""
 
@@ -82,6 +90,7 @@ _BY_STATUS: Mapping[int, type[Refused]] = {
     403: NotAllowed,
     404: NotFound,
     409: Conflict,
+    410: CursorExpired,
     422: Conflict,
 }
 

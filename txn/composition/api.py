@@ -8,12 +8,14 @@ from txn.admin.site import Wsgi, create_site, mount
 from txn.api.app import create_app
 from txn.api.door import KeyFile
 from txn.api.intake import Intake, Rates
+from txn.api.waiting import LOOK_MS, Waiters
 from txn.api_keys import KeyRing
 from txn.composition.operators import open_tools
 from txn.loop import Loop
 from txn.queue.message import NAME, message_template
 from txn.readers.statistics import StatisticsReader
 from txn.settings import Settings
+from txn.store.changes import Changes
 from txn.store.connection import connect
 from txn.store.database import Database
 from txn.store.durability import DurabilityMonitor
@@ -30,6 +32,8 @@ ACCEPT_TIMEOUT_MS = 800
 HEALTH_TIMEOUT_MS = 400
 #: A page says that Redis is away; it does not wait for it.
 PAGE_TIMEOUT_MS = 300
+#: Who looks at the feed for those who wait is answered when something has changed.
+WAITING_TIMEOUT_MS = LOOK_MS + 2_000
 
 
 def open_api(settings: Settings) -> Wsgi:
@@ -53,8 +57,10 @@ def open_api(settings: Settings) -> Wsgi:
     Loop("timings", timings.flush).start()
     intake = _open_intake(settings, probed)
     site = _admin_site(settings, durability, intake.monitor)
+    database = Database(client, keys, replicas=settings.redis_replicas)
+    waiting = connect(url, timeout_ms=WAITING_TIMEOUT_MS, max_age_ms=age_ms, access=access)
     app = create_app(
-        Store(Database(client, keys, replicas=settings.redis_replicas), message_template(), settings),
+        Store(database, message_template(), settings),
         StatisticsReader(probed),
         durability,
         timings,
@@ -64,6 +70,8 @@ def open_api(settings: Settings) -> Wsgi:
         has_admin=site is not None,
         intake=intake,
         keys=_keys(settings),
+        changes=Changes(database),
+        waiters=Waiters(Changes(Database(waiting, keys))),
     )
     if site is None:
         return app

@@ -116,7 +116,7 @@ class BulkRuns:
     def _run(self, verb: str, run_id: str, *rest: Argument, index: str = "") -> str:
         keys = self._database.keys
         names = [keys.bulk_run(run_id), keys.bulk_active, keys.journal, keys.bulk_runs, index or keys.failed]
-        names += [keys.bulk_run(""), keys.record(""), keys.due, keys.count, *letter_places(keys)]
+        names += [keys.bulk_run(""), keys.record(""), keys.due, keys.count, *letter_places(keys), keys.changes]
         reply = self._database.run("bulk", names, [verb, run_id, self._database.shift_ms(), *rest])
         return str(reply.decode())
 

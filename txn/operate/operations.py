@@ -71,7 +71,7 @@ class Operations:
 
     def _run(self, what: Action, ids: Sequence[str], who: str, why: str) -> list[str]:
         keys = self._database.keys
-        names = [keys.record(""), keys.due, keys.count, *letter_places(keys), keys.journal]
+        names = [keys.record(""), keys.due, keys.count, *letter_places(keys), keys.journal, keys.changes]
         arguments = [what.value, history_line(what, who, why), who, why, self._database.shift_ms(), *ids]
         return [one.decode() for one in self._database.run("operate", names, arguments)]
 

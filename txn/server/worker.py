@@ -125,6 +125,7 @@ class Worker(GeventWorker):
             "SCRIPT_NAME": "",
             "SERVER_NAME": host,
             "SERVER_PORT": str(port),
+            "txn.ending": lambda: not self.alive,
             "wsgi.errors": sys.stderr,
             "wsgi.input_terminated": True,
             "wsgi.multiprocess": self.cfg.workers > 1,

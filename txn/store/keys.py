@@ -190,6 +190,11 @@ class Keys:
         return f"{self.prefix}journal"
 
     @property
+    def changes(self) -> str:
+        """Stream: the feed of what has become completed, failed or pending again, capped."""
+        return f"{self.prefix}changes"
+
+    @property
     def bulk_runs(self) -> str:
         """Zset: bulk runs by their start (ms)."""
         return f"{self.prefix}bulk"

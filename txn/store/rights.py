@@ -26,7 +26,8 @@ def _names(text: str) -> frozenset[str]:
 #: What each kind of process cannot do without: what its scripts call (a test compares), and what it calls beside them.
 NEEDED: Mapping[Role, frozenset[str]] = {
     "api": _names(
-        "DEL EXISTS EXPIRE HGET HGETALL HINCRBY HMGET HSET LINDEX MULTI RPUSH SET TIME ZADD ZCARD ZCOUNT ZRANGE ZSCORE"
+        "DEL EXISTS EXPIRE HGET HGETALL HINCRBY HMGET HSET LINDEX MULTI RPUSH SET TIME "
+        "XADD XRANGE XREAD XREVRANGE ZADD ZCARD ZCOUNT ZRANGE ZSCORE"
     ),
     "worker": _names(
         "DEL EXISTS EXPIRE GET HDEL HEXISTS HGET HGETALL HINCRBY HMGET HSET LINDEX LLEN LPOP LPUSH LRANGE MULTI "
@@ -98,6 +99,7 @@ class Rights:
             "list": [keys.messages],
             "zset": [keys.due, keys.heartbeats, keys.outage],
         }
+        found["stream"] = [keys.changes]
         if role != "api":
             found["zset"] += [keys.probes, keys.hanging]
             found["hash"] += [
@@ -109,7 +111,7 @@ class Rights:
                 f"{keys.worker}{some_id}",
             ]
             found["zset"] += [keys.failed, keys.failed_with("rejected"), keys.dead_messages, keys.bulk_active]
-            found |= {"set": [keys.acks_of(some_id)], "stream": [keys.journal, keys.events]}
+            found |= {"set": [keys.acks_of(some_id)], "stream": [keys.changes, keys.journal, keys.events]}
         return [item for kind, names in found.items() for name in names for item in (kind, name)]
 
     def _direct(self) -> Mapping[str, Callable[[], Any]]:
@@ -117,6 +119,7 @@ class Rights:
         call, (string, hash_, _, _, zset, stream) = self._database.call, self._own
         return {
             "UNLINK": lambda: call(lambda client: client.unlink(string)),
+            "XREAD": lambda: call(lambda client: client.xread({stream: "$"}, count=1)),
             "XREVRANGE": lambda: call(lambda client: client.xrevrange(stream, count=1)),
             "ZREVRANGEBYSCORE": lambda: call(lambda client: client.zrevrangebyscore(zset, 1, 0)),
             "MULTI": lambda: self._database.pipeline(lambda pipeline: pipeline.hget(hash_, "a"), transaction=True),

@@ -187,7 +187,7 @@ class Store:
             "settle",
             [
                 *(keys.record(transaction_id), *_places(keys), keys.epoch, keys.posting),
-                *(*letter_places(keys), keys.outage, keys.probes, keys.hanging, keys.in_flight),
+                *(*letter_places(keys), keys.outage, keys.probes, keys.hanging, keys.in_flight, keys.changes),
             ],
             [
                 *(transaction_id, owner, kind, *_doubt(getattr(outcome, "doubt", Clear())), wait_ms, int(counts)),

@@ -4,7 +4,7 @@
 -- KEYS   1 bulk:<run>   2 runs that are not over   3 journal   4 runs by their start   5 the index that the run walks; of a
 --          step: failed, or failed:discarded if it is over these
 --        6 bulk: stem   7 t: stem   8 due   9 count   10 failed   11 failed:<code> stem   12 the queue's dead letters
---        13 their messages
+--        13 their messages   14 changes
 -- ARGV   1 start | take | step | stop   2 run   3 shift   4 ... see below
 -- reply  one word
 local VERBS, RATE_MS = {}, 3000
@@ -84,7 +84,8 @@ function VERBS.step()
     if r[3] ~= ARGV[6] then return 'elsewhere' end
 
     local what = r[5]
-    local at = { due = KEYS[8], count = KEYS[9], failed = KEYS[10], codes = KEYS[11], dead = KEYS[12], dead_bodies = KEYS[13] }
+    local at = { due = KEYS[8], count = KEYS[9], failed = KEYS[10], codes = KEYS[11], dead = KEYS[12], dead_bodies = KEYS[13],
+        changes = KEYS[14] }
     local done, looked = tonumber(r[11]) or 0, (tonumber(r[6]) or 0) + ARGV[8]
     -- A run that an older version began has none.
     local most, more = tonumber(r[12]) or math.huge, false

@@ -2,12 +2,13 @@
 -- What is written to one record is in prelude.lua (`operate`, `put_back`), which bulk.lua shares.
 --
 -- KEYS   1 t: stem   2 due   3 count   4 failed   5 failed:<code> stem   6 the queue's dead letters   7 their messages
---        8 journal
+--        8 journal   9 changes
 -- ARGV   1 replay | discard   2 history line   3 who   4 why   5 shift   6 ... ids
 -- reply  { 'done' | 'unknown' | 'not_failed', ... }, one for each id
 
 local what, line, now = ARGV[1], ARGV[2], clock(ARGV[5])
-local at = { due = KEYS[2], count = KEYS[3], failed = KEYS[4], codes = KEYS[5], dead = KEYS[6], dead_bodies = KEYS[7] }
+local at = { due = KEYS[2], count = KEYS[3], failed = KEYS[4], codes = KEYS[5], dead = KEYS[6], dead_bodies = KEYS[7],
+    changes = KEYS[9] }
 
 local reply, wanted, fresh, half = {}, {}, {}, {}
 for i = 6, #ARGV do

@@ -17,7 +17,7 @@ local CALLS = {
     { 'ZADD', z, 1, 'a' }, { 'ZCARD', z }, { 'ZCOUNT', z, 0, 1 }, { 'ZRANGE', z, 0, 0 }, { 'ZREVRANGE', z, 0, 0 },
     { 'ZRANDMEMBER', z }, { 'ZSCAN', z, '0' }, { 'ZRANGEBYSCORE', z, 0, 1 }, { 'ZSCORE', z, 'a' }, { 'ZRANK', z, 'a' },
     { 'ZREM', z, 'a' },
-    { 'XADD', x, '*', 'a', 1 }, { 'XDEL', x, '0-1' },
+    { 'XADD', x, '*', 'a', 1 }, { 'XRANGE', x, '-', '+' }, { 'XREVRANGE', x, '+', '-' }, { 'XDEL', x, '0-1' },
 }
 
 -- How Redis 7, Valkey and Redis 6 say it; they may also be full, which is another matter.
