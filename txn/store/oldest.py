@@ -3,9 +3,9 @@
 from txn.store.database import Database
 
 #: Ids that one call looks at, so that Redis is never busy with us for long.
-STEP_IDS = 2_000
+STEP_IDS = 500
 #: Time from one step of the workers' common round to the next.
-PACE_MS = 250
+PACE_MS = 100
 #: Pause between two rounds.
 ROUND_S = 1.0
 #: While one of so many is unfinished, it is known which is the oldest.

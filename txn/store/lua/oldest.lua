@@ -28,9 +28,10 @@ local limit = #found < keep and math.huge or found[#found][1]
 local step = redis.call('ZSCAN', due, cursor, 'COUNT', ARGV[1])
 for i = 1, #step[2], 2 do
     local id = step[2][i]
-    local r = fields(t_stem .. id, 'status', 'submitted', 'replayed')
-    local since = tonumber(r[3]) or tonumber(r[2])
-    if (r[1] == 'pending' or r[1] == 'processing') and since and since < limit then consider(int(since), id) end
+    -- What is in the due index is unfinished, but for what was cut short: that is passed over when it is read.
+    local r = fields(t_stem .. id, 'submitted', 'replayed')
+    local since = tonumber(r[2] or r[1])
+    if since and since < limit then consider(since, id) end
 end
 
 table.sort(found, function(one, other) return one[1] < other[1] end)
