@@ -19,4 +19,4 @@ def test_a_worker_that_disappeared_is_on_the_queues_page(ada: Browser, parts: Pa
     parts.clock.forward(11_000)
     parts.messages("alive").heartbeat()
     page = ada.get("/admin/queues").text
-    assert "Worker h1:7 disappeared without a goodbye. It had 2 deliveries in flight" in page
+    assert "Worker h1:7 disappeared without a goodbye: it had 2 deliveries in flight" in page

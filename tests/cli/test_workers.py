@@ -37,7 +37,7 @@ def test_one_that_disappeared_is_still_there_with_what_it_held(txn: Commands, pa
     parts.messages("dead").heartbeat(ABOUT | {"in_flight": 3})
     parts.clock.forward(11_000)
     parts.messages("alive").heartbeat(ABOUT | {"pid": "8"})
-    assert "Worker h1:7 disappeared without a goodbye. It had 3 deliveries in flight" in txn("workers", columns=200).out
+    assert "Worker h1:7 disappeared without a goodbye: it had 3 deliveries in flight" in txn("workers", columns=200).out
     [gone] = txn("workers", "--json").json["gone"]
     assert gone["lastHeartbeatAt"].endswith("Z")
     assert {name: gone[name] for name in ("name", "inFlight", "returned")} == {

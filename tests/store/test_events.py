@@ -171,7 +171,7 @@ def test_a_worker_that_is_killed_is_kept_for_a_day_with_what_it_held(parts: Part
     [event] = events.gone(parts.read_statistics().now_ms)
     assert abs(event.since_ms - died_ms) < 5_000
     assert event.sentence == (
-        "Worker h1:7 disappeared without a goodbye. It had 14 deliveries in flight: each is taken over when its lease "
+        "Worker h1:7 disappeared without a goodbye: it had 14 deliveries in flight: each is taken over when its lease "
         "ends; 2 messages went back to the queue"
     )
     assert event.level == "warn"

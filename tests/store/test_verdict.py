@@ -82,6 +82,7 @@ def test_rejections_count_although_every_call_is_answered(parts: Parts) -> None:
             parts.settle(claim, outcome, answered=True, taken=True, calls="gpg")
     [problem] = about_attempts(parts)
     assert problem.what == "33% of the attempts fail"
+    assert problem.hint == "the posting service answers, and says no: they end as failed. txn failed says why"
 
 
 @pytest.mark.parametrize(("minutes", "told"), [(0, True), (2, False)])

@@ -114,10 +114,14 @@ def _lasting(said: str) -> Callable[[Event], str]:
 
 
 def _gone(event: Event) -> str:
-    deliveries = "1 delivery" if event.in_flight == 1 else f"{words.number(event.in_flight)} deliveries"
-    messages = "1 message" if event.returned == 1 else f"{words.number(event.returned)} messages"
-    held = f"It had {deliveries} in flight: each is taken over when its lease ends; {messages} went back to the queue"
-    return f"Worker {event.detail} disappeared without a goodbye. {held}"
+    held = []
+    if event.in_flight:
+        deliveries = "1 delivery" if event.in_flight == 1 else f"{words.number(event.in_flight)} deliveries"
+        held.append(f"it had {deliveries} in flight: each is taken over when its lease ends")
+    if event.returned:
+        messages = "1 message" if event.returned == 1 else f"{words.number(event.returned)} messages"
+        held.append(f"{messages} went back to the queue")
+    return f"Worker {event.detail} disappeared without a goodbye: {'; '.join(held) or 'it held nothing'}"
 
 
 _SENTENCES: Mapping[tuple[str, str], Callable[[Event], str]] = {

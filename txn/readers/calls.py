@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 from txn.store.timings import Histogram, Timings
 
-#: Minutes that count as now, and as an hour ago.
-MINUTES = 2
-AGO = 60
+#: Minutes that count as now, as few as say something, ...
+NOW = (1, 2)
+#: ... and as an hour ago.
+AGO, BEFORE = 60, 5
 #: Fewer calls say nothing.
 MIN_CALLS = 20
 #: Slow is half of the deadline, or so many times what it was, if that is long enough to matter.
@@ -41,9 +42,9 @@ class CallReader:
         self._timings, self._deadline_ms = timings, deadline_ms
 
     def read(self) -> CallTimes:
-        """Two reads of a few minutes each."""
-        now, before = (half_take(self._timings.recent(MINUTES, ago)) for ago in (0, AGO))
-        return CallTimes(self._deadline_ms, now, before)
+        """Two or three reads of a few minutes each. Now is this minute, if it has enough calls already."""
+        now = next((found for minutes in NOW if (found := half_take(self._timings.recent(minutes))) is not None), None)
+        return CallTimes(self._deadline_ms, now, half_take(self._timings.recent(BEFORE, AGO)))
 
 
 def half_take(timings: Mapping[str, Histogram]) -> float | None:

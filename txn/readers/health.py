@@ -81,9 +81,14 @@ def _now(history: History) -> Span:
 
 def _failing_share(seen: Snapshot, span: Span) -> float:
     """Of the attempts, those that fail. If the latest calls go well, those that are repeated are the past."""
-    statistics = seen.statistics
-    is_over = max(statistics.failing_gets, statistics.failing_posts) < HIGH_ERROR_RATE
-    return min(1.0, span.failed / span.attempts) if is_over and span.attempts else span.error_rate
+    if _calls_go_well(seen.statistics) and span.attempts:
+        return min(1.0, span.failed / span.attempts)
+    return span.error_rate
+
+
+def _calls_go_well(statistics: Statistics) -> bool:
+    """Whether the posting service answers nearly all of the latest calls as it should, if only with a no."""
+    return max(statistics.failing_gets, statistics.failing_posts) < HIGH_ERROR_RATE
 
 
 def standing_still(statistics: Statistics, beat_ms: int | None = None) -> list[Problem]:
@@ -216,6 +221,8 @@ def _errors(seen: Snapshot) -> Iterator[Problem]:
 
 
 def _why_they_fail(statistics: Statistics) -> str:
+    if _calls_go_well(statistics):
+        return "the posting service answers, and says no: they end as failed. txn failed says why"
     is_new = statistics.outage_ms is not None and statistics.now_ms - statistics.outage_ms < NEW_MS
     last = f"the latest: {statistics.outage_reason}. " if is_new and statistics.outage_reason else ""
     if statistics.taken_ms is not None and statistics.now_ms - statistics.taken_ms < NEW_MS:
