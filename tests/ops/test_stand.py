@@ -29,6 +29,7 @@ import signal, sys
 from pathlib import Path
 from ops.stand import Stand
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # which shells ignore for what runs in the background
 with Stand(Path(sys.argv[1])) as stand:
     stand.start_api()
     print("up", flush=True)
