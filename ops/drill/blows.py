@@ -19,6 +19,8 @@ BLOWS = {
     "Redis killed with -9": 2.0,
     "Redis moves": 6.0,
     "posting service down": 10.0,
+    "posting service answers 503": 6.0,
+    "POSTs hang": 8.0,
     "posting service moves": 4.0,
     "every fault": 10.0,
 }
@@ -26,6 +28,13 @@ BLOWS = {
 RESTART_WITHIN_S = 15.0
 #: Long enough to tell who still uses the demoted server from who has left it.
 QUICK = {name: min(lasts, 4.0 if name == "Redis moves" else 2.0) for name, lasts in BLOWS.items()}
+
+#: How the posting service is away: what it then does.
+OUTAGES: dict[str, dict[str, float]] = {
+    "posting service down": {},
+    "posting service answers 503": {"unavailable": 1, "get_fail": 1},
+    "POSTs hang": {"hang_write": 1, "hang_min_ms": 1_500, "hang_max_ms": LATEST_WRITE_MS},
+}
 
 FAULTS = {
     "fail_before": 0.2,
@@ -91,14 +100,26 @@ def strike(stand: Stand, blow: Blow, draw: random.Random) -> None:
             _move_posting(stand)
             time.sleep(blow.lasts)
             _must(stand.mock.moved()["answers"], "nobody has asked the server that the posting service has left")
-        case "posting service down":
-            stand.mock.down()
-            time.sleep(blow.lasts)
-            stand.mock.up()
+        case outage if outage in OUTAGES:
+            _go_away(stand, blow)
         case "every fault":
             stand.mock.faults(**FAULTS)
             time.sleep(blow.lasts)
             stand.mock.faults()
+
+
+def _go_away(stand: Stand, blow: Blow) -> None:
+    """For as long as it lasts, and until the breaker has opened: else nothing of it was shown."""
+    ends = time.monotonic() + blow.lasts
+    stand.mock.faults(**OUTAGES[blow.name])
+    if not OUTAGES[blow.name]:
+        stand.mock.down()
+    while stand.client.hget("txn:posting", "breaker") != b"open":
+        _must(time.monotonic() < ends + RESTART_WITHIN_S, "the breaker did not open")
+        time.sleep(0.05)
+    time.sleep(max(0.0, ends - time.monotonic()))
+    stand.mock.faults()
+    stand.mock.up()
 
 
 def _move_posting(stand: Stand) -> None:

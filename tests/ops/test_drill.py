@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import redis
 
-from ops.drill.blows import BLOWS, QUICK, Blow, BlowMissed, plan, strike
+from ops.drill.blows import BLOWS, OUTAGES, QUICK, Blow, BlowMissed, plan, strike
 from ops.drill.relay import Relay
 from ops.drill.report import Report, judge
 from ops.load import Load
@@ -44,6 +44,21 @@ def demoted(tmp_path: Path) -> Iterator[RedisServer]:
     server = RedisServer(free_port(), tmp_path / "demoted").start()
     yield server
     server.stop()
+
+
+@pytest.mark.parametrize("name", OUTAGES)
+def test_an_outage_in_which_the_breaker_stays_closed_ends_the_drill(
+    name: str, server: RedisServer, mock: MockPosting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ops.drill.blows.RESTART_WITHIN_S", 0.1)
+    with redis.Redis(port=server.port) as client:
+        client.delete("txn:posting")
+        stand: Any = SimpleNamespace(client=client, mock=mock)
+        with pytest.raises(BlowMissed, match="the breaker did not open"):
+            strike(stand, Blow(name, 1, 0), random.Random(1))
+        client.hset("txn:posting", "breaker", "open")
+        strike(stand, Blow(name, 1, 0), random.Random(1))
+        client.delete("txn:posting")
 
 
 @pytest.mark.parametrize("stayed", [0, 1])
@@ -111,15 +126,15 @@ def test_a_blow_that_would_strike_nobody_ends_the_drill(name: str, monkeypatch: 
 
 @pytest.mark.timeout(180)
 def test_a_quick_drill_keeps_every_promise_and_leaves_a_report(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "ops.drill", "--quick", "--rate", "20", "--seconds", "16", "--seed", "1"]
+    command = [sys.executable, "-m", "ops.drill", "--quick", "--rate", "20", "--seconds", "22", "--seed", "1"]
     command += ["--folder", str(tmp_path)]
     drill = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=170, check=False)
     assert drill.returncode == 0, drill.stdout + drill.stderr
     assert "every promise kept" in drill.stdout
     [path] = tmp_path.glob("*/report.json")
     report = json.loads(path.read_text())
-    assert (report["planned"], report["accepted"], report["lost"], report["doubled"]) == (320, 320, 0, 0)
-    assert report["audit"]["counts"]["once"] == 320
+    assert (report["planned"], report["accepted"], report["lost"], report["doubled"]) == (440, 440, 0, 0)
+    assert report["audit"]["counts"]["once"] == 440
     assert set(report["recovery_s"]) == set(QUICK)
 
 
