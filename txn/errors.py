@@ -4,6 +4,7 @@ TxnError
 ├── Refused                  the caller's fault; nothing was stored
 │   ├── Invalid              a field is wrong (400, or 413/415 by code)
 │   ├── NotFound             no such transaction (404)
+│   ├── NotCancellable       it may have been sent, or has ended (409)
 │   ├── ContentConflict      the same id or key with other content (409 / 422)
 │   ├── TooManySubmits       this client sends more than it may (429)
 │   ├── CursorExpired        what came behind this place in the feed is not kept any more (410)
@@ -86,6 +87,12 @@ class CursorExpired(Refused):
     """The feed does not keep any more what came behind a cursor, or has lost it."""
 
     code = "cursor_expired"
+
+
+class NotCancellable(Refused):
+    """The transaction may have been sent to the posting service, or has ended; the message says which."""
+
+    code = "not_cancellable"
 
 
 class CleanupForbidden(Refused):

@@ -240,7 +240,7 @@ class Rig:
         client, keys = self.parts.client, self.parts.keys
         letters = {name for name, one in records.items() if one["status"] == "failed" and "discarded" not in one}
         by_code = {keys.failed: letters, keys.dead_messages: letters}
-        for code in ("rejected", "exhausted", "conflict", "undecided", "crashed_worker", "expired"):
+        for code in ("rejected", "exhausted", "conflict", "undecided", "crashed_worker", "expired", "cancelled"):
             by_code[f"{keys.failed}:{code}"] = {name for name in letters if records[name]["code"] == code}
         by_code[keys.discarded] = {name for name, one in records.items() if "discarded" in one}
         for index, expected in by_code.items():

@@ -15,7 +15,7 @@ from tests.crash.world import BrokenPromise
 from tests.doctor.test_rights import LUA
 from tests.parts import BODY, submission
 from txn.delivery.rescuer import LIMIT
-from txn.errors import TxnError
+from txn.errors import NotCancellable, TxnError
 from txn.model.dead_letter import Action, Filter
 from txn.model.outcome import Cause, Clear, Maybe, Released, Retry, Settlement
 from txn.model.transaction import rfc3339
@@ -312,6 +312,15 @@ def step_on(rig: Rig) -> None:
     rig.parts.runs.step(run, "me", chunk, '{"by":"ann"}')
 
 
+def cancel(rig: Rig) -> None:
+    """A worker may have been quicker than who asks again."""
+    try:
+        rig.parts.store.cancel("a", "ann")
+    except NotCancellable:
+        if rig.parts.status("a") == "pending":
+            raise
+
+
 def operate(what: str) -> Step:
     return lambda rig: getattr(rig.parts.operations, what)(IDS, "ann", "why")
 
@@ -415,6 +424,7 @@ SCENES = [
     Scene("fetch, acknowledging", "fetch", one_processed, lambda rig: rig._take()),
     Scene("requeue", "requeue", held_unknowingly, lambda rig: rig.messages.requeue_all_but(())),
     Scene("heartbeat", "heartbeat", held_by_the_dead, lambda rig: rig.messages.heartbeat({"host": "h"})),
+    Scene("cancel", "cancel", accepted, cancel),
     Scene("replay", "operate", letters, operate("replay")),
     Scene("discard", "operate", letters, operate("discard"), swept=True),
     Scene(

@@ -53,6 +53,7 @@ class Protections:
     expires_only_without_doubt: bool = True
     get_before_expiring: bool = True  #: of what was ever allowed to post
     expiry_at_last_check: bool = True
+    cancel_only_unclaimed: bool = True
 
 
 class Worker(NamedTuple):
@@ -78,6 +79,8 @@ class State(NamedTuple):
     tried: bool = False  #: there was a claim that was allowed to post, and did not give that back
     flying: tuple[int, ...] = ()
     workers: tuple[Worker, ...] = (Worker(), Worker())
+    #: Some worker has claimed it, at any time.
+    claimed: bool = False
 
 
 #: (what happened, the state after it, whether it needs a fault)
@@ -102,6 +105,8 @@ class Protocol:
             yield "it expires", state._replace(expired=True), True
         if state.status == "failed":
             yield "an operator replays", state._replace(status="pending", lease=0, expired=False), True
+        if state.status == "pending" and not (state.claimed and self.with_.cancel_only_unclaimed):
+            yield "its client cancels", state._replace(status="failed"), True
         for number, worker in enumerate(state.workers):
             name = "AB"[number]
             for what, after, fault in getattr(self, f"_{worker.step}")(state, number, worker):
@@ -118,7 +123,7 @@ class Protocol:
             return
         may_post = not state.doubt or not self.with_.doubt_window
         others = tuple(worker._replace(mine=not self.with_.nonce and worker.mine) for worker in state.workers)
-        after = state._replace(status="processing", lease=self.world.lease, workers=others)
+        after = state._replace(status="processing", lease=self.world.lease, workers=others, claimed=True)
         note = "post" if may_post else "confirm"
         if state.expired and (may_post or not self.with_.expires_only_without_doubt):
             note = "final" if state.tried and self.with_.get_before_expiring and may_post else "expired"

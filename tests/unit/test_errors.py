@@ -26,6 +26,7 @@ ERRORS = [
     (errors.ContentConflict("id", "used before"), 409, "content_conflict"),
     (errors.TooManySubmits("slower", 0.2), 429, "too_many_submits"),
     (errors.CursorExpired("too old"), 410, "cursor_expired"),
+    (errors.NotCancellable("it may have been posted"), 409, "not_cancellable"),
     (errors.CleanupForbidden("not here"), 403, "cleanup_forbidden"),
     (errors.Unavailable("not now"), 503, "unavailable"),
     (errors.StoreUnavailable("Redis is away"), 503, "redis_unavailable"),

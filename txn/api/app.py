@@ -19,7 +19,7 @@ from txn.api.intake import UNLIMITED, Intake, Unlimited
 from txn.api.metrics import Metrics
 from txn.api.probes import Live, Ready
 from txn.api.root import Root
-from txn.api.transactions import Transactions, TransactionStatus
+from txn.api.transactions import Cancel, Transactions, TransactionStatus, refuse_id
 from txn.api.waiting import Waiters
 from txn.api_keys import KeyRing
 from txn.readers.statistics import StatisticsReader
@@ -56,7 +56,9 @@ def create_app(
     app.add_route("/", Root(has_admin=has_admin))
     app.add_route("/api/transactions", Transactions(store, durability, timings.note, intake, waiters))
     app.add_route("/api/transactions/batch", Batches(store, durability, intake, waiters))
-    app.add_route("/api/transactions/{transaction_id:path}", TransactionStatus(store, waiters))
+    app.add_route("/api/transactions/{transaction_id}/cancel", Cancel(store))
+    app.add_route("/api/transactions/{transaction_id}", TransactionStatus(store, waiters))
+    app.add_sink(refuse_id, r"/api/transactions/(?P<transaction_id>.+)")
     if changes:
         app.add_route("/api/events", Feed(changes, waiters))
     app.add_route("/openapi.json", Described())

@@ -25,7 +25,7 @@ _ERRORS = {
     403: "this is not allowed",
     404: "there is no such transaction",
     405: "the address does not have this method",
-    409: "the id was used before with other content, or is another client's",
+    409: "the id was used before with other content, or is another client's; or it cannot be cancelled",
     410: "what came behind this cursor is not kept any more",
     413: "the body is too large",
     415: "the body must be plain JSON in UTF-8",
@@ -187,6 +187,15 @@ _PATHS: dict[str, Any] = {
             {200: _answer("changes, the oldest first", shapes.Changes)},
             (*_ALWAYS, 410, 503),
             parameters=[_AFTER, _WAIT_FOR_MORE, _LIMIT, _PREFER],
+        ),
+    },
+    "/api/transactions/{transactionId}/cancel": {
+        "post": _operation(
+            "cancel",
+            "Take it back, if nothing of it can have been sent",
+            {200: _answer("failed, with the code cancelled", shapes.Transaction)},
+            (*_ALWAYS, 404, 409, 503),
+            parameters=[_ID_IN_PATH],
         ),
     },
     "/api/health": {

@@ -76,7 +76,7 @@ class Transactions:
 
 
 class TransactionStatus:
-    """GET /api/transactions/{id}. `id` is all of the path's rest: an id with a slash is refused, not unrouted."""
+    """GET /api/transactions/{id}."""
 
     needs: ClassVar = {"GET": Role.READ}
 
@@ -99,6 +99,31 @@ class TransactionStatus:
         transaction, past = self._store.read_with_past(name, sees)
         response.content_type = falcon.MEDIA_JSON
         response.data = dumps(transaction.to_json() | {"attempts": attempts.shown(past, request)})
+
+
+class Cancel:
+    """POST /api/transactions/{id}/cancel."""
+
+    needs: ClassVar = {"POST": Role.SUBMIT}
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def on_post(self, request: falcon.Request, response: falcon.Response, transaction_id: str) -> None:
+        """The transaction, failed with the code `cancelled`; also if it was so before.
+
+        Raises: Invalid, NotFound, NotCancellable, StoreUnavailable.
+        """
+        caller = request.context.caller
+        who = caller.client or "client"
+        _write(response, self._store.cancel(checked_id(transaction_id), who, caller.sees))
+
+
+def refuse_id(req: falcon.Request, resp: falcon.Response, **path: str) -> None:
+    """A falcon sink, for the path of an id with a slash: that is no id. Raises: Invalid, falcon.HTTPError."""
+    if req.method == "GET":
+        checked_id(path["transaction_id"])
+    raise falcon.HTTPRouteNotFound
 
 
 def _key(request: falcon.Request, body: bytes) -> str | None:

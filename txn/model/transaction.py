@@ -33,6 +33,7 @@ class ErrorCode(StrEnum):
     UNDECIDED = "undecided"
     CRASHED_WORKER = "crashed_worker"
     EXPIRED = "expired"
+    CANCELLED = "cancelled"
 
 
 #: What each of them says, for whoever reads it for the first time.
@@ -45,6 +46,7 @@ MEANINGS: Mapping[str, str] = {
     ErrorCode.CONFLICT: "the posting service holds this id with other content. A person must decide.",
     ErrorCode.UNDECIDED: "the posting service does not answer for this id. A person must decide.",
     ErrorCode.EXPIRED: "it could not be posted before its deliverBy. It is not posted.",
+    ErrorCode.CANCELLED: "its client took it back before anything was sent. It is not posted.",
     ErrorCode.CRASHED_WORKER: "three workers did not come back from delivering it. A person must decide.",
 }
 

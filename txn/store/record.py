@@ -26,29 +26,29 @@ def _field(kind: Kind, holds: str, written: str, cleared: str = "") -> Field:
 
 
 #: Scripts at whose end a delivery is over: they clear what only a delivery in progress needs.
-_OVER = "settle due operate bulk"
+_OVER = "settle due operate bulk cancel"
 #: Scripts that make a failed transaction pending again, or complete that.
 _BACK = "settle operate bulk"
 
 RECORD: Mapping[str, Field] = {
     # From the beginning to the end.
-    "status": _field("text", "pending, processing, completed, failed", "accept batch claim settle operate bulk"),
+    "status": _field("text", "pending, processing, completed, failed", "accept batch claim settle operate bulk cancel"),
     "fingerprint": _field("text", "the content's, in 32 hex digits", "accept batch"),
     "submitted": _field("time", "when it was accepted: the `timestamp` of every POST", "accept batch"),
     "client": _field("text", "who submitted it, as the API key says; not there: who came without one", "accept batch"),
-    "history": _field("lines", "a time and JSON a line: the latest deliveries and deeds", "settle operate bulk"),
+    "history": _field("lines", "a time and JSON a line: the latest deliveries and deeds", "settle operate bulk cancel"),
     "attempts": _field("number", "claims that were allowed to post", "claim settle"),
     "owner": _field("text", "the nonce of the latest claim", "claim"),
-    "doubt": _field("time", "until then a POST may still turn up", "claim settle due", "settle due"),
+    "doubt": _field("time", "until then a POST may still turn up", "claim settle due", "settle due cancel"),
     "deliver_by": _field(
         "time", "no POST begins after it; empty: a replay took that away", "accept batch operate bulk"
     ),
     # How it ended.
-    "completed": _field("time", "when it was completed or failed", "settle", _BACK),
+    "completed": _field("time", "when it was completed or failed", "settle cancel", _BACK),
     "evidence": _field("text", "how it is known to be posted", "settle"),
-    "code": _field("text", "why it failed", "settle", _BACK),
-    "detail": _field("text", "the same for people; may quote the content", "settle", _BACK),
-    "discarded": _field("text", "JSON: who took it off the dead letters, and why", "operate bulk", _BACK),
+    "code": _field("text", "why it failed", "settle cancel", _BACK),
+    "detail": _field("text", "the same for people; may quote the content", "settle cancel", _BACK),
+    "discarded": _field("text", "JSON: who took it off the dead letters, and why", "operate bulk cancel", _BACK),
     # The claim.
     "mode": _field("text", "what the latest claim may do: post, confirm, final, crashed, expired", "claim", _OVER),
     "lease": _field("time", "until then the transaction is its owner's", "claim due", _OVER),

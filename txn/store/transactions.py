@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 import redis
 
 from txn import __version__
-from txn.errors import ContentConflict, Invalid, NotFound, RecordUnreadable, StoreUnavailable
+from txn.errors import ContentConflict, Invalid, NotCancellable, NotFound, RecordUnreadable, StoreUnavailable
 from txn.model.claim import Claim
-from txn.model.content import differing, loads
+from txn.model.content import differing, dumps, loads
 from txn.model.outcome import (
     Clear,
     Completed,
@@ -41,6 +41,9 @@ ACCEPT_REPEATS = 1
 CLAIM_REPEATS = 2
 SETTLE_REPEATS = 6
 
+
+#: Why a cancelled transaction failed.
+CANCELLED = "cancelled by its client before anything was sent"
 
 #: What became of one of many submissions: the transaction and whether it is new, or why not, or it was left.
 AcceptReply = tuple[Transaction, bool] | Invalid | ContentConflict | RecordUnreadable | None
@@ -146,6 +149,33 @@ class Store:
             raise NotFound("there is no transaction with this id")
         texts = [None if one is None else one.decode(errors="replace") for one in others]
         return _transaction(transaction_id, fields), texts
+
+    def cancel(self, transaction_id: str, who: str, client: str | None = None) -> Transaction:
+        """Take back a transaction that no worker has ever claimed: it is failed then, with the code `cancelled`.
+
+        Only `client` may, if one is given. Repeating it changes nothing.
+        Raises: NotFound, NotCancellable, RecordUnreadable.
+        """
+        keys = self._database.keys
+        line = dumps({"by": who, "what": "cancel", "why": CANCELLED}).decode()
+        verdict, *fields = self._database.run(
+            "cancel",
+            [
+                *(keys.record(transaction_id), *_places(keys), keys.epoch, *letter_places(keys)),
+                *(keys.outage, keys.turned_back, keys.changes),
+            ],
+            [
+                *(transaction_id, client or "", int(client is None), CANCELLED, line, self._template),
+                self._database.shift_ms(),
+            ],
+            repeats=ACCEPT_REPEATS,
+        )
+        if verdict == b"unknown":
+            raise NotFound("there is no transaction with this id")
+        transaction = _transaction(transaction_id, fields)
+        if verdict != b"done":
+            raise NotCancellable(_why_not(verdict, transaction.status))
+        return transaction
 
     def claim(self, transaction_id: str, owner: str) -> Claim | None:
         """Take a transaction for one delivery, or None: unknown, finished, not due yet, or somebody else's.
@@ -331,6 +361,14 @@ def _transaction(transaction_id: str, fields: list[bytes | None]) -> Transaction
         )
     failure = Failure(code, detail or "") if status == Status.FAILED and code is not None else None
     return Transaction(transaction_id, Status(status), submitted_ms, whole(completed), failure, whole(deliver_by))
+
+
+def _why_not(verdict: bytes, status: Status) -> str:
+    if verdict == b"lost":
+        return "Redis has lost data since this was accepted: it may have been posted, so it goes on"
+    if status in (Status.COMPLETED, Status.FAILED):
+        return f"it is {status} already"
+    return "a worker has begun to deliver it: it may have been posted, so it goes on"
 
 
 _KNOWN = frozenset(Status)

@@ -200,7 +200,7 @@ end
 local function look_at(id)
     local record = t_stem .. id
     local r = redis.call('HMGET', record, 'status', 'next', 'lease', 'message', 'queued', 'submitted', 'code',
-        'completed', 'discarded')
+        'completed')
     local status, message_id = r[1], r[4] or id
     if status == 'processing' and (tonumber(r[3]) or 0) > now then
         -- A settle was cut short when it had set the time of the next look.
@@ -218,10 +218,8 @@ local function look_at(id)
             return true
         end
         redis.call('ZADD', due, int(math.max(next_round, now + math.min(age, longest))), id)
-    elseif status == 'completed' or (status == 'failed' and not r[9]) then
-        put_away(at, record, id, status, r[7], tonumber(r[8]), template)
-    elseif status == 'failed' then
-        redis.call('ZREM', due, id)
+    elseif status == 'completed' or status == 'failed' then
+        put_away(at, record, id, status, r[7], tonumber(r[8]) or now, template)
     elseif not status then
         redis.call('DEL', KEYS[11] .. id)
         redis.call('HDEL', bodies, id)

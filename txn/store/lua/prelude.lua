@@ -230,7 +230,11 @@ local function put_away(at, record, id, status, code, failed_at, template)
         redis.call('HDEL', record, 'doubt', unpack(OF_A_DELIVERY))
     else
         redis.call('HDEL', record, unpack(OF_A_DELIVERY))
-        list_letter(at, id, code, failed_at, template)
+        if redis.call('HEXISTS', record, 'discarded') == 1 then
+            redis.call('ZADD', at.codes .. DISCARDED, int(failed_at), id)
+        else
+            list_letter(at, id, code, failed_at, template)
+        end
     end
     redis.call('ZREM', at.due, id)
 end

@@ -1,0 +1,123 @@
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from tests.parts import Parts
+from txn.errors import NotCancellable, NotFound
+from txn.model.outcome import Cause, Clear, Completed, Released, Retry
+from txn.model.transaction import Evidence, Status
+from txn.queue.message import message_template
+from txn.store.integrity import Integrity
+
+
+def test_what_nobody_has_claimed_is_failed_and_no_worker_gets_it(parts: Parts) -> None:
+    parts.accept("a")
+    found = parts.store.cancel("a", "shop")
+    assert (found.status, found.failure and found.failure.code) == (Status.FAILED, "cancelled")
+    assert parts.claim("a") is None
+    assert parts.due_score("a") is None
+    assert parts.store.read("a") == found
+
+
+def test_it_is_counted_and_nobody_has_to_decide_anything(parts: Parts) -> None:
+    parts.accept("a")
+    parts.store.cancel("a", "shop")
+    totals = parts.read_statistics().totals
+    assert (totals.pending, totals.failed, totals.dead, totals.failed_by["cancelled"]) == (0, 1, 0, 1)
+    assert parts.client.zcard(parts.keys.failed) == 0
+    [line] = parts.record("a")["history"].splitlines()
+    assert '"by":"shop"' in line
+    assert Integrity(parts.database, message_template()).look_at_all() == []
+
+
+def test_once_more_does_no_harm(parts: Parts) -> None:
+    parts.accept("a")
+    first, before = parts.store.cancel("a", "shop"), parts.record("a")
+    parts.clock.forward(1_000)
+    assert parts.store.cancel("a", "shop") == first
+    assert parts.record("a") == before
+    assert parts.read_statistics().totals.failed == 1
+
+
+@pytest.mark.parametrize(
+    "outcome", [Released(), Retry(Cause.OUTAGE, "away", Clear(), 0), Completed(Evidence.POSTED), None]
+)
+def test_what_a_worker_has_had_is_not_cancelled(parts: Parts, outcome: Released | Retry | Completed | None) -> None:
+    parts.accept("a")
+    claim = parts.claimed("a")
+    if outcome is not None:
+        parts.settle(claim, outcome)
+    before = parts.record("a")
+    with pytest.raises(NotCancellable, match="already" if isinstance(outcome, Completed) else "begun to deliver"):
+        parts.store.cancel("a", "shop")
+    assert parts.record("a") == before
+
+
+def test_a_dead_letter_is_none_of_the_clients_business(parts: Parts) -> None:
+    parts.fail("a")
+    for _ in range(2):
+        with pytest.raises(NotCancellable):
+            parts.store.cancel("a", "shop")
+        parts.replay("a")
+
+
+def test_an_operator_can_send_a_cancelled_one_on_its_way(parts: Parts) -> None:
+    parts.accept("a")
+    parts.store.cancel("a", "shop")
+    assert parts.replay("a") == "done"
+    assert parts.claim("a") is not None
+    assert "discarded" not in parts.record("a")
+
+
+def test_what_was_accepted_before_redis_lost_data_is_not_cancelled(parts: Parts) -> None:
+    parts.accept("a")
+    now = parts.read_statistics().now_ms
+    parts.client.hset(parts.keys.epoch, "quarantine", now + 60_000)
+    with pytest.raises(NotCancellable, match="lost data"):
+        parts.store.cancel("a", "shop")
+    parts.clock.forward(60_001)
+    parts.accept("b")
+    assert parts.store.cancel("b", "shop").status == Status.FAILED
+
+
+def test_another_clients_is_not_found(parts: Parts) -> None:
+    parts.accept("a")
+    with pytest.raises(NotFound):
+        parts.store.cancel("a", "rival", "rival")
+    with pytest.raises(NotFound):
+        parts.store.cancel("b", "shop")
+    assert parts.store.cancel("a", "", "").status == Status.FAILED
+
+
+def test_what_waits_because_of_a_pause_waits_no_more(parts: Parts) -> None:
+    parts.accept("a")
+    parts.pauses.pause("ann", "moved")
+    assert parts.claim("a") is None
+    assert parts.client.zscore(parts.keys.outage, "a") is not None
+    parts.store.cancel("a", "shop")
+    assert parts.client.zscore(parts.keys.outage, "a") is None
+    assert "away" not in parts.record("a")
+
+
+def test_of_a_cancel_and_a_claim_at_once_one_comes_first(parts: Parts) -> None:
+    ids = [parts.accept(f"a{number}") for number in range(200)]
+    together = threading.Barrier(2)
+
+    def cancel(transaction_id: str) -> bool:
+        together.wait()
+        try:
+            parts.store.cancel(transaction_id, "shop")
+        except NotCancellable:
+            return False
+        return True
+
+    def claim(transaction_id: str) -> bool:
+        together.wait()
+        return parts.claim(transaction_id) is not None
+
+    with ThreadPoolExecutor(2) as pool:
+        for transaction_id in ids:
+            cancelled, claimed = pool.submit(cancel, transaction_id), pool.submit(claim, transaction_id)
+            assert cancelled.result() != claimed.result()
+            assert parts.status(transaction_id) == ("failed" if cancelled.result() else "processing")

@@ -1,0 +1,46 @@
+-- cancel: a client takes a transaction back that no worker has ever claimed, so that nothing of it was ever sent. It is
+-- failed then, and no dead letter: nobody has to decide anything. Repeating it changes nothing.
+--
+-- KEYS   1 t:<id>   2 due   3 count   4 minute stem   5 epoch   6 failed   7 failed:<code> stem   8 the queue's dead
+--        letters   9 their messages   10 outage   11 turned_back   12 changes
+-- ARGV   1 id   2 client | ''   3 1: whoever's it is   4 detail   5 line for the history   6 message template   7 shift
+-- reply  { 'done' | 'claimed' (some worker has had it) | 'lost' (Redis may have lost what became of it) | 'unknown',
+--          status, submitted ms, completed ms | nil, code | nil, detail | nil, deliver by ms | nil }
+
+local CODE = 'cancelled'
+
+local record, id, due, count = KEYS[1], ARGV[1], KEYS[2], KEYS[3]
+local now = clock(ARGV[7])
+local at = { due = due, failed = KEYS[6], codes = KEYS[7], dead = KEYS[8], dead_bodies = KEYS[9] }
+
+local r = redis.call('HMGET', record, 'status', 'submitted', 'completed', 'code', 'detail', 'deliver_by', 'owner', 'client',
+    'history')
+local function reply(verdict)
+    return { verdict, unpack(r, 1, 6) }
+end
+if not r[1] or (ARGV[3] ~= '1' and (r[8] or '') ~= ARGV[2]) then return { 'unknown' } end
+
+local function tidy(at_ms)
+    redis.call('ZREM', KEYS[10], id)
+    redis.call('ZREM', KEYS[11], id)
+    put_away(at, record, id, 'failed', CODE, at_ms, ARGV[6])
+end
+
+if r[1] == 'failed' and r[4] == CODE then
+    if redis.call('ZSCORE', due, id) then tidy(tonumber(r[3]) or now) end
+    return reply('done')
+end
+if r[7] or r[1] ~= 'pending' then return reply('claimed') end
+-- What was accepted before a loss may have been delivered in the time that was lost.
+local lost = tonumber(redis.call('HGET', KEYS[5], 'quarantine')) or 0
+if (tonumber(r[2]) or 0) <= lost then return reply('lost') end
+
+raise(count, 'pending', -1)
+tally(count, KEYS[4], now, 'failed', 'failed:' .. CODE)
+announce(KEYS[12], id, 'failed', now, CODE, r[8])
+redis.call('HSET', record, 'status', 'failed', 'code', CODE, 'detail', ARGV[4], 'completed', int(now),
+    'discarded', ARGV[5], 'history', (r[9] or '') .. int(now) .. ' ' .. ARGV[5] .. '\n')
+committed()
+tidy(now)
+r[1], r[3], r[4], r[5] = 'failed', int(now), CODE, ARGV[4]
+return reply('done')
