@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 import redis
 from falcon.testing import Result, TestClient
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from tests.api.client import Connected, problem, status, submit
 from tests.parts import BODY, Parts, submission
@@ -317,3 +319,32 @@ def test_a_failure_that_concerns_all_is_no_result_of_one(parts: Parts) -> None:
         parts.store.accept_batch([submission("a")])
     parts.client.delete(parts.keys.due)
     assert counters(parts) == (0, 0)
+
+
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=10), inner, max_size=4),
+    max_leaves=12,
+)
+_NEAR = st.dictionaries(
+    st.sampled_from(["amount", "currency", "description", "metadata", "id", "idempotencyKey", "timestamp", "x"]), _JSON
+).map(lambda changes: ONE | changes)
+_BATCHES = (
+    st.lists(_NEAR | _JSON, max_size=6)
+    | st.fixed_dictionaries({"transactions": st.lists(_NEAR | _JSON, max_size=6) | _JSON}, optional={"atomic": _JSON})
+    | _JSON
+)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(body=st.binary(max_size=300) | _BATCHES.map(lambda batch: json.dumps(batch).encode()), lines=st.booleans())
+def test_whatever_is_sent_is_answered_and_what_was_refused_is_not_stored(
+    api: TestClient, parts: Parts, body: bytes, lines: bool
+) -> None:
+    before = stored(parts)
+    answer = send(api, body, NDJSON if lines else JSON)
+    assert answer.status_code in (200, 400, 422), answer.text
+    created = (
+        sum(one["result"] == "created" for one in answer.json.get("results", [])) if answer.status_code == 200 else 0
+    )
+    assert stored(parts) - before == created
