@@ -32,7 +32,7 @@ test-coverage: $(VENV)/test.stamp $(VENV)/dashboard.stamp ## `make test`, and wh
 	@$(PY) -m coverage run -m pytest -n 3 --dist loadscope -m "not long and not browser and not containers" $(ARGS); code=$$?; \
 	$(PY) -m coverage combine --quiet && $(PY) -m coverage report && exit $$code
 
-test-browser: $(VENV)/browser.stamp ## the admin site in a real browser (needs Debian's chromium-driver)
+test-browser: $(VENV)/browser.stamp tests/browser/node_modules ## the admin site in a real browser (needs Debian's chromium-driver)
 	$(PY) -m pytest -m browser tests/browser $(ARGS)
 
 test-containers: $(VENV)/test.stamp $(VENV)/dashboard.stamp ## docker-compose.yml on the container engine of this machine (DOCKER_HOST), if there is one
@@ -102,7 +102,12 @@ $(VENV)/dashboard.stamp: requirements/lock/dashboard.txt $(VENV)/local.stamp
 
 $(VENV)/browser.stamp: $(VENV)/test.stamp $(VENV)/dashboard.stamp
 
-# Environments for themselves: Locust brings a pytest plugin and a web server of its own, Celery much else.
+# axe-core, which the browser is asked about accessibility with: without npm that one test is left out.
+tests/browser/node_modules: tests/browser/package-lock.json
+	@if command -v npm >/dev/null; then cd tests/browser && npm ci --ignore-scripts --no-audit --no-fund --silent && touch node_modules; \
+	else echo "npm is not installed: axe is left out" >&2; fi
+
+# Locust brings Locust brings a pytest plugin and a web server of its own, Celery much else.
 .venv-swarm/swarm.stamp: requirements/lock/swarm.txt
 .venv-schema/schema.stamp: requirements/lock/schema.txt
 .venv-peers/peers.stamp: requirements/lock/peers.txt

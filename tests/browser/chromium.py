@@ -85,13 +85,14 @@ class Chromium:
         return self.console
 
     def overflows(self) -> bool:
-        """Whether the page is wider than the screen."""
-        return bool(self.driver.execute_script("return document.documentElement.scrollWidth > window.innerWidth"))
+        """Whether the page is wider than the screen. `innerWidth` would not do: on a phone it grows with the page."""
+        wide = "const page = document.documentElement; return page.scrollWidth > page.clientWidth"
+        return bool(self.driver.execute_script(wide))
 
     def picture(self, path: Path) -> None:
         """The whole page, however long."""
         height = self.driver.execute_script("return document.documentElement.scrollHeight")
-        width = self.driver.execute_script("return window.innerWidth")
+        width = self.driver.execute_script("return document.documentElement.clientWidth")
         clip = {"x": 0, "y": 0, "width": width, "height": max(height, 500), "scale": 1}
         shot = self.driver.execute_cdp_cmd("Page.captureScreenshot", {"clip": clip, "captureBeyondViewport": True})
         path.write_bytes(base64.b64decode(shot["data"]))

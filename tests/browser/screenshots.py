@@ -5,6 +5,8 @@ import tempfile
 import time
 from pathlib import Path
 
+import requests
+
 from tests.browser.chromium import DESKTOP, MISSING, PHONE, Chromium
 from tests.browser.world import BODY, PASSWORD, World
 
@@ -46,6 +48,8 @@ def fail(world: World) -> dict[str, str]:
     world.mock.faults(reject=1.0)
     failed = [world.submit(f"rejected-{number}", BODY) for number in range(7)]
     world.until(lambda: world.health()["failed"] == len(failed), "they are rejected")
+    world.mock.faults()
+    conflict = contradicted(world)
     world.mock.faults(fail_after=0.6, fail_before=0.2, latency_ms=40)
     retried = [world.submit(f"retried-{number}") for number in range(10)]
     world.until_quiet()
@@ -59,11 +63,37 @@ def fail(world: World) -> dict[str, str]:
         "queues": "/admin/queues",
         "transaction-completed": f"/admin/transactions/{longest}",
         "transaction-failed": f"/admin/transactions/{failed[0]}",
+        "transaction-conflict": f"/admin/transactions/{conflict}",
+        "look": f"/admin/transactions/{conflict}/look",
         "search": "/admin/search?q=order-of-yesterday",
         "failed": "/admin/failed",
         "failed-preview": "/admin/failed/preview?what=replay&code=rejected",
+        "failed-discarded": "/admin/failed?state=discarded",
+        "bulk-runs": "/admin/bulk",
+        "journal": "/admin/journal",
         "messages": "/admin/dramatiq",
+        "messages-failed": "/admin/dramatiq/queues/deliver/failed",
+        "not-found": "/admin/transactions/nobody",
     }
+
+
+def contradicted(world: World) -> str:
+    """One whose id the posting service holds with other content, and two that somebody has discarded."""
+    name = "order-7-of-november"
+    row = {"id": name, "timestamp": "2026-11-23T18:15:00.000Z"} | BODY | {"amount": 99, "description": "Payment"}
+    requests.post(f"{world.mock.url}/transactions", json=row, timeout=10).raise_for_status()
+    world.submit(body=BODY | {"id": name})
+    world.until(lambda: world.status(name)["status"] == "failed", "it is a conflict")
+    discarded = world.command(
+        "discard", "--all", "--code", "rejected", "--until", "0m", "--why", "paid by hand", "--yes"
+    )
+    assert discarded.returncode == 0, discarded.stderr
+    world.mock.faults(reject=1.0)
+    failed = world.health()["failed"]
+    for number in range(7):
+        world.submit(f"again-{number}", BODY)
+    world.until(lambda: world.health()["failed"] == failed + 7, "they are rejected")
+    return name
 
 
 def operate(world: World, chromium: Chromium, folder: Path) -> None:

@@ -46,5 +46,36 @@ def test_somebody_who_may_only_look_is_offered_nothing(world: World, chromium: C
     for path in ("/failed", f"/transactions/{name}", "/journal", "/bulk", "/dramatiq"):
         chromium.open(f"{world.url}/admin{path}")
         assert HOSTILE not in chromium.text()
-        assert chromium.all("form[method=post]:not([action$='/logout']) button") == []
+        assert chromium.all("form[method=post]:not([action$='/logout']) button:not([data-copy])") == []
+    assert violations(chromium) == []
+
+
+def test_times_move_ids_are_copied_and_bulk_runs_are_a_page_of_their_own(world: World, chromium: Chromium) -> None:
+    world.start_worker()
+    world.mock.faults(reject=1.0)
+    name = world.submit("rejected", BODY)
+    world.until(lambda: world.health()["failed"] == 1, "it is rejected")
+    chromium.log_in(world.url, "ada", PASSWORD)
+    chromium.open(f"{world.url}/admin/failed")
+    failed = "return document.querySelector('table.letters time').textContent"
+    chromium.driver.execute_script("window.notReloaded = true")
+    before = chromium.driver.execute_script(failed)
+    chromium.until(
+        lambda: chromium.driver.execute_script(failed) != before, "the time moves outside of what is fetched"
+    )
+    assert chromium.driver.execute_script("return window.notReloaded") is True
+    chromium.driver.execute_script(
+        "navigator.clipboard.writeText = async (text) => { window.copied = text }; "
+        "document.querySelector('table.letters [data-copy]').click(); "
+        "document.querySelector('table.letters time').dispatchEvent(new MouseEvent('mouseover', { bubbles: true }))"
+    )
+    chromium.until(lambda: chromium.driver.execute_script("return window.copied") == name, "the id is copied")
+    title = chromium.one("table.letters time").get_attribute("title")
+    assert title is not None
+    assert "UTC" in title
+    assert title.endswith(" here")
+    link = chromium.one("table.letters a.mono")
+    assert link.size["height"] < 30, "the id is on one line"
+    chromium.one("nav a[href='/admin/bulk']").click()
+    chromium.until(lambda: "There was no bulk run yet" in chromium.text(), "bulk runs are in the navigation")
     assert violations(chromium) == []

@@ -82,3 +82,50 @@ for (const all of document.querySelectorAll("[data-all]")) {
     for (const one of all.form.querySelectorAll(`[name="${all.dataset.all}"]`)) one.checked = all.checked;
   });
 }
+
+// Relative times move, also where nothing is fetched. The server's clock counts: ours may be wrong.
+(() => {
+  const first = document.querySelector("time[data-now]");
+  if (!first) return;
+  const skew = Date.now() - Number(first.dataset.now);
+
+  // As `span` in txn/readers/words.py.
+  function span(ms) {
+    if (ms < 1000) return `${Math.max(0, Math.round(ms))} ms`;
+    if (ms < 10000) return `${(ms / 1000).toFixed(1).replace(/\.0$/, "")} s`;
+    for (const [limit, unit, name] of [[100e3, 1e3, "s"], [6e6, 6e4, "min"], [1728e5, 36e5, "h"]]) {
+      if (ms < limit) return `${Math.floor(ms / unit)} ${name}`;
+    }
+    return `${Math.floor(ms / 864e5)} d`;
+  }
+
+  function move() {
+    if (document.hidden) return;
+    for (const time of document.querySelectorAll("time[data-now]")) {
+      const age = Date.now() - skew - Date.parse(time.dateTime);
+      const said = age >= 0 ? `${span(age)} ago` : `in ${span(-age)}`;
+      if (Math.abs(age) >= 1000 && time.textContent !== said) time.textContent = said;
+    }
+  }
+  setInterval(move, 1000);
+})();
+
+// A time is UTC; the reader's own is shown under the pointer.
+document.addEventListener("mouseover", ({ target }) => {
+  const time = target.closest?.("time[datetime]");
+  if (!time || "local" in time.dataset) return;
+  const moment = new Date(time.dateTime);
+  if (Number.isNaN(moment.getTime())) return;
+  time.dataset.local = "";
+  time.title = [time.title, `${moment.toLocaleString()} here`].filter(Boolean).join(" · ");
+});
+
+// Copy buttons are there where they work.
+if (navigator.clipboard) document.documentElement.classList.add("copies");
+document.addEventListener("click", async ({ target }) => {
+  const button = target.closest?.("button[data-copy]");
+  if (!button) return;
+  await navigator.clipboard.writeText(button.dataset.copy);
+  button.classList.add("copied");
+  setTimeout(() => button.classList.remove("copied"), 1500);
+});
