@@ -21,6 +21,7 @@ from txn.model.outcome import Cause, Clear, Maybe, Released, Retry, Settlement
 from txn.model.transaction import rfc3339
 from txn.operate.events import Events
 from txn.operate.limits import parse_rate
+from txn.store.arrival import MOMENT_MS
 from txn.store.intake import IntakeMonitor
 from txn.store.integrity import Integrity
 from txn.store.oldest import Oldest
@@ -353,6 +354,11 @@ def look_for_due(rig: Rig) -> None:
     rig.parts.store.due(LIMIT)
 
 
+def arrive_at_a_promoted_server(rig: Rig) -> None:
+    arguments = ("promoted", 1, SETTINGS.lease_ms, SETTINGS.doubt_window_ms, MOMENT_MS, rig.clock.shift_ms)
+    rig.parts.database.run("arrive", [rig.parts.keys.epoch], arguments)
+
+
 @dataclass(frozen=True)
 class Scene:
     """`act` runs `script`; whoever does it does it again after a failure, or never comes back.
@@ -446,6 +452,7 @@ SCENES = [
         accepted,
         lambda rig: Events(rig.parts.database).notice("posting", "away", 1, rig.parts.read_statistics().now_ms),
     ),
+    Scene("arrive", "arrive", accepted, arrive_at_a_promoted_server),
     Scene("oldest", "oldest", accepted, lambda rig: Oldest(rig.parts.database).beat()),
     Scene("sweep", "sweep", not_in_the_index, sweep, swept=True),
 ]

@@ -7,6 +7,8 @@ import redis
 
 from ops.ports import free_port
 from ops.sentinels import NAME, Watched, names, until
+from tests.posting.raw_server import CERTIFICATE
+from tests.proxy import TlsProxy
 from txn.errors import StoreUnavailable
 from txn.redis_url import SentinelAccess
 from txn.store.connection import connect
@@ -92,3 +94,15 @@ def test_sentinels_have_a_password_of_their_own(watched: Watched) -> None:
             database.call(lambda one: one.ping())
     with connect(watched.url, timeout_ms=1_000, access=SentinelAccess(password="hunter2")) as client:
         assert client.ping()
+
+
+def test_sentinels_may_speak_tls(watched: Watched) -> None:
+    plain = SentinelAccess()
+    with TlsProxy(watched.servers["sentinel0"].port, CERTIFICATE) as proxy:
+        url = f"redis+sentinel://app:app@127.0.0.1:{proxy.port}/{NAME}"
+        with connect(url, timeout_ms=1_000, access=SentinelAccess(ca=CERTIFICATE)) as client:
+            assert client.ping()
+        for access in (SentinelAccess(ca="system"), plain):  # not trusted, and without TLS
+            database = Database(connect(url, timeout_ms=1_000, access=access), Keys("txn:", "q"))
+            with pytest.raises(StoreUnavailable, match="TXN_SENTINEL_CA"):
+                database.call(lambda one: one.ping())

@@ -33,6 +33,7 @@ from txn.readers.dead_letters import DeadLetters
 from txn.readers.state_log import Watch
 from txn.readers.statistics import StatisticsReader
 from txn.settings import Settings
+from txn.store.arrival import Arrival
 from txn.store.connection import connect
 from txn.store.database import Database
 from txn.store.flusher import Flusher
@@ -49,8 +50,15 @@ TIMEOUT_MS = 2_000
 def open_worker(settings: Settings) -> tuple[RecordBroker, Actor[Any, Any]]:
     """A worker process's broker and its actor."""
     age_ms = settings.redis_connection_age_ms
-    client = connect(settings.redis_url, timeout_ms=TIMEOUT_MS, max_age_ms=age_ms, access=settings.sentinel_access)
-    database = Database(client, Keys(settings.prefix, NAME))
+    keys = Keys(settings.prefix, NAME)
+    client = connect(
+        settings.redis_url,
+        timeout_ms=TIMEOUT_MS,
+        on_connect=Arrival(keys, settings, lambda: store.claims_seen).on_connect,
+        max_age_ms=age_ms,
+        access=settings.sentinel_access,
+    )
+    database = Database(client, keys)
     # What is delivered must not rest on a claim that a failover can lose; what wakes it up may.
     believed = Database(client, database.keys, replicas=settings.redis_replicas)
     store = Store(believed, message_template(), settings)

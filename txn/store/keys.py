@@ -88,7 +88,10 @@ class Keys:
 
     @property
     def epoch(self) -> str:
-        """Hash: the claim counter, by which workers notice a Redis that lost data, and the end of the quarantine."""
+        """Hash: the claim counter, by which workers notice a Redis that lost data, and the end of the quarantine.
+
+        Also the latest promotion, and the end of the moment after it.
+        """
         return f"{self.prefix}epoch"
 
     @property

@@ -49,6 +49,11 @@ def text_of(body: str) -> str:
     return text
 
 
+def text_of_script(name: str) -> str:
+    """One of the files, as it is sent."""
+    return text_of((_FOLDER / f"{name}.lua").read_text())
+
+
 class Scripts:
     """The scripts by name, run on one client. A flushed script cache is filled again on the way."""
 

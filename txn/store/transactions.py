@@ -233,6 +233,11 @@ class Store:
         settle_reply: SettleReply = reply[-1].decode()
         return settle_reply
 
+    @property
+    def claims_seen(self) -> int:
+        """The highest number of claims that Redis has told this process."""
+        return self._claims_seen
+
     def due(self, limit: int) -> tuple[int, int]:
         """Look at up to `limit` transactions whose time has come: (looked at, queued again)."""
         keys, settings = self._database.keys, self._settings

@@ -166,7 +166,8 @@ else
 end
 write('mode', mode)
 
-claims = redis.call('HINCRBY', KEYS[6], 'claims', 1)
+-- Only those that may post: while nobody may, the counter must not make up for what is lost (arrive.lua).
+if mode == 'post' then claims = redis.call('HINCRBY', KEYS[6], 'claims', 1) end
 redis.call('ZADD', KEYS[3], int(now + lease + apart), id)
 if posting[1] then redis.call('ZADD', KEYS[9], int(now + lease), id) end
 if r[22] == '1' then redis.call('ZADD', KEYS[10], int(now + lease), id) end

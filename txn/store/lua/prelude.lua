@@ -190,15 +190,16 @@ end
 -- Whether claims may post, or Redis has lost what it had acknowledged: a counter lower than a worker remembers.
 -- Then nobody posts until every request of the lost time has shown itself. Returns the end of that time and the counter.
 local function quarantine(epoch, seen, now, lease, doubt_window)
-    local state = redis.call('HMGET', epoch, 'claims', 'quarantine')
-    local claims, ends = tonumber(state[1]) or 0, tonumber(state[2]) or 0
+    local state = redis.call('HMGET', epoch, 'claims', 'quarantine', 'moment')
+    local claims, ends, moment = tonumber(state[1]) or 0, tonumber(state[2]) or 0, tonumber(state[3]) or 0
     local longest = now + lease + doubt_window
     -- An end that is further away than that is from before the clock was set back.
     if claims < seen or ends > longest then
         claims, ends = math.max(claims, seen), longest
         redis.call('HSET', epoch, 'claims', int(claims), 'quarantine', int(ends))
     end
-    return ends, claims
+    -- After a promotion: until all have said what they have seen (arrive.lua).
+    return moment <= longest and math.max(ends, moment) or ends, claims
 end
 
 -- A dead letter's places. `at` names the keys due, count, failed, codes (stem), dead and dead_bodies (Dramatiq's own).

@@ -134,8 +134,8 @@ local function fail()
 end
 
 local function come_back(doubt_until)
-    local quarantined = tonumber(redis.call('HGET', KEYS[5], 'quarantine')) or 0
-    local next_look = math.max(now + ARGV[6], doubt_until, quarantined)
+    local state = redis.call('HMGET', KEYS[5], 'quarantine', 'moment')
+    local next_look = math.max(now + ARGV[6], doubt_until, tonumber(state[1]) or 0, tonumber(state[2]) or 0)
     write('status', 'pending')
     write('next', int(next_look))
     raise(count, 'pending', 1)
