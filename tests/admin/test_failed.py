@@ -11,7 +11,7 @@ from tests.admin.test_pages import HOSTILE, PAYLOAD, SECRET, text
 from tests.parts import Parts, submission
 from tests.proxy import CuttingProxy
 from txn.errors import Invalid
-from txn.model.dead_letter import Action, Filter
+from txn.model.dead_letter import LETTER_CODES, Action, Filter
 from txn.model.outcome import Clear, Failed
 from txn.model.transaction import ErrorCode
 from txn.operate.bulk_runner import BulkRunner
@@ -33,7 +33,7 @@ def test_the_list_shows_the_newest_first_with_cause_answer_and_attempts(ada: Bro
     page = ada.get("/admin/failed").text
     assert rows(page) == ["b", "a"]
     assert re.search(r"a 60 s ago rejected POST: answered 422 422 1 100.50 USD", text(page))
-    counts = dict.fromkeys(ErrorCode, 0) | {ErrorCode.REJECTED: 1, ErrorCode.CONFLICT: 1}
+    counts = dict.fromkeys(LETTER_CODES, 0) | {ErrorCode.REJECTED: 1, ErrorCode.CONFLICT: 1}
     tiles = " ".join(f"{code.replace('_', ' ').capitalize()} {count}" for code, count in counts.items())
     assert f"All 2 {tiles} Discarded 0" in text(page)
 

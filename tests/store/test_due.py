@@ -225,7 +225,9 @@ def accept_many(parts: Parts, count: int) -> None:
     pipeline = parts.client.pipeline(transaction=False)
     pipeline.script_load(accept.script)
 
-    def queue(_name: str, keys: list[str], arguments: list[str | bytes | int], repeats: int) -> list[bytes | int]:
+    def queue(
+        _name: str, keys: list[str], arguments: list[str | bytes | int], repeats: int, **_more: bool
+    ) -> list[bytes | int]:
         pipeline.evalsha(accept.sha, len(keys), *keys, *arguments)
         return [b"accepted", repeats]
 

@@ -5,6 +5,11 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
 
+from txn.model.transaction import ErrorCode
+
+#: The error codes of dead letters: a cancelled transaction is none, as nobody has to decide anything about it.
+LETTER_CODES = tuple(code for code in ErrorCode if code is not ErrorCode.CANCELLED)
+
 
 class Action(StrEnum):
     """What an operator does to a dead letter."""

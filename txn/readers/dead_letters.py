@@ -7,8 +7,7 @@ from typing import Any
 from redis.client import Pipeline
 
 from txn.model.content import loads
-from txn.model.dead_letter import Confirmed, Filter
-from txn.model.transaction import ErrorCode
+from txn.model.dead_letter import LETTER_CODES, Confirmed, Filter
 from txn.readers.details import Event, read_history
 from txn.store.database import OTHER_TYPE, Database
 from txn.store.keys import Keys
@@ -116,9 +115,9 @@ class DeadLetters:
 
     def totals(self) -> dict[str, int]:
         """How many there are of each error code."""
-        names = [self._database.keys.failed_with(code) for code in ErrorCode]
+        names = [self._database.keys.failed_with(code) for code in LETTER_CODES]
         found = self._read(lambda pipeline: [pipeline.zcard(name) for name in names])
-        return dict(zip(ErrorCode, found, strict=True))
+        return dict(zip(LETTER_CODES, found, strict=True))
 
     def discarded(self) -> int:
         """How many were discarded, and not replayed since."""

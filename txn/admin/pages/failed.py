@@ -11,9 +11,8 @@ from txn.admin.form import form
 from txn.admin.render import render
 from txn.admin.route import ROOT, Route, action, page
 from txn.errors import Invalid, StoreUnavailable
-from txn.model.dead_letter import Action, Filter
+from txn.model.dead_letter import LETTER_CODES, Action, Filter
 from txn.model.submission import checked_id
-from txn.model.transaction import ErrorCode
 from txn.operate import letter_query
 from txn.operate.operations import MAX_IDS, MAX_WHY, Done
 from txn.operate.tools import Tools
@@ -51,7 +50,7 @@ class Failed:
             query=letter_query.query(wanted),
             count=self._tools.letters.count(wanted),
             totals=self._tools.letters.totals(),
-            codes=list(ErrorCode),
+            codes=LETTER_CODES,
             active=active,
             now_ms=self._tools.statistics.read().now_ms,
         )
@@ -148,7 +147,7 @@ def _list(query: str) -> str:
 
 def _tiles(wanted: Filter) -> dict[str, str]:
     """Where the tiles lead: the filter stays, but for what the tile says. By error code, `""` and `discarded`."""
-    found = {code: replace(wanted, code=code, discarded=False) for code in ("", *ErrorCode)}
+    found = {code: replace(wanted, code=code, discarded=False) for code in ("", *LETTER_CODES)}
     found[letter_query.DISCARDED] = replace(wanted, code="", discarded=True)
     return {name: _list(letter_query.query(one)) for name, one in found.items()}
 
