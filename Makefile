@@ -12,7 +12,7 @@ $(error PYTHON=$(PYTHON) is no Python 3.11 or newer that runs: give another, or 
 endif
 endif
 
-.PHONY: help run test test-long test-coverage drill swarm bench bench-peers fuzz fuzz-openapi lock check format clean test-browser test-containers test-pythons
+.PHONY: help run test test-long test-coverage drill evening swarm bench bench-peers fuzz fuzz-openapi lock check format clean test-browser test-containers test-pythons
 
 help: ## this list
 	@echo "make ...  (PYTHON=/path/to/python picks the Python for .venv, ARGS=... goes to what it runs)"
@@ -47,6 +47,9 @@ test-pythons: ## `make test` on every Python from 3.11 on that is installed; PYT
 
 drill: $(VENV)/test.stamp $(VENV)/dashboard.stamp ## the real processes under load, killed and stopped one by one, then audited
 	$(PY) -m ops.drill $(ARGS)
+
+evening: $(VENV)/test.stamp $(VENV)/dashboard.stamp ## outage, hang, slow service, killed worker, dead letters; what each page says of them
+	$(PY) -m ops.evening $(ARGS)
 
 swarm: $(VENV)/local.stamp .venv-swarm/swarm.stamp ## users on locust, 300 requests/s for 60 s, then a judgement; docs/use/run.md
 	@$(PY) -m ops.swarm $(ARGS)

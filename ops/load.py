@@ -96,6 +96,10 @@ class Load:
         """Run in a thread; returns at once."""
         self._thread.start()
 
+    def end(self) -> None:
+        """Begin nothing more after the next few; `join` waits for them."""
+        self.planned = min(self.planned, self._begun + 5)
+
     def join(self) -> None:
         """Wait for the end of what `start` began."""
         self._thread.join()
