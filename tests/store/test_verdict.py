@@ -96,6 +96,19 @@ def test_what_was_minutes_ago_is_not_now(parts: Parts, minutes: int, told: bool)
     assert bool(about_attempts(parts)) is told
 
 
+@pytest.mark.parametrize(("minutes", "told"), [(1, True), (2, False)])
+def test_where_little_goes_on_five_minutes_count_if_the_last_two_have_a_failure(
+    parts: Parts, minutes: int, told: bool
+) -> None:
+    parts.begin_a_minute()
+    for _ in range(12):
+        claim = parts.claimed(parts.accept())
+        parts.settle(claim, Failed(ErrorCode.REJECTED, "no", Clear()), answered=True, taken=True, calls="gpg")
+    parts.clock.forward(minutes * 60_000)
+    succeeds(parts)
+    assert bool(about_attempts(parts)) is told
+
+
 def test_a_redis_that_lost_data_is_named(parts: Parts) -> None:
     parts.claimed(parts.accept())
     parts.client.delete(parts.keys.epoch)

@@ -76,7 +76,7 @@ def _now(history: History) -> Span:
     for minutes in (1, 2):
         if (span := history.latest(minutes)).attempts >= MIN_ATTEMPTS:
             return span
-    return history.recent
+    return history.recent if span.failed_attempts else span
 
 
 def _failing_share(seen: Snapshot, span: Span) -> float:
