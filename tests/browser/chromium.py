@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from selenium import webdriver
+from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
@@ -77,7 +78,9 @@ class Chromium:
         return self.one("body").text
 
     def until(self, true: Any, what: str, seconds: float = 20) -> None:
-        WebDriverWait(self.driver, seconds, poll_frequency=0.05).until(lambda _: true(), what)
+        # A page that is left while it is looked at is looked at again.
+        waits = WebDriverWait(self.driver, seconds, 0.05, ignored_exceptions=[StaleElementReferenceException])
+        waits.until(lambda _: true(), what)
 
     def listen(self) -> list[str]:
         """Everything the console has said so far: violations of the policy, errors, whatever scripts print."""
