@@ -141,7 +141,7 @@ def test_a_redis_that_is_away_is_not_guessed_about(parts: Parts, seconds: Second
 def test_near_its_maxmemory_submits_are_refused_and_let_in_again_when_it_is_raised(
     monitor_of: Open, maxmemory: Callable[[int], None]
 ) -> None:
-    maxmemory(200_000)
+    maxmemory(20_000)
     monitor = monitor_of()
     over = seen(monitor)
     assert over.reason == "memory"
