@@ -1,6 +1,8 @@
+import math
 import secrets
 import uuid
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -33,6 +35,7 @@ from txn.model.outcome import (
     Settlement,
 )
 from txn.model.transaction import ErrorCode, Evidence
+from txn.operate.limits import parse_rate
 from txn.settings import Settings
 
 IDS = ("a", "b", "c")
@@ -81,11 +84,22 @@ class StoreMachine(RuleBasedStateMachine):
 
     @initialize()
     def begin(self) -> None:
-        self.parts.accept("a")
+        self.accept_one("a", 1_000)
+
+    @rule(name=st.sampled_from(IDS), expires_ms=st.sampled_from([None, None, 1_000, 10_000]))
+    def accept(self, name: str, expires_ms: int | None) -> None:
+        self.accept_one(name, expires_ms)
 
     @rule(name=st.sampled_from(IDS))
-    def accept(self, name: str) -> None:
-        self.parts.accept(name)
+    def its_worker_dies(self, name: str) -> None:
+        if self.claim(name) is not None:
+            self.every_move_is_allowed()
+            self.clock.forward(SETTINGS.lease_ms)
+            self.claim(name)
+
+    def accept_one(self, name: str, expires_ms: int | None) -> None:
+        deliver_by = None if expires_ms is None else self.now() + expires_ms
+        self.parts.store.accept(replace(submission(name), deliver_by_ms=deliver_by))
 
     @rule(name=st.sampled_from(IDS))
     def accept_other_content(self, name: str) -> None:
@@ -110,11 +124,19 @@ class StoreMachine(RuleBasedStateMachine):
         owner = secrets.token_urlsafe(6)
         claim = self.parts.store.claim(name, owner)
         if twice:
-            assert self.parts.store.claim(name, owner) == claim
+            again = self.parts.store.claim(name, owner)
+            assert claim == (again and claim and replace(again, left_ms=claim.left_ms))
         if claim is None:
             assert before.get("status") != "pending" or int(before.get("next", 0)) > now - 50 or held
             return None
         assert not self.is_paused(), "claimed while deliveries are paused"
+        self.is_within_the_limit()
+        if claim.mode is Mode.EXPIRED or claim.is_late:
+            later = self.now()
+            assert int(before["deliver_by"]) <= later
+            assert claim.mode is Mode.CONFIRM or self.doubt_until.get(name, 0) <= later, "expired while in doubt"
+        elif claim.mode is Mode.POST:
+            assert float(before.get("deliver_by") or math.inf) > now, "may post although it has expired"
         assert before["status"] == "pending" or int(before["lease"]) <= self.now()
         if claim.mode is Mode.POST:
             assert self.doubt_until.get(name, 0) <= self.now(), "may post while an earlier POST may turn up"
@@ -125,15 +147,17 @@ class StoreMachine(RuleBasedStateMachine):
         return claim
 
     @precondition(lambda self: self.claims)
-    @rule(data=st.data(), outcome=OUTCOMES, calls=CALLS)
-    def settle(self, data: st.DataObject, outcome: Outcome, calls: str) -> None:
+    @rule(data=st.data(), outcome=OUTCOMES, calls=CALLS, hold_ms=st.sampled_from([0, 0, 1_000, 300_000]))
+    def settle(self, data: st.DataObject, outcome: Outcome, calls: str, hold_ms: int) -> None:
         """By the owner, or late, or again."""
-        self.settle_claim(data.draw(st.sampled_from(self.claims)), outcome, calls)
+        self.settle_claim(data.draw(st.sampled_from(self.claims)), outcome, calls, hold_ms)
 
-    def settle_claim(self, claim: Claim, outcome: Outcome, calls: str) -> None:
+    def settle_claim(self, claim: Claim, outcome: Outcome, calls: str, hold_ms: int = 0) -> None:
         before = self.parts.record(claim.id)
         mine = before["status"] == "processing" and before["owner"] == claim.owner
-        reply = self.parts.store.settle(claim.id, claim.owner, Settlement(outcome, answered=True, calls=calls))
+        reply = self.parts.store.settle(
+            claim.id, claim.owner, Settlement(outcome, answered=True, calls=calls, hold_ms=hold_ms)
+        )
         assert (reply == "settled") == mine
         after = self.parts.record(claim.id)
         if not mine:
@@ -150,7 +174,8 @@ class StoreMachine(RuleBasedStateMachine):
     @rule(limit=st.sampled_from([1, 10]))
     def rescue(self, limit: int) -> None:
         before = {name: self.parts.record(name) for name in IDS}
-        held: Any = self.parts.client.zrange(self.parts.keys.outage, 0, -1)
+        client, keys = self.parts.client, self.parts.keys
+        held: Any = client.zrange(keys.outage, 0, -1) + client.zrange(keys.turned_back, 0, -1)
         self.parts.store.due(limit)
         for name in IDS:
             after = self.parts.record(name)
@@ -172,13 +197,38 @@ class StoreMachine(RuleBasedStateMachine):
     def resume(self) -> None:
         self.parts.pauses.resume("ann")
 
+    @rule(in_flight=st.sampled_from([1, 2]))
+    def limit(self, in_flight: int) -> None:
+        self.clock.forward(2_000)  # the places that are kept for messages were given away under the limit before
+        self.parts.limits.set("ann", in_flight=in_flight)
+        for name in IDS:  # more than it allows
+            self.claim(name)
+
+    @rule(text=st.sampled_from(["600/min", "60/min"]))
+    def limit_the_rate(self, text: str) -> None:
+        self.parts.limits.set("ann", rate=parse_rate(text))
+
+    @rule()
+    def limit_nothing(self) -> None:
+        self.parts.limits.remove("ann")
+
+    def is_within_the_limit(self) -> None:
+        """After a claim: those whose leases run, whenever they were claimed."""
+        most: Any = self.parts.client.hget(self.parts.keys.posting, "most")
+        if not most:
+            return
+        records, now = [self.parts.record(name) for name in IDS], self.now()
+        in_flight = [one for one in records if one.get("status") == "processing" and int(one["lease"]) > now]
+        assert len(in_flight) <= int(most), "more in flight than the limit allows"
+
     def is_paused(self) -> bool:
         return self.parts.read_statistics().flow.paused is not None
 
     def may_be_held(self, name: str) -> bool:
         flow = self.parts.read_statistics().flow
         hung = self.parts.record(name).get("hung") == "1"
-        return flow.breaker != "closed" or flow.paused is not None or hung
+        slowed = flow.paused is not None or flow.limits is not None or flow.hold_ms is not None
+        return flow.breaker != "closed" or slowed or hung
 
     @rule(name=st.sampled_from(IDS))
     def replay(self, name: str) -> None:
@@ -265,8 +315,19 @@ class StoreMachine(RuleBasedStateMachine):
     def now(self) -> int:
         return self.parts.read_statistics().now_ms
 
+    def deliver_well(self, claim: Claim) -> None:
+        if claim.mode is Mode.EXPIRED:
+            self.parts.settle(claim, Failed(ErrorCode.EXPIRED, "why", Keep()))
+            return
+        mode = claim.mode is Mode.POST
+        end, calls = (Evidence.POSTED, "gp") if mode else (Evidence.FOUND, "g")
+        self.parts.settle(claim, Completed(end), answered=True, taken=mode, calls=calls)
+
     def drive_to_the_end(self) -> None:
-        """Whatever has happened: with time, every unfinished transaction gets a message, a claim, and an end."""
+        """Whatever has happened: with time, every unfinished transaction gets a message, a claim, and an end.
+
+        The limits stay as they are.
+        """
         self.parts.pauses.resume("ann")
         for _ in range(60):
             if not self.parts.read_statistics().unfinished:
@@ -277,14 +338,13 @@ class StoreMachine(RuleBasedStateMachine):
             for message, _body in self.consumers[0].fetch(10):
                 claim = self.parts.claim(message.split("~")[0])
                 if claim is not None:
-                    mode = claim.mode is Mode.POST
-                    end, calls = (Evidence.POSTED, "gp") if mode else (Evidence.FOUND, "g")
-                    self.parts.settle(claim, Completed(end), answered=True, taken=mode, calls=calls)
+                    self.is_within_the_limit()
+                    self.deliver_well(claim)
                 self.consumers[0].fetch(0, [message])
         raise AssertionError(f"never ends: {[self.parts.record(name) for name in IDS]}")
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(300)
 def test_no_interleaving_breaks_an_invariant(valkey: RedisServer) -> None:
     StoreMachine.server = valkey
     quick = settings(
