@@ -58,7 +58,7 @@ def test_a_page_of_a_named_origin_may_submit_and_reads_what_it_needs(shops: Test
     assert sent.status_code == 202
     assert cors(sent) == {
         "access-control-allow-origin": origin,
-        "access-control-expose-headers": "Location, Idempotent-Replayed, Retry-After",
+        "access-control-expose-headers": "Location, Idempotent-Replayed, Retry-After, X-Request-Id",
     }
     assert sent.headers["Vary"] == "Origin"
 

@@ -53,7 +53,8 @@ def test_with_the_posting_service_away_it_is_ready(api: TestClient, parts: Parts
 )
 def test_a_head_is_answered_as_a_get_without_its_body(api: TestClient, parts: Parts, path: str) -> None:
     parts.accept("a")
-    head, get = api.simulate_head(path), api.simulate_get(path)
+    named = {"X-Request-Id": "a"}
+    head, get = api.simulate_head(path, headers=named), api.simulate_get(path, headers=named)
     assert (head.status_code, head.content) == (get.status_code, b"")
     assert head.headers["Content-Type"] == get.headers["Content-Type"]
     if path != "/metrics":  # it tells what it measures

@@ -217,6 +217,8 @@ def test_no_answer_is_stored_or_taken_for_a_page(
     assert result.status_code == expected
     assert result.headers["Cache-Control"] == "no-store"
     assert result.headers["X-Content-Type-Options"] == "nosniff"
+    assert result.headers["Referrer-Policy"] == "no-referrer"
+    assert result.headers["X-Request-Id"]
     assert result.headers["Content-Type"] in ("application/json", "application/problem+json")
 
 

@@ -115,3 +115,20 @@ def test_what_probes_are_written_with_takes_it_for_well(stack: Stack, command: l
         command = ["curl", "-sfI"]
     done = subprocess.run([*command, stack.url + path], capture_output=True, timeout=30, check=False)
     assert done.returncode == 0, done
+
+
+def answered(stack: Stack, request: bytes) -> list[str]:
+    """The ids of the requests, by the answers."""
+    with socket.create_connection(("127.0.0.1", stack.api_port), timeout=10) as client:
+        client.sendall(request)
+        answers = b"".join(iter(lambda: client.recv(65536), b""))
+    return [line.split(": ")[1] for line in answers.decode().splitlines() if line.lower().startswith("x-request-id:")]
+
+
+def test_a_malformed_request_is_logged_under_the_id_of_its_answer_and_not_of_the_one_before(stack: Stack) -> None:
+    good = b"GET /livez HTTP/1.1\r\nHost: x\r\nX-Request-Id: mine\r\n\r\n"
+    [first, second] = answered(stack, good + b"GET /livez HTTP/1.1\r\nbad line\r\n\r\n")
+    assert first == "mine"
+    assert len(second) == 32
+    lines = [json.loads(text) for text in (stack.folder / "api.log").read_text().splitlines()]
+    assert second in [line.get("request_id") for line in lines if "malformed" in line["event"]]

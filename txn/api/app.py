@@ -14,6 +14,7 @@ from txn.api.docs import Described, Docs
 from txn.api.door import Door
 from txn.api.feed import Feed
 from txn.api.head import HeadAsGet
+from txn.api.headers import OfEveryAnswer
 from txn.api.health import Health
 from txn.api.intake import UNLIMITED, Intake, Unlimited
 from txn.api.metrics import Metrics
@@ -51,7 +52,7 @@ def create_app(
     """
     monitor = intake.monitor
     cors = [Cors(cors_origins)] if cors_origins else []
-    app: falcon.App[Any, Any] = falcon.App(middleware=[HeadAsGet(), _StrictHeaders(), *cors, Door(keys)])
+    app: falcon.App[Any, Any] = falcon.App(middleware=[HeadAsGet(), OfEveryAnswer(), *cors, Door(keys)])
     problems.install(app)
     app.add_route("/", Root(has_admin=has_admin))
     app.add_route("/api/transactions", Transactions(store, durability, timings.note, intake, waiters))
@@ -70,11 +71,3 @@ def create_app(
     app.add_route("/api/health", Health(statistics, durability, monitor))
     app.add_route("/api/cleanup", Cleanup(store, allowed=allow_cleanup))
     return app
-
-
-class _StrictHeaders:
-    def process_response(
-        self, _request: falcon.Request, response: falcon.Response, _resource: object, _succeeded: bool
-    ) -> None:
-        response.set_header("Cache-Control", "no-store")
-        response.set_header("X-Content-Type-Options", "nosniff")

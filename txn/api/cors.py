@@ -9,7 +9,7 @@ from falcon.middleware import CORSMiddleware
 from txn.api.metrics import Metrics
 
 #: What a client needs of our headers, beyond those that a browser shows anyway.
-EXPOSED = ("Location", "Idempotent-Replayed", "Retry-After")
+EXPOSED = ("Location", "Idempotent-Replayed", "Retry-After", "X-Request-Id")
 
 
 class Cors(CORSMiddleware[Any, Any]):

@@ -15,6 +15,7 @@ from txn.api.waiting import MAX_WAIT_S
 from txn.model.batch import KEY_FIELD, MAX_TRANSACTIONS
 from txn.model.submission import NewTransaction
 from txn.server.problem import PROBLEM_JSON
+from txn.server.request_id import HEADER, PATTERN
 
 JSON, NDJSON, TEXT = "application/json", "application/x-ndjson", "text/plain"
 
@@ -74,9 +75,10 @@ def _content(model: type[BaseModel] | None, media_type: str = JSON) -> dict[str,
 
 def _answer(meaning: str, model: type[BaseModel] | None, media_type: str = JSON, **headers: str) -> dict[str, Any]:
     named = {
-        name.replace("_", "-"): {"description": text, "schema": {"type": "string"}} for name, text in headers.items()
+        name.replace("_", "-"): {"description": text, "schema": {"type": "string"}}
+        for name, text in {**headers, "X_Request_Id": "the request's id"}.items()
     }
-    return {"description": meaning, "content": _content(model, media_type), "headers": named or None}
+    return {"description": meaning, "content": _content(model, media_type), "headers": named}
 
 
 def _operation(
@@ -88,7 +90,9 @@ def _operation(
     responses = {str(status): found for status, found in sorted({**answers, **failed}.items())}
     responses["default"] = _answer("any other error", shapes.Problem, PROBLEM_JSON)
     # An empty requirement: whoever reaches an API without keys needs none.
-    return {"operationId": name, "summary": summary, "responses": responses, "security": [{"apiKey": []}, {}]} | more
+    parameters = [*more.pop("parameters", ()), _REQUEST_ID]
+    found = {"operationId": name, "summary": summary, "parameters": parameters, "responses": responses}
+    return found | {"security": [{"apiKey": []}, {}]} | more
 
 
 def _parameter(place: str, name: str, description: str, schema: dict[str, Any], *, required: bool) -> dict[str, Any]:
@@ -101,6 +105,13 @@ _ID_IN_PATH = _parameter(
 )
 _INCLUDE = _parameter("query", "include", "what was tried, too", {"enum": ["attempts"]}, required=False)
 _KEY = _parameter("header", "Idempotency-Key", "names the transaction; in quotes or bare", _KEY_SCHEMA, required=False)
+_REQUEST_ID = _parameter(
+    "header",
+    HEADER,
+    "your id of this request, for logs; without one, or with another form, one is made",
+    {"type": "string", "pattern": f"^{PATTERN}$"},
+    required=False,
+)
 _KEY_ASKED = _parameter("query", KEY_FIELD, "the key of a submit", _KEY_SCHEMA, required=True)
 _ITEMS = {"type": "array", "items": _schema(BatchItem), "minItems": 1, "maxItems": MAX_TRANSACTIONS}
 _BATCH_MEMBERS = {"transactions": _ITEMS, "atomic": {"type": "boolean"}}

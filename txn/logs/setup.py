@@ -12,6 +12,7 @@ from txn.logs import unbreakable
 from txn.logs.aside import AsideHandler
 from txn.logs.flood import Flood
 from txn.loop import Loop
+from txn.server import request_id
 
 #: How often what was held back is looked at.
 _FLUSH_S = 1.0
@@ -31,6 +32,7 @@ def configure(level: str, style: Literal["auto", "json", "text"], *, aside: bool
         root.addHandler(handler)
     flood = Flood()
     handler.addFilter(flood)
+    handler.addFilter(request_id.stamp)
 
     def flush() -> float:
         flood.flush()

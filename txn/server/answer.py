@@ -2,14 +2,22 @@
 
 import http
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from email.utils import formatdate
 from typing import Any
 
+from txn.server import request_id
 from txn.server.problem import PROBLEM_JSON, Malformed, problem
 
 Headers = list[tuple[str, str]]
 Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+
+#: Of every answer: nobody keeps it or guesses its type, and no page of ours tells others its address.
+STRICT: Mapping[str, str] = {
+    "Cache-Control": "no-store",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+}
 
 
 class Answer:
@@ -55,7 +63,8 @@ def ask(application: Wsgi, environ: dict[str, Any]) -> Answer:
 def refusal(error: Malformed) -> Answer:
     """The server's own answer, as a problem document."""
     answer = Answer()
-    headers = [("Content-Type", PROBLEM_JSON), ("Cache-Control", "no-store"), ("X-Content-Type-Options", "nosniff")]
+    own_id = request_id.REQUEST_ID.get() or request_id.new()
+    headers = [("Content-Type", PROBLEM_JSON), *STRICT.items(), (request_id.HEADER, own_id)]
     answer.start(f"{error.status} {http.HTTPStatus(error.status).phrase}", headers)
     answer.parts.append(problem(error.status, error.code, error.detail))
     return answer

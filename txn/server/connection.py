@@ -10,7 +10,7 @@ from typing import Any
 import gevent
 from gevent import GreenletExit
 
-from txn.server import head
+from txn.server import head, request_id
 from txn.server.answer import Wsgi, ask, refusal
 from txn.server.body import MAX_LEFT_BYTES, Body
 from txn.server.places import LIMIT_S, Turn
@@ -63,6 +63,7 @@ class Connection:
     def _serve(self) -> bool:
         """One request; whether another one may follow."""
         self._enter(Turn.HEAD)
+        request_id.REQUEST_ID.set("")  # what is logged now is not about the request before
         try:
             found = self._stream.head()
             if not found:
@@ -72,6 +73,7 @@ class Connection:
             self._enter(Turn.OURS)
             return self._answer(variables, body)
         except Malformed as error:
+            request_id.begin()
             log.warning("a malformed request was refused", extra={"detail": error.code})
             self._send(refusal(error).encode("", keeps_alive=False))
             return self._say_goodbye()
