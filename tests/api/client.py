@@ -7,6 +7,7 @@ from falcon.testing import Result, TestClient
 from tests.api.conforming import Conforming
 from tests.parts import BODY, Clock
 from txn.api.app import create_app
+from txn.operate.tools import Tools
 from txn.queue.message import NAME, message_template
 from txn.readers.statistics import StatisticsReader
 from txn.server.codes import CODES
@@ -35,11 +36,15 @@ class Connected:
         )
         self.client = connect(url, timeout_ms=ACCEPT_TIMEOUT_MS, on_connect=self.monitor.on_connect)
         self.probe = connect(url, timeout_ms=HEALTH_TIMEOUT_MS)
-        store = Store(Database(self.client, keys, clock, settings.redis_replicas), message_template(), settings)
+        accepting = Database(self.client, keys, clock, settings.redis_replicas)
+        store = Store(accepting, message_template(), settings)
         probed = Database(self.probe, keys, clock)
         self.timings = Timings(probed)
         statistics = StatisticsReader(probed)
-        self.api = Conforming(create_app(store, statistics, self.monitor, self.timings, allow_cleanup=True))
+        tools = Tools.on(probed, accepting, settings, self.monitor)
+        self.api = Conforming(
+            create_app(store, statistics, self.monitor, self.timings, allow_cleanup=True, tools=tools)
+        )
 
     def __enter__(self) -> "Connected":
         return self

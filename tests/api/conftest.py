@@ -9,6 +9,7 @@ from tests.api.conforming import Conforming
 from tests.parts import Clock, Parts
 from tests.proxy import CuttingProxy
 from txn.api.app import create_app
+from txn.operate.tools import Tools
 from txn.settings import Settings
 from txn.store.changes import Changes
 from txn.store.durability import DurabilityMonitor
@@ -25,7 +26,13 @@ def monitor(parts: Parts) -> DurabilityMonitor:
 def api(parts: Parts, monitor: DurabilityMonitor) -> TestClient:
     return Conforming(
         create_app(
-            parts.store, parts.statistics, monitor, parts.timings, allow_cleanup=True, changes=Changes(parts.database)
+            parts.store,
+            parts.statistics,
+            monitor,
+            parts.timings,
+            allow_cleanup=True,
+            changes=Changes(parts.database),
+            tools=Tools.on(parts.database, parts.database, parts.settings, monitor),
         )
     )
 

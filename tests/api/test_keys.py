@@ -18,6 +18,7 @@ from txn.api.door import KeyFile
 from txn.api_keys import KeyRing, Role, new_key
 from txn.errors import BadSettings
 from txn.model.submission import id_for_key
+from txn.operate.tools import Tools
 from txn.store.durability import DurabilityMonitor
 
 ROLES = {
@@ -49,7 +50,10 @@ def bearer(name: str) -> dict[str, str]:
 
 
 def keyed_api(parts: Parts, monitor: DurabilityMonitor) -> TestClient:
-    app = create_app(parts.store, parts.statistics, monitor, parts.timings, allow_cleanup=True, keys=lambda: RING)
+    tools = Tools.on(parts.database, parts.database, parts.settings, monitor)
+    app = create_app(
+        parts.store, parts.statistics, monitor, parts.timings, allow_cleanup=True, keys=lambda: RING, tools=tools
+    )
     return Conforming(app)
 
 

@@ -18,11 +18,13 @@ from txn.api.headers import OfEveryAnswer
 from txn.api.health import Health
 from txn.api.intake import UNLIMITED, Intake, Unlimited
 from txn.api.metrics import Metrics
+from txn.api.operate import routes as operate
 from txn.api.probes import Live, Ready
 from txn.api.root import Root
 from txn.api.transactions import Cancel, Transactions, TransactionStatus, refuse_id
 from txn.api.waiting import Waiters
 from txn.api_keys import KeyRing
+from txn.operate.tools import Tools
 from txn.readers.statistics import StatisticsReader
 from txn.store.changes import Changes
 from txn.store.durability import DurabilityMonitor
@@ -44,11 +46,12 @@ def create_app(
     keys: Callable[[], KeyRing] | None = None,
     changes: Changes | None = None,
     waiters: Waiters | None = None,
+    tools: Tools | None = None,
 ) -> falcon.App[Any, Any]:
     """Routes and error handling. Opens nothing and reads no environment.
 
     Without `intake` submits have no limits. `keys`: who may come in; None: everybody. Without `waiters` nobody waits
-    for a change, without `changes` there is no feed.
+    for a change, without `changes` there is no feed, without `tools` nothing for operators.
     """
     monitor = intake.monitor
     cors = [Cors(cors_origins)] if cors_origins else []
@@ -62,6 +65,8 @@ def create_app(
     app.add_sink(refuse_id, r"/api/transactions/(?P<transaction_id>.+)")
     if changes:
         app.add_route("/api/events", Feed(changes, waiters))
+    if tools:
+        operate.add_routes(app, tools)
     app.add_route("/openapi.json", Described())
     app.add_route("/docs", Docs())
     app.add_route("/livez", Live())

@@ -79,8 +79,8 @@ class Health:
             "durableOn": 1 + self._durability.replicas if durability and durability.is_kept else 0,
             "attestedBy": (durability.by if durability else "") or None,
             "postingService": _posting_service(statistics),
-            "paused": _paused(statistics.flow),
-            "limits": _limits(statistics.flow),
+            "paused": pause_of(statistics.flow),
+            "limits": limits_of(statistics.flow),
         }
 
 
@@ -110,7 +110,8 @@ def _posting_service(statistics: Statistics) -> dict[str, Any]:
     }
 
 
-def _limits(flow: Flow) -> dict[str, Any] | None:
+def limits_of(flow: Flow) -> dict[str, Any] | None:
+    """As an operator has set them; None: there are none."""
     if (found := flow.limits) is None:
         return None
     since = None if found.since_ms is None else rfc3339(found.since_ms)
@@ -119,7 +120,8 @@ def _limits(flow: Flow) -> dict[str, Any] | None:
     return said | {"by": found.by, "why": found.why, "since": since}
 
 
-def _paused(flow: Flow) -> dict[str, Any] | None:
+def pause_of(flow: Flow) -> dict[str, Any] | None:
+    """Of an operator, or None."""
     if (paused := flow.paused) is None:
         return None
     since, until = (None if at is None else rfc3339(at) for at in (paused.since_ms, paused.until_ms))

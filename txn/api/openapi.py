@@ -11,6 +11,7 @@ from txn import __version__
 from txn.api import shapes
 from txn.api.describe import ALWAYS, JSON, NDJSON, TEXT, answer, content, operation, parameter, schema_of
 from txn.api.feed import LIMIT, MAX_LIMIT
+from txn.api.operate import described as operate
 from txn.api.waiting import MAX_WAIT_S
 from txn.model.batch import KEY_FIELD, MAX_TRANSACTIONS
 from txn.model.submission import NewTransaction
@@ -32,7 +33,7 @@ def document() -> dict[str, Any]:
         {
             "openapi": "3.1.0",
             "info": {"title": "txn", "version": __version__, "description": _ABOUT},
-            "paths": _PATHS,
+            "paths": _PATHS | operate.PATHS,
             "components": {"securitySchemes": {"apiKey": {"type": "http", "scheme": "bearer"}}},
         }
     )

@@ -151,6 +151,14 @@ class Limits(Shape):
     since: datetime | None
 
 
+class FlowControl(Shape):
+    """What operators have set. `changed`: whether this request changed anything."""
+
+    paused: Pause | None
+    limits: Limits | None
+    changed: bool | None = None
+
+
 class Health(Shape):
     """What it is like. To strangers, where there are API keys, the status only; with Redis away, not all of it."""
 

@@ -56,7 +56,10 @@ def open_api(settings: Settings) -> Wsgi:
     timings = Timings(probed)
     Loop("timings", timings.flush).start()
     intake = _open_intake(settings, probed)
-    site = _admin_site(settings, durability, intake.monitor)
+    tools = open_tools(settings, durability, PAGE_TIMEOUT_MS, intake.monitor)
+    users = read_users(settings.admin_users)
+    # None, if nobody is named who could log in.
+    site = create_site(tools, users) if users else None
     database = Database(client, keys, replicas=settings.redis_replicas)
     waiting = connect(url, timeout_ms=WAITING_TIMEOUT_MS, max_age_ms=age_ms, access=access)
     app = create_app(
@@ -72,6 +75,7 @@ def open_api(settings: Settings) -> Wsgi:
         keys=_keys(settings),
         changes=Changes(database),
         waiters=Waiters(Changes(Database(waiting, keys))),
+        tools=tools,
     )
     if site is None:
         return app
@@ -91,9 +95,3 @@ def _open_intake(settings: Settings, database: Database) -> Intake:
     monitor = IntakeMonitor(database, settings)
     Loop("intake", monitor.beat).start()
     return Intake(monitor, Rates(settings.client_submits_per_second), Networks(settings.trusted_proxies.split(",")))
-
-
-def _admin_site(settings: Settings, durability: DurabilityMonitor, intake: IntakeMonitor) -> Wsgi | None:
-    """None, if nobody is named who could log in."""
-    users = read_users(settings.admin_users)
-    return create_site(open_tools(settings, durability, PAGE_TIMEOUT_MS, intake), users) if users else None

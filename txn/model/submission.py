@@ -37,8 +37,9 @@ POSTING_DECIMALS = 2
 _ID = re.compile(r"(?!\.{1,2}\Z)[A-Za-z0-9._:-]{1,64}", re.ASCII)
 _UUID_5 = re.compile(r"[0-9a-f]{12}5[0-9a-f]{19}")
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
-#: RFC 3339, with a zone.
+#: RFC 3339, with a zone; and as a schema says it.
 _TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
+MOMENT_PATTERN = r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)$"
 _EPOCH = datetime.fromtimestamp(0, UTC)
 _NO_TIME: LiteralString = "must be an RFC 3339 time with its zone, such as 2026-11-28T18:15:00Z"
 _DECIMAL_STRING = re.compile(r"[0-9]{1,20}(\.[0-9]{1,20})?", re.ASCII)
@@ -301,16 +302,16 @@ def _own_id(value: Any, info: ValidationInfo) -> str | None:
     return value
 
 
-def _deliver_by(value: Any) -> int | None:
-    """In ms since the epoch, rounded down: never later than what was said."""
+def moment_ms(value: Any) -> int | None:
+    """A time of a request, in ms since the epoch, rounded down: never later than what was said. For pydantic."""
     if value is None:
         return None
     if not isinstance(value, str) or not _TIME.fullmatch(value):
-        raise PydanticCustomError("deliverBy", _NO_TIME)
+        raise PydanticCustomError("moment", _NO_TIME)
     try:
         return (datetime.fromisoformat(value.upper()) - _EPOCH) // timedelta(milliseconds=1)
     except (ValueError, OverflowError):
-        raise PydanticCustomError("deliverBy", _NO_TIME) from None
+        raise PydanticCustomError("moment", _NO_TIME) from None
 
 
 _ID_SCHEMA = {
@@ -334,7 +335,7 @@ _METADATA_SCHEMA = {
 _DELIVER_BY_SCHEMA = {
     "type": ["string", "null"],
     "format": "date-time",
-    "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)$",
+    "pattern": MOMENT_PATTERN,
     "description": "no POST begins after it; it is refused if it is over",
 }
 #: Currencies without decimals.
@@ -358,6 +359,6 @@ class NewTransaction(BaseModel):
     )
     #: Many clients send one, in many forms. It is no content: `submittedAt` is what the posting service gets.
     timestamp: Annotated[Any, Field(description="accepted and ignored")] = None
-    deliver_by: Annotated[int | None, BeforeValidator(_deliver_by), WithJsonSchema(_DELIVER_BY_SCHEMA)] = Field(
+    deliver_by: Annotated[int | None, BeforeValidator(moment_ms), WithJsonSchema(_DELIVER_BY_SCHEMA)] = Field(
         default=None, alias="deliverBy"
     )

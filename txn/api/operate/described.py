@@ -1,0 +1,33 @@
+"""What /openapi.json says of /api/operate."""
+
+from typing import Any
+
+from txn.api import shapes
+from txn.api.describe import ALWAYS, answer, content, operation, parameter
+from txn.api.operate.flow import NewLimits, NewPause
+from txn.operate.operations import MAX_WHY
+
+_READ = (*ALWAYS, 503)
+_WRITE = (*ALWAYS, 413, 415, 503)
+
+
+def _sent(model: Any) -> dict[str, Any]:
+    return {"required": True, "content": content(model)}
+
+
+_NOW = {200: answer("as it is now", shapes.FlowControl)}
+_WHY_SCHEMA = {"type": "string", "maxLength": MAX_WHY}
+_WHY = parameter("query", "why", "the reason, for the journal", _WHY_SCHEMA, required=False)
+
+PATHS: dict[str, Any] = {
+    "/api/operate/pause": {
+        "get": operation("readPause", "Do deliveries go out?", _NOW, _READ),
+        "put": operation("pause", "Let nothing go out", _NOW, _WRITE, requestBody=_sent(NewPause)),
+        "delete": operation("resume", "Let deliveries go out again", _NOW, _READ),
+    },
+    "/api/operate/limits": {
+        "get": operation("readLimits", "How much goes out at a time, and how fast?", _NOW, _READ),
+        "put": operation("limit", "Limit what goes out", _NOW, _WRITE, requestBody=_sent(NewLimits)),
+        "delete": operation("removeLimits", "Take both limits away", _NOW, _READ, parameters=[_WHY]),
+    },
+}

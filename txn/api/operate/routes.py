@@ -1,0 +1,16 @@
+"""Where what operators do is served."""
+
+from typing import Any
+
+import falcon
+
+from txn.api.operate.flow import Limits, Pause
+from txn.operate.tools import Tools
+
+ROOT = "/api/operate"
+
+
+def add_routes(app: falcon.App[Any, Any], tools: Tools) -> None:
+    """All under /api/operate."""
+    app.add_route(f"{ROOT}/pause", Pause(tools))
+    app.add_route(f"{ROOT}/limits", Limits(tools))
