@@ -22,14 +22,14 @@ run: $(VENV)/dashboard.stamp $(VENV)/bin/txn ## Redis, a posting service, the AP
 	@exec $(PY) -m ops
 
 test: $(VENV)/test.stamp $(VENV)/dashboard.stamp ## all tests but the long ones, on three processes (ARGS="-n 0": on one)
-	$(PY) -m pytest -n 3 --dist loadscope -m "not long and not browser and not containers" $(ARGS)
+	$(PY) -m pytest -n 3 --dist loadscope --no-loadscope-reorder -m "not long and not browser and not containers" $(ARGS)
 
 test-long: $(VENV)/test.stamp $(VENV)/dashboard.stamp ## the tests that take minutes
 	$(PY) -m pytest -m long $(ARGS)
 
 test-coverage: $(VENV)/test.stamp $(VENV)/dashboard.stamp ## `make test`, and which branches of txn/ it takes, other processes included; ARGS=tests/unit for a part
 	@rm -f .coverage .coverage.*
-	@$(PY) -m coverage run -m pytest -n 3 --dist loadscope -m "not long and not browser and not containers" $(ARGS); code=$$?; \
+	@$(PY) -m coverage run -m pytest -n 3 --dist loadscope --no-loadscope-reorder -m "not long and not browser and not containers" $(ARGS); code=$$?; \
 	$(PY) -m coverage combine --quiet && $(PY) -m coverage report && exit $$code
 
 test-browser: $(VENV)/browser.stamp tests/browser/node_modules ## the admin site in a real browser (needs Debian's chromium-driver)
