@@ -1,3 +1,4 @@
+import json
 import re
 import socket
 import threading
@@ -35,6 +36,16 @@ def test_its_id_is_printed_and_it_is_there(txn: Commands, stack: Stack) -> None:
     assert status == "completed"
     [row] = [row for row in stack.mock.rows() if row["id"] == name]
     assert (str(row["amount"]), str(row["metadata"]["order"])) == ("100.50", "1.10")
+
+
+def test_an_expiry_is_a_length_of_time_or_a_moment(txn: Commands, stack: Stack) -> None:
+    for when in ("30m", "2999-01-01T00:00:00Z"):
+        done = txn("submit", "1.00", "USD", "x", "--deliver-by", when, "--url", stack.url, "--wait", "--json")
+        assert done.code == 0, done.err
+        found = json.loads(done.out)
+        assert found["submittedAt"] < found["deliverBy"], when
+    refused = txn("submit", "1.00", "USD", "x", "--deliver-by", "tomorrow", "--url", stack.url)
+    assert (refused.code, "deliverBy" in refused.err) == (2, True)
 
 
 def test_without_waiting_it_is_acknowledged(txn: Commands, stack: Stack) -> None:

@@ -66,6 +66,17 @@ def test_each_submit_has_a_key_of_its_own_and_the_same_object_the_same(client: C
     assert other.id != first.id
 
 
+def test_an_expiry_is_kept_and_needs_a_time_zone(client: Client) -> None:
+    expiry = datetime(2999, 1, 1, tzinfo=UTC)
+    accepted = client.submit("1", "USD", "x", deliver_by=expiry)
+    assert client.wait(accepted.id).deliver_by == expiry
+    with pytest.raises(Invalid) as refused:
+        client.submit("1", "USD", "x", deliver_by=datetime(2020, 1, 1, tzinfo=UTC))
+    assert refused.value.field == "deliverBy"
+    with pytest.raises(ValueError, match="no time zone"):
+        client.submit("1", "USD", "x", deliver_by=datetime(2999, 1, 1))  # noqa: DTZ001  (that is what is refused)
+
+
 def test_a_failed_transaction_says_why(stack: Stack, client: Client) -> None:
     stack.mock.script("to-reject", post=["reject"])
     found = client.wait(client.submit("1", "USD", "x", id="to-reject").id)

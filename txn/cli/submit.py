@@ -13,9 +13,11 @@ from rich.console import Console
 
 from txn.cli.api import Api, ApiAway, NotSent
 from txn.cli.output import AsJson, plain, print_json, write
+from txn.cli.times import length_ms
 from txn.errors import Invalid
 from txn.model.content import loads
 from txn.model.submission import checked_key
+from txn.model.transaction import rfc3339
 from txn.model.unheld import loads_marked
 
 #: `make run` takes its port from the same variable.
@@ -33,6 +35,10 @@ def submit(
     ] = None,
     key: Annotated[
         str | None, typer.Option(metavar="KEY", help="The Idempotency-Key. Default: a new one.", show_default=False)
+    ] = None,
+    deliver_by: Annotated[
+        str | None,
+        typer.Option(metavar="WHEN", help="No POST begins after it: 30m, 2026-11-29T06:00:00Z.", show_default=False),
     ] = None,
     url: Annotated[
         str | None,
@@ -54,6 +60,7 @@ def submit(
     texts = {"amount": amount, "currency": currency, "description": description}
     with _nothing_sent():
         body = {name: _utf8(name, text) for name, text in texts.items()} | _metadata(metadata)
+        body |= _deliver_by(deliver_by)
         key = _key(key)
     if url is None:
         url = DEFAULT_URL.format(os.environ.get("TXN_PORT") or DEFAULT_PORT)
@@ -106,6 +113,15 @@ def _metadata(text: str | None) -> dict[str, Any]:
         return {"metadata": loads(written)}
     except ValueError as error:
         raise Invalid("--metadata", f"--metadata {_fault(written, error)}") from None
+
+
+def _deliver_by(text: str | None) -> dict[str, str]:
+    """A length of time counts from now; a moment is checked by the API."""
+    if text is None:
+        return {}
+    if (ahead_ms := length_ms(text)) is not None:
+        return {"deliverBy": rfc3339(time.time_ns() // 1_000_000 + ahead_ms)}
+    return {"deliverBy": text}
 
 
 def _fault(written: bytes, error: ValueError) -> str:

@@ -31,8 +31,12 @@ class Submission:
     metadata: Mapping[str, Any] | None = None
     id: str | None = None
     key: str | None = field(default=None)
+    #: No POST begins after it. It is not part of the content.
+    deliver_by: datetime | None = None
 
     def __post_init__(self) -> None:
+        if self.deliver_by is not None and self.deliver_by.utcoffset() is None:
+            raise ValueError("deliver_by has no time zone: give it one, such as datetime.UTC")
         if isinstance(self.amount, float):
             raise TypeError("amount is a float, which cannot hold every amount: give a Decimal, an int or a text")
         if self.key is None and self.id is None:
@@ -48,6 +52,7 @@ class Submission:
         amount = format(self.amount, "f") if isinstance(self.amount, Decimal) else self.amount
         content = {"amount": amount, "currency": self.currency, "description": self.description}
         more = {"metadata": None if self.metadata is None else dict(self.metadata), "id": self.id}
+        more["deliverBy"] = None if self.deliver_by is None else self.deliver_by.isoformat()
         return content | {name: value for name, value in more.items() if value is not None}
 
 
@@ -72,6 +77,7 @@ class Transaction:
     completed_at: datetime | None = None
     failure: Failure | None = None
     replayed: bool = False
+    deliver_by: datetime | None = None
 
     @property
     def is_final(self) -> bool:
@@ -81,7 +87,7 @@ class Transaction:
     @classmethod
     def from_json(cls, found: Mapping[str, Any], *, replayed: bool = False) -> Self:
         """Raises: KeyError, TypeError, ValueError, if it is none."""
-        ended, error = found["completedAt"], found["error"]
+        ended, error, expiry = found["completedAt"], found["error"], found.get("deliverBy")
         return cls(
             id=str(found["transactionId"]),
             status=str(found["status"]),
@@ -89,6 +95,7 @@ class Transaction:
             completed_at=None if ended is None else datetime.fromisoformat(ended),
             failure=None if error is None else Failure(str(error["code"]), str(error["detail"])),
             replayed=replayed,
+            deliver_by=None if expiry is None else datetime.fromisoformat(expiry),
         )
 
 

@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, Self, TypeVar
 from urllib.parse import quote, urlencode, urlsplit
@@ -68,12 +69,14 @@ class Client:
         *,
         key: str | None = None,
         id: str | None = None,  # noqa: A002 - the API's name of it
+        deliver_by: datetime | None = None,
     ) -> Transaction:
         """Submit a transaction: it is acknowledged, and stored once, whatever gets lost on the way.
 
-        Without `key` and `id` a key is made; `Unavailable.keys` has it, for who repeats the call later.
+        Without `key` and `id` a key is made; `Unavailable.keys` has it, for who repeats the call later. No POST begins
+        after `deliver_by`, which has a time zone.
         """
-        return self.submit_one(Submission(amount, currency, description, metadata, id, key))
+        return self.submit_one(Submission(amount, currency, description, metadata, id, key, deliver_by))
 
     def submit_one(self, submission: Submission) -> Transaction:
         """See `submit`. The same object again is the same transaction."""
