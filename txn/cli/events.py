@@ -1,7 +1,7 @@
 """`txn events`: what happened, so that a night can be read in the morning."""
 
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.text import Text
@@ -9,7 +9,6 @@ from rich.text import Text
 from txn.cli.connect import open_tools
 from txn.cli.output import AsJson, plain, print_json, write
 from txn.cli.times import past
-from txn.model.transaction import rfc3339
 from txn.operate.events import Event
 from txn.readers import words
 
@@ -32,7 +31,7 @@ def events(
     since_ms = round(datetime.fromisoformat(f"{begin}+00:00").timestamp() * 1000) if begin else None
     found = open_tools().events.read(limit, since_ms)[::-1]
     if as_json:
-        print_json({"events": [_document(event) for event in found]})
+        print_json({"events": [event.to_json() for event in found]})
         return
     for event in found:
         write(line(event))
@@ -43,15 +42,3 @@ def events(
 def line(event: Event) -> Text:
     """One event: when, and what."""
     return Text.assemble((f"{words.utc(event.since_ms)}  ", "dim"), (plain(event.sentence), _STYLES[event.level]))
-
-
-def _document(event: Event) -> dict[str, Any]:
-    return {
-        "at": rfc3339(event.since_ms),
-        "level": event.level,
-        "what": event.what,
-        "now": event.now,
-        "lastedSeconds": event.lasted_ms / 1000,
-        "detail": event.detail,
-        "sentence": event.sentence,
-    }

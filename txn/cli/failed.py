@@ -32,7 +32,7 @@ def failed(
     wanted = letters.read_filter(code, since, until, currency, text, discarded=discarded)
     count, page = tools.letters.count(wanted), tools.letters.page(wanted, limit=limit)
     if as_json:
-        found = [letters.as_json(letter) for letter in page.letters]
+        found = [letter.to_json() for letter in page.letters]
         print_json({"matching": count.matching, "exact": count.exact, "letters": found})
         return
     now_ms = tools.statistics.read().now_ms

@@ -8,7 +8,6 @@ from rich.text import Text
 from txn.cli import letters
 from txn.cli.connect import open_tools
 from txn.cli.output import AsJson, plain, print_json, write
-from txn.model.transaction import rfc3339
 from txn.operate.journal import Entry
 from txn.readers import words
 
@@ -23,7 +22,7 @@ def journal(
     """
     entries = open_tools().journal.read(limit=limit)
     if as_json:
-        print_json({"entries": [_document(entry) for entry in entries]})
+        print_json({"entries": [entry.to_json() for entry in entries]})
         return
     for entry in entries:
         write(_line(entry))
@@ -43,17 +42,3 @@ def _line(entry: Entry) -> Text:
 
 
 _SHOWN = 3
-
-
-def _document(entry: Entry) -> dict[str, object]:
-    return {
-        "at": rfc3339(entry.at_ms),
-        "by": entry.by,
-        "what": entry.what,
-        "count": entry.count,
-        "why": entry.why,
-        "ids": entry.ids,
-        "run": entry.run or None,
-        "filter": None if entry.filter is None else entry.filter.to_json(),
-        "confirmed": entry.confirmed,
-    }

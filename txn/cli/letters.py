@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Annotated, Any, NamedTuple, Self
+from typing import Annotated, NamedTuple, Self
 
 import typer
 from rich import box
@@ -14,7 +14,7 @@ from txn.cli.output import plain
 from txn.cli.times import past
 from txn.errors import Invalid
 from txn.model.dead_letter import Filter
-from txn.model.transaction import ErrorCode, rfc3339
+from txn.model.transaction import ErrorCode
 from txn.operate import letter_query
 from txn.readers import words
 from txn.readers.dead_letters import Letter
@@ -51,22 +51,6 @@ def read_filter(code: str, since: str, until: str, currency: str, text: str, *, 
         return letter_query.read_filter(given.get)
     except Invalid as error:
         raise Invalid(f"--{error.field}", f"--{error.field}: {error}") from None
-
-
-def as_json(letter: Letter) -> dict[str, Any]:
-    """For programs."""
-    return {
-        "id": letter.id,
-        "failedAt": rfc3339(letter.failed_ms),
-        "submittedAt": None if letter.submitted_ms is None else rfc3339(letter.submitted_ms),
-        "discardedAt": None if letter.discarded is None else rfc3339(letter.discarded.at_ms),
-        "code": letter.code,
-        "detail": letter.detail,
-        "attempts": letter.attempts,
-        "http": letter.last_answer,
-        "amount": letter.amount,
-        "currency": letter.currency,
-    }
 
 
 def table(letters: Sequence[Letter], now_ms: int, columns: int | None) -> RenderableType:

@@ -9,7 +9,6 @@ from txn.cli import letters
 from txn.cli.connect import open_tools
 from txn.cli.output import AsJson, Who, operator, plain, print_json, write
 from txn.errors import NotFound
-from txn.model.transaction import rfc3339
 from txn.operate.bulk_runs import RUNS_KEPT, Run
 from txn.readers import words
 
@@ -28,7 +27,7 @@ def runs(
     """
     found = open_tools().runs.recent(limit)
     if as_json:
-        print_json({"runs": [_document(run) for run in found]})
+        print_json({"runs": [run.to_json() for run in found]})
         return
     for run in found:
         write(_told(run))
@@ -69,25 +68,3 @@ def _told(run: Run) -> Text:
         (run.id, "bold"), plain(f"  {run.state}  {run.what.value}: {which}\n"), (plain(f"  {far}"), ""), "\n",
         (plain(f"  begun {begun}"), "dim"),
     )  # fmt: skip
-
-
-def _document(run: Run) -> dict[str, object]:
-    return {
-        "run": run.id,
-        "what": run.what.value,
-        "state": run.state,
-        "filter": run.filter.to_json(),
-        "by": run.by,
-        "why": run.why,
-        "startedAt": rfc3339(run.started_ms),
-        "finishedAt": None if run.finished_ms is None else rfc3339(run.finished_ms),
-        "confirmed": run.confirmed,
-        "total": run.total,
-        "looked": run.looked,
-        "done": run.done,
-        "gone": run.missed,
-        "other": run.other,
-        "worker": run.worker or None,
-        "stoppedBy": run.stopped_by or None,
-        "more": run.more,
-    }

@@ -8,6 +8,7 @@ from redis.client import Pipeline
 from txn.errors import NotFound
 from txn.model.content import dumps, loads
 from txn.model.dead_letter import Action, Confirmed, Filter
+from txn.model.transaction import rfc3339
 from txn.readers.dead_letters import Chunk, letters_index
 from txn.store.database import Database
 from txn.store.keys import letter_places
@@ -73,6 +74,28 @@ class Run:
         if self.state != "done" or self.confirmed is None:
             return self.gone
         return max(0, self.confirmed - self.done)
+
+    def to_json(self) -> dict[str, object]:
+        """For programs."""
+        return {
+            "run": self.id,
+            "what": self.what.value,
+            "state": self.state,
+            "filter": self.filter.to_json(),
+            "by": self.by,
+            "why": self.why,
+            "startedAt": rfc3339(self.started_ms),
+            "finishedAt": None if self.finished_ms is None else rfc3339(self.finished_ms),
+            "confirmed": self.confirmed,
+            "total": self.total,
+            "looked": self.looked,
+            "done": self.done,
+            "gone": self.missed,
+            "other": self.other,
+            "worker": self.worker or None,
+            "stoppedBy": self.stopped_by or None,
+            "more": self.more,
+        }
 
 
 class BulkRuns:

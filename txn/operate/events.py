@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from txn.model.transaction import rfc3339
 from txn.readers import words
 from txn.readers.health import NO_ANSWER, NO_POSTS
 from txn.store.database import Database
@@ -49,6 +50,18 @@ class Event:
         """For people, in one line."""
         found = _SENTENCES.get((self.what, self.now)) or _SENTENCES.get((self.what, ""))
         return found(self) if found else f"{self.what} {self.now}: {self.detail}"
+
+    def to_json(self) -> dict[str, object]:
+        """For programs."""
+        return {
+            "at": rfc3339(self.since_ms),
+            "level": self.level,
+            "what": self.what,
+            "now": self.now,
+            "lastedSeconds": self.lasted_ms / 1000,
+            "detail": self.detail,
+            "sentence": self.sentence,
+        }
 
 
 class Events:

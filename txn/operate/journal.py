@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from txn.model.content import loads
 from txn.model.dead_letter import Filter
+from txn.model.transaction import rfc3339
 from txn.store.database import Database
 
 
@@ -28,6 +29,20 @@ class Entry:
     def at_ms(self) -> int:
         """When, on Redis's clock."""
         return int(self.at.partition("-")[0])
+
+    def to_json(self) -> dict[str, object]:
+        """For programs."""
+        return {
+            "at": rfc3339(self.at_ms),
+            "by": self.by,
+            "what": self.what,
+            "count": self.count,
+            "why": self.why,
+            "ids": self.ids,
+            "run": self.run or None,
+            "filter": None if self.filter is None else self.filter.to_json(),
+            "confirmed": self.confirmed,
+        }
 
 
 class Journal:

@@ -8,6 +8,7 @@ from redis.client import Pipeline
 
 from txn.model.content import loads
 from txn.model.dead_letter import LETTER_CODES, Confirmed, Filter
+from txn.model.transaction import rfc3339
 from txn.readers.details import Event, read_history
 from txn.store.database import OTHER_TYPE, Database
 from txn.store.keys import Keys
@@ -39,6 +40,21 @@ class Letter:
     amount: str
     currency: str
     discarded: Event | None
+
+    def to_json(self) -> dict[str, Any]:
+        """For programs."""
+        return {
+            "id": self.id,
+            "failedAt": rfc3339(self.failed_ms),
+            "submittedAt": None if self.submitted_ms is None else rfc3339(self.submitted_ms),
+            "discardedAt": None if self.discarded is None else rfc3339(self.discarded.at_ms),
+            "code": self.code,
+            "detail": self.detail,
+            "attempts": self.attempts,
+            "http": self.last_answer,
+            "amount": self.amount,
+            "currency": self.currency,
+        }
 
 
 @dataclass(frozen=True, slots=True)
