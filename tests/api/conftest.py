@@ -6,6 +6,7 @@ from falcon.testing import TestClient
 from ops.redis_server import RedisServer
 from tests.api.client import Connected
 from tests.api.conforming import Conforming
+from tests.api.test_keys import keyed_api
 from tests.parts import Clock, Parts
 from tests.proxy import CuttingProxy
 from txn.api.app import create_app
@@ -35,6 +36,11 @@ def api(parts: Parts, monitor: DurabilityMonitor) -> TestClient:
             tools=Tools.on(parts.database, parts.database, parts.settings, monitor),
         )
     )
+
+
+@pytest.fixture
+def keyed(parts: Parts, monitor: DurabilityMonitor) -> TestClient:
+    return keyed_api(parts, monitor)
 
 
 @pytest.fixture

@@ -5,17 +5,11 @@ import pytest
 from falcon.testing import Result, TestClient
 
 from tests.api.client import Connected, problem
-from tests.api.test_keys import ELSEWHERE, HERE, bearer, keyed_api
+from tests.api.test_keys import ELSEWHERE, HERE, bearer
 from tests.api.test_keys import routes as served
 from tests.parts import Parts
 from tests.proxy import CuttingProxy
 from txn.model.content import loads
-from txn.store.durability import DurabilityMonitor
-
-
-@pytest.fixture
-def keyed(parts: Parts, monitor: DurabilityMonitor) -> TestClient:
-    return keyed_api(parts, monitor)
 
 
 def ask(api: TestClient, method: str, what: str, name: str = "ops", **words: Any) -> Result:

@@ -159,6 +159,49 @@ class FlowControl(Shape):
     changed: bool | None = None
 
 
+class Letter(Shape):
+    """A transaction that has failed, and that nobody has replayed."""
+
+    id: str
+    failed_at: datetime
+    submitted_at: datetime | None
+    discarded_at: datetime | None
+    code: str
+    detail: str
+    attempts: Unsigned
+    http: int | None
+    amount: str
+    currency: str
+
+
+class Letters(Shape):
+    """Some of those that match. `exact`: false, if there may be more than `matching`."""
+
+    matching: Unsigned
+    exact: bool
+    letters: list[Letter]
+    next: str | None = Field(description="for `before`, to ask for those after these; null, if there are none")
+
+
+class LeftAlone(Shape):
+    """Ids to which nothing was done."""
+
+    not_failed: list[str]
+    unknown: list[str]
+
+
+class Replayed(LeftAlone):
+    """Ids by what became of them."""
+
+    replayed: list[str]
+
+
+class Discarded(LeftAlone):
+    """Ids by what became of them."""
+
+    discarded: list[str]
+
+
 class Health(Shape):
     """What it is like. To strangers, where there are API keys, the status only; with Redis away, not all of it."""
 

@@ -314,12 +314,8 @@ def moment_ms(value: Any) -> int | None:
         raise PydanticCustomError("moment", _NO_TIME) from None
 
 
-_ID_SCHEMA = {
-    "type": ["string", "null"],
-    "pattern": "^[A-Za-z0-9._:-]{1,64}$",
-    "not": {"enum": [".", ".."]},
-    "description": "your own id",
-}
+ID_SCHEMA = {"type": "string", "pattern": "^[A-Za-z0-9._:-]{1,64}$", "not": {"enum": [".", ".."]}}
+_OWN_ID_SCHEMA = ID_SCHEMA | {"type": ["string", "null"], "description": "your own id"}
 _AMOUNT_SCHEMA = {
     "anyOf": [
         {"type": "number", "minimum": 0.01, "maximum": float(MAX_AMOUNT)},
@@ -350,7 +346,7 @@ class NewTransaction(BaseModel):
 
     model_config = ConfigDict(extra="forbid", json_schema_extra=_WHOLE_UNITS)
 
-    id: Annotated[str | None, BeforeValidator(_own_id), WithJsonSchema(_ID_SCHEMA)] = None
+    id: Annotated[str | None, BeforeValidator(_own_id), WithJsonSchema(_OWN_ID_SCHEMA)] = None
     amount: Annotated[Decimal, BeforeValidator(_amount), WithJsonSchema(_AMOUNT_SCHEMA)]
     currency: Annotated[str, BeforeValidator(_currency), WithJsonSchema({"enum": sorted(DECIMALS)})]
     description: Annotated[StrictStr, Field(min_length=1, max_length=255), AfterValidator(_description)]

@@ -1,20 +1,23 @@
 """What a request of an operator says: its parameters and its body. What is not known is refused, not overlooked."""
 
 from collections.abc import Collection
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import falcon
-from pydantic import BaseModel, ConfigDict, Field, StrictStr, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictStr, ValidationError, WithJsonSchema
 from pydantic.alias_generators import to_camel
 
 from txn.api.body import read_body
 from txn.errors import Invalid
-from txn.model.submission import MAX_ERRORS, parse_json
+from txn.model.submission import MAX_ERRORS, MOMENT_PATTERN, moment_ms, parse_json
 from txn.operate.operations import MAX_WHY
 
 MAX_BODY_BYTES = 64 * 1024
 
 Why = Annotated[StrictStr, Field(max_length=MAX_WHY, description="for the journal, and for whoever finds it so")]
+_MOMENT = {"type": ["string", "null"], "format": "date-time", "pattern": MOMENT_PATTERN}
+#: A time, in ms since the epoch.
+Moment = Annotated[int | None, BeforeValidator(moment_ms), WithJsonSchema(_MOMENT)]
 
 
 class Form(BaseModel):
@@ -27,8 +30,12 @@ _Form = TypeVar("_Form", bound=Form)
 
 
 def form(request: falcon.Request, model: type[_Form]) -> _Form:
-    """The body. Raises: Invalid, naming every field that is wrong."""
-    value = parse_json(read_body(request, MAX_BODY_BYTES))
+    """The body. Raises: Invalid."""
+    return checked(parse_json(read_body(request, MAX_BODY_BYTES)), model)
+
+
+def checked(value: Any, model: type[_Form]) -> _Form:
+    """`value` as a form. Raises: Invalid, naming every field that is wrong."""
     if not isinstance(value, dict):
         raise Invalid("body", "must be a JSON object")
     try:

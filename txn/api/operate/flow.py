@@ -3,30 +3,22 @@
 from typing import Annotated, Any
 
 import falcon
-from pydantic import BeforeValidator, Field, StrictInt, StrictStr, WithJsonSchema
+from pydantic import Field, StrictInt, StrictStr
 
 from txn.api.health import limits_of, pause_of
-from txn.api.operate.asked import Form, Why, answer, form, parameters
+from txn.api.operate.asked import Form, Moment, Why, answer, form, parameters
 from txn.api.operate.who import Operated, operator
 from txn.errors import Invalid
 from txn.model.content import dumps
-from txn.model.submission import MOMENT_PATTERN, moment_ms
 from txn.operate.limits import MOST_IN_FLIGHT, parse_rate
 from txn.operate.tools import Tools
-
-_UNTIL = {
-    "type": ["string", "null"],
-    "format": "date-time",
-    "pattern": MOMENT_PATTERN,
-    "description": "in the next seven days; without it, until it is resumed",
-}
 
 
 class NewPause(Form):
     """Nothing goes out for a while."""
 
     why: Annotated[Why, Field(min_length=1)]
-    until: Annotated[int | None, BeforeValidator(moment_ms), WithJsonSchema(_UNTIL)] = None
+    until: Annotated[Moment, Field(description="in the next seven days; without it, until it is resumed")] = None
 
 
 class NewLimits(Form):

@@ -5,6 +5,8 @@ from typing import Any
 import falcon
 
 from txn.api.operate.flow import Limits, Pause
+from txn.api.operate.letters import Deed, Failed
+from txn.model.dead_letter import Action
 from txn.operate.tools import Tools
 
 ROOT = "/api/operate"
@@ -14,3 +16,6 @@ def add_routes(app: falcon.App[Any, Any], tools: Tools) -> None:
     """All under /api/operate."""
     app.add_route(f"{ROOT}/pause", Pause(tools))
     app.add_route(f"{ROOT}/limits", Limits(tools))
+    app.add_route(f"{ROOT}/failed", Failed(tools))
+    for what in Action:
+        app.add_route(f"{ROOT}/{what.value}", Deed(tools, what))
