@@ -2,6 +2,7 @@ import html
 import json
 import re
 import time
+from dataclasses import replace
 from typing import get_args, get_type_hints
 from urllib.parse import quote
 
@@ -12,6 +13,7 @@ from tests.admin.site import Browser, tools_on
 from tests.api.test_outage import hanging
 from tests.parts import Parts, submission
 from tests.proxy import CuttingProxy
+from tests.unit.test_trace import GIVEN, TRACE
 from txn.admin.pages.overview import _MORE
 from txn.model.outcome import Cause, Clear, Completed, Failed, Keep, Maybe, Retry
 from txn.model.submission import id_for_key
@@ -286,3 +288,11 @@ def test_the_overview_says_when_the_last_audit_was_and_what_it_found(ada: Browse
     page = ada.get("/admin").text
     assert "2 of 18,000 broke a promise. 18,000 accepted, 3 h ago" in text(page)
     assert '<span class="dot bad"></span>2 of 18,000' in page
+
+
+def test_the_trace_of_a_submit_is_shown(parts: Parts, ada: Browser) -> None:
+    parts.store.accept(replace(submission("a"), trace=GIVEN))
+    assert f"Trace {TRACE}" in text(ada.get("/admin/transactions/a").text)
+    for damaged in (HOSTILE, GIVEN.upper()):
+        parts.client.hset(parts.keys.record("a"), "trace", damaged)
+        assert "Trace" not in text(ada.get("/admin/transactions/a").text.partition("<details")[0])

@@ -106,3 +106,16 @@ def test_the_page_needs_nothing_from_elsewhere_and_its_policy_allows_nothing(api
     links = re.findall(r'href="#(\w+)"', found.text)
     assert links
     assert set(links) <= set(re.findall(r'id="(\w+)"', found.text))
+
+
+def test_it_names_the_headers_that_say_whose_request_it_is() -> None:
+    named = {
+        found["operationId"]: {one["name"] for one in found["parameters"]}
+        for methods in document()["paths"].values()
+        for found in methods.values()
+    }
+    assert all("X-Request-Id" in names for names in named.values())
+    assert {operation for operation, names in named.items() if "traceparent" in names} == {"submit", "submitBatch"}
+    submitted = operation("POST", "/api/transactions")
+    assert submitted is not None
+    assert all("X-Request-Id" in answer["headers"] for answer in submitted["responses"].values())

@@ -1,7 +1,11 @@
+import re
+from dataclasses import replace
+
 import pytest
 
 from tests.cli.terminal import Commands
-from tests.parts import BODY, Parts
+from tests.parts import BODY, Parts, submission
+from tests.unit.test_trace import GIVEN, TRACE
 from txn.model.outcome import Cause, Clear, Completed, Maybe, Retry
 from txn.model.submission import id_for_key, parse_submission
 from txn.model.transaction import Evidence
@@ -123,3 +127,10 @@ def test_a_doubt_that_is_over_is_none(txn: Commands, parts: Parts) -> None:
     parts.clock.forward(2_000)
     parts.settle(parts.claimed("a"), Retry(Cause.NOT_WRITTEN, "refused", Clear(), 0))
     assert "in doubt" not in txn("show", "a").out
+
+
+def test_the_trace_of_its_submit_is_shown(txn: Commands, parts: Parts) -> None:
+    parts.store.accept(replace(submission("a"), trace=GIVEN))
+    parts.accept("b")
+    assert re.search(rf"(?m)^trace +{TRACE}$", txn("show", "a").out)
+    assert "trace" not in txn("show", "b").out

@@ -2,7 +2,7 @@ import contextlib
 import itertools
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import pytest
@@ -14,6 +14,7 @@ from tests.crash.half_written import SETTINGS, Rig, faulty_text_of
 from tests.crash.world import BrokenPromise
 from tests.doctor.test_rights import LUA
 from tests.parts import BODY, submission
+from tests.unit.test_trace import GIVEN
 from txn.delivery.rescuer import LIMIT
 from txn.errors import NotCancellable, TxnError
 from txn.model.dead_letter import Action, Filter
@@ -77,6 +78,13 @@ def expiring(rig: Rig) -> None:
     rig.parts.store.accept(submission("a", BODY[:1] + f'"deliverBy": "{at}", '.encode() + BODY[1:]))
     rig.told.add("a")
     rig.stored_whole("a")
+
+
+def traced(rig: Rig) -> None:
+    rig.parts.store.accept(replace(submission("a"), trace=GIVEN))
+    rig.told.add("a")
+    rig.stored_whole("a")
+    assert rig.parts.record("a")["trace"] == GIVEN
 
 
 def expired(rig: Rig) -> None:
@@ -384,6 +392,7 @@ SCENES = [
     Scene("claim, from too many dead", "claim", crashed_three_times, lambda rig: rig.deliver("a")),
     Scene("claim, no attempts left", "claim", exhausted, lambda rig: rig.deliver("a")),
     Scene("accept, it expires", "accept", nothing, expiring),
+    Scene("accept, of a trace", "accept", nothing, traced),
     Scene("claim, expired", "claim", expired, lambda rig: rig.deliver("a")),
     Scene("claim, expired after a try", "claim", expired_after_a_try, lambda rig: rig.deliver("a")),
     Scene("settle, expired", "settle", expired, lambda rig: rig.deliver("a")),

@@ -1,6 +1,7 @@
 """Submit many transactions with one request."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import falcon
@@ -16,6 +17,7 @@ from txn.errors import ContentConflict, Invalid, TxnError
 from txn.model.batch import Batch, parse_batch, parse_lines
 from txn.model.content import dumps
 from txn.model.submission import Submission
+from txn.model.trace import checked
 from txn.server.codes import is_retryable
 from txn.server.problem import PROBLEM_JSON, problem
 from txn.store.durability import DurabilityMonitor
@@ -59,7 +61,7 @@ class Batches:
         batch = parse(body, unquoted, request.context.caller.client)
         self._intake.charge(request, len(batch.items) - 1)
         self._durability.require()
-        told = self._stored(batch)
+        told = self._stored(batch, checked(request.env.get("HTTP_TRACEPARENT")))
         # Accepting may have opened a connection, and that may have shown a Redis that forgets.
         self._durability.require()
         results = [_result(*pair) for pair in zip(batch.items, told, strict=True)]
@@ -69,10 +71,12 @@ class Batches:
         response.content_type = falcon.MEDIA_JSON
         response.data = dumps({"results": results})
 
-    def _stored(self, batch: Batch) -> list[Told]:
+    def _stored(self, batch: Batch, trace: str) -> list[Told]:
         valid = [item for item in batch.items if isinstance(item, Submission)]
         if not valid or (batch.atomic and len(valid) < len(batch.items)):
             return [item if isinstance(item, Invalid) else None for item in batch.items]
+        if trace:
+            valid = [replace(item, trace=trace) for item in valid]
         replies = iter(self._store.accept_batch(valid, atomic=batch.atomic))
         return [item if isinstance(item, Invalid) else next(replies) for item in batch.items]
 

@@ -8,7 +8,7 @@ from pydantic import BaseModel
 
 from txn.api import shapes
 from txn.server.problem import PROBLEM_JSON
-from txn.server.request_id import HEADER, PATTERN
+from txn.server.request_id import HEADER
 
 JSON, NDJSON, TEXT = "application/json", "application/x-ndjson", "text/plain"
 
@@ -73,6 +73,6 @@ _REQUEST_ID = parameter(
     "header",
     HEADER,
     "your id of this request, for logs; without one, or with another form, one is made",
-    {"type": "string", "pattern": f"^{PATTERN}$"},
+    {"type": "string"},
     required=False,
 )

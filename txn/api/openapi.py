@@ -13,6 +13,7 @@ from txn.api.describe import ALWAYS, JSON, NDJSON, TEXT, answer, content, operat
 from txn.api.feed import LIMIT, MAX_LIMIT
 from txn.api.operate import described as operate
 from txn.api.waiting import MAX_WAIT_S
+from txn.model import trace
 from txn.model.batch import KEY_FIELD, MAX_TRANSACTIONS
 from txn.model.submission import NewTransaction
 from txn.server.problem import PROBLEM_JSON
@@ -53,6 +54,13 @@ _ID_IN_PATH = parameter(
 )
 _INCLUDE = parameter("query", "include", "what was tried, too", {"enum": ["attempts"]}, required=False)
 _KEY = parameter("header", "Idempotency-Key", "names the transaction; in quotes or bare", _KEY_SCHEMA, required=False)
+_TRACE = parameter(
+    "header",
+    trace.HEADER,
+    "W3C Trace Context: goes with the calls to the posting service",
+    {"type": "string"},
+    required=False,
+)
 _KEY_ASKED = parameter("query", KEY_FIELD, "the key of a submit", _KEY_SCHEMA, required=True)
 _ITEMS = {"type": "array", "items": schema_of(BatchItem), "minItems": 1, "maxItems": MAX_TRANSACTIONS}
 _BATCH_MEMBERS = {"transactions": _ITEMS, "atomic": {"type": "boolean"}}
@@ -90,7 +98,7 @@ _PATHS: dict[str, Any] = {
                 202: answer("stored", shapes.Transaction, Location="where it is"),
             },
             _SUBMIT,
-            parameters=[_KEY, _WAIT, _PREFER],
+            parameters=[_KEY, _WAIT, _PREFER, _TRACE],
             requestBody={"required": True, "content": content(NewTransaction)},
         ),
         "get": operation(
@@ -117,6 +125,7 @@ _PATHS: dict[str, Any] = {
                 422: answer("an atomic batch: nothing was stored", shapes.BatchRefused, PROBLEM_JSON),
             },
             (*ALWAYS, 413, 415, 429, 503),
+            parameters=[_TRACE],
             requestBody={
                 "required": True,
                 "content": {JSON: {"schema": _BATCH_SCHEMA}, NDJSON: {"schema": _LINES}},

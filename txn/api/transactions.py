@@ -1,6 +1,7 @@
 """Submit a transaction, and ask how it is doing."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from time import perf_counter
 from typing import ClassVar
 
@@ -16,6 +17,7 @@ from txn.api_keys import Role
 from txn.errors import Invalid, TxnError
 from txn.model.content import dumps
 from txn.model.submission import checked_id, parse_submission, with_what_else_is_wrong
+from txn.model.trace import checked
 from txn.model.transaction import Transaction
 from txn.store.durability import DurabilityMonitor
 from txn.store.transactions import Store
@@ -48,6 +50,8 @@ class Transactions:
         waits_s = wait_s(request, response)
         body, began = read_body(request, MAX_BODY_BYTES), perf_counter()
         submission = parse_submission(body, _key(request, body), request.context.caller.client)
+        if trace := checked(request.env.get("HTTP_TRACEPARENT")):
+            submission = replace(submission, trace=trace)
         self._durability.require()
         transaction, new = self._store.accept(submission)
         # Accepting may have opened a connection, and that may have shown a Redis that forgets.

@@ -71,6 +71,8 @@ def _past(details: Details) -> Iterator[tuple[str, str]]:
     record, now_ms = details.record, details.now_ms
     if client := record.get("client"):
         yield "client", client
+    if trace := details.trace_id:
+        yield "trace", trace
     if submitted := details.ms("submitted"):
         yield "submitted", f"{words.utc(submitted)}  {words.ago(submitted, now_ms)}"
     if submitted and (ended := details.ms("completed")):

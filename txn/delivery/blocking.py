@@ -24,11 +24,11 @@ class BlockingSteps:
 
     async def find(self, claim: Claim) -> Lookup:
         """See `Steps.find`."""
-        return self._posting.find(claim.id, claim.payload)
+        return self._posting.find(claim.id, claim.payload, claim.trace)
 
     async def post(self, claim: Claim, last_check: Callable[[], bool]) -> PostResult:
         """See `Steps.post`."""
-        return self._posting.post(claim.id, claim.payload, claim.submitted_ms, last_check)
+        return self._posting.post(claim.id, claim.payload, claim.submitted_ms, last_check, claim.trace)
 
     async def settle(self, transaction_id: str, owner: str, settlement: Settlement) -> SettleReply:
         """See `Steps.settle`."""

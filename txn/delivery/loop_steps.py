@@ -35,7 +35,7 @@ class LoopSteps:
 
     async def find(self, claim: Claim) -> Lookup:
         """See `Steps.find`."""
-        return await self._posting.find(claim.id, claim.payload)
+        return await self._posting.find(claim.id, claim.payload, claim.trace)
 
     async def post(self, claim: Claim, last_check: Callable[[], bool]) -> PostResult:
         """See `Steps.post`."""
@@ -46,7 +46,7 @@ class LoopSteps:
             self._begun[claim.owner] = True
             return True
 
-        return await self._posting.post(claim.id, claim.payload, claim.submitted_ms, checked)
+        return await self._posting.post(claim.id, claim.payload, claim.submitted_ms, checked, claim.trace)
 
     async def settle(self, transaction_id: str, owner: str, settlement: Settlement) -> SettleReply:
         """See `Steps.settle`."""

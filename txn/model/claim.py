@@ -13,7 +13,8 @@ class Claim:
     the maximum; `tries`: failures since it was accepted or replayed; `unanswered_ms`: how long GETs of this id have
     brought nothing while others were answered; `others`: whether the posting service has let others in since it sent
     us away; `last_error`: how the last delivery that failed did, or empty; `left_ms`:
-    how long before it expires the claim was made, None: it does not.
+    how long before it expires the claim was made, None: it does not; `trace`: the `traceparent` that it was submitted
+    with, or empty.
     """
 
     id: str
@@ -28,6 +29,7 @@ class Claim:
     others: bool = False
     last_error: str = ""
     left_ms: int | None = None
+    trace: str = ""
 
     @property
     def is_late(self) -> bool:

@@ -81,6 +81,7 @@ class Submission:
     `named_by` says where the id comes from: `id` (the client's), `key` (the idempotency key) or `random`.
     `deliver_by_ms`: no POST begins after that; it is no content.
     `client`: who sends it; empty for the one without a name.
+    `trace`: the `traceparent` that it came with, or empty; it is no content either.
     """
 
     id: str
@@ -89,6 +90,7 @@ class Submission:
     fingerprint: str
     client: str = ""
     deliver_by_ms: int | None = None
+    trace: str = ""
 
 
 def parse_submission(body: bytes, idempotency_key: str | None = None, client: str = "") -> Submission:

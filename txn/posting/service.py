@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import quote
 
 from txn.model.content import differing, loads, same_id
+from txn.model.trace import HEADER, next_hop
 from txn.model.transaction import rfc3339
 from txn.posting.results import (
     MISCONFIGURED,
@@ -41,11 +42,14 @@ class _Contract:
     def __init__(self, timeout_ms: int, wall_s: Callable[[], float] = time.time) -> None:
         self._timeout_ms, self._wall_s = timeout_ms, wall_s
 
-    def _get(self, transaction_id: str) -> Request:
-        return Request("GET", f"/transactions/{quote(transaction_id, safe=':')}", _GET, self._timeout_ms)
+    def _get(self, transaction_id: str, trace: str) -> Request:
+        headers = _GET | {HEADER: next_hop(trace)} if trace else _GET
+        return Request("GET", f"/transactions/{quote(transaction_id, safe=':')}", headers, self._timeout_ms)
 
-    def _post(self, transaction_id: str, payload: bytes, submitted_ms: int) -> Request:
+    def _post(self, transaction_id: str, payload: bytes, submitted_ms: int, trace: str) -> Request:
         headers = _JSON | {"Idempotency-Key": transaction_id}
+        if trace:
+            headers[HEADER] = next_hop(trace)
         body = _body(transaction_id, payload, submitted_ms)
         return Request("POST", "/transactions", headers, self._timeout_ms, body)
 
@@ -94,23 +98,25 @@ class PostingService(_Contract):
         super().__init__(timeout_ms, wall_s)
         self._transport = transport
 
-    def find(self, transaction_id: str, payload: bytes) -> Lookup:
-        """GET the transaction and compare its content with `payload`."""
-        return self.look(transaction_id, payload)[0]
+    def find(self, transaction_id: str, payload: bytes, trace: str = "") -> Lookup:
+        """GET the transaction and compare its content with `payload`. `trace`: a `traceparent`, on whose behalf."""
+        return self.look(transaction_id, payload, trace)[0]
 
-    def look(self, transaction_id: str, payload: bytes) -> tuple[Lookup, Mapping[str, Any] | None]:
+    def look(self, transaction_id: str, payload: bytes, trace: str = "") -> tuple[Lookup, Mapping[str, Any] | None]:
         """As `find`, and the row itself if there is one: for people, who compare it with ours."""
         try:
-            answer = self._transport.send(self._get(transaction_id))
+            answer = self._transport.send(self._get(transaction_id, trace))
         except TransportError as error:
             return _not_looked_up(error), None
         found = self._lookup(transaction_id, payload, answer)
         return found, _object(answer) if isinstance(found, Found) else None
 
-    def post(self, transaction_id: str, payload: bytes, submitted_ms: int, may_send: Callable[[], bool]) -> PostResult:
+    def post(
+        self, transaction_id: str, payload: bytes, submitted_ms: int, may_send: Callable[[], bool], trace: str = ""
+    ) -> PostResult:
         """POST the transaction. `may_send` is asked in the last moment before the first byte."""
         try:
-            answer = self._transport.send(self._post(transaction_id, payload, submitted_ms), may_send)
+            answer = self._transport.send(self._post(transaction_id, payload, submitted_ms, trace), may_send)
         except TransportError as error:
             return _unanswered(error)
         return self._classified(transaction_id, answer)
@@ -123,20 +129,20 @@ class AsyncPostingService(_Contract):
         super().__init__(timeout_ms, wall_s)
         self._transport = transport
 
-    async def find(self, transaction_id: str, payload: bytes) -> Lookup:
+    async def find(self, transaction_id: str, payload: bytes, trace: str = "") -> Lookup:
         """See `PostingService.find`."""
         try:
-            answer = await self._transport.send(self._get(transaction_id))
+            answer = await self._transport.send(self._get(transaction_id, trace))
         except TransportError as error:
             return _not_looked_up(error)
         return self._lookup(transaction_id, payload, answer)
 
     async def post(
-        self, transaction_id: str, payload: bytes, submitted_ms: int, may_send: Callable[[], bool]
+        self, transaction_id: str, payload: bytes, submitted_ms: int, may_send: Callable[[], bool], trace: str = ""
     ) -> PostResult:
         """See `PostingService.post`."""
         try:
-            answer = await self._transport.send(self._post(transaction_id, payload, submitted_ms), may_send)
+            answer = await self._transport.send(self._post(transaction_id, payload, submitted_ms, trace), may_send)
         except TransportError as error:
             return _unanswered(error)
         return self._classified(transaction_id, answer)

@@ -7,6 +7,7 @@ from redis.client import Pipeline
 
 from txn.errors import NotFound, RecordUnreadable
 from txn.model.content import loads
+from txn.model.trace import trace_id
 from txn.store.database import OTHER_TYPE, Database
 from txn.store.record import whole
 
@@ -66,6 +67,11 @@ class Details:
     def status(self) -> str:
         """As it is written, maybe by a newer version."""
         return self.record.get("status", "without a status")
+
+    @property
+    def trace_id(self) -> str:
+        """Of the trace that its submit was part of; empty: of none."""
+        return trace_id(self.record.get("trace", ""))
 
     @property
     def in_doubt(self) -> bool:

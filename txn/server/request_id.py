@@ -10,8 +10,7 @@ HEADER = "X-Request-Id"
 REQUEST_ID: ContextVar[str] = ContextVar("REQUEST_ID", default="")
 
 #: Visible characters but quotes: it stands in headers and lines of logs as it is.
-PATTERN = "[!#-&(-~]{1,128}"
-_is_id = re.compile(PATTERN).fullmatch
+_is_id = re.compile("[!#-&(-~]{1,128}").fullmatch
 
 
 def begin(sent: str | None = None) -> None:

@@ -26,6 +26,7 @@ from txn.model.outcome import (
     SettleReply,
 )
 from txn.model.submission import Submission
+from txn.model.trace import checked
 from txn.model.transaction import Failure, Status, Transaction, rfc3339
 from txn.settings import Settings
 from txn.store.database import Database, ScriptCall
@@ -82,7 +83,7 @@ class Store:
             [
                 *(submission.id, submission.fingerprint, submission.payload),
                 *(self._settings.grace_ms, self._template, self._database.shift_ms(), submission.client),
-                _expiry(submission),
+                *(_expiry(submission), submission.trace),
             ],
             repeats=ACCEPT_REPEATS,
             is_waited_for=True,
@@ -97,16 +98,16 @@ class Store:
         there are conflicts.
 
         `atomic`: all of them or none are stored; None stands for one that could be stored, had there been no others.
-        The caller bounds how many there are; they are all of one client.
+        The caller bounds how many there are; they are all of one client and of one trace.
         """
-        [client] = {one.client for one in submissions}
+        [(client, trace)] = {(one.client, one.trace) for one in submissions}
         keys = self._database.keys
         texts = [(one.id, one.fingerprint, one.payload, _expiry(one)) for one in submissions]
         replies = self._database.run(
             "batch",
             [keys.record(""), keys.payload(""), *_places(keys), *wake_ups(keys)],
             [
-                *(int(atomic), self._settings.grace_ms, self._template, self._database.shift_ms(), client),
+                *(int(atomic), self._settings.grace_ms, self._template, self._database.shift_ms(), client, trace),
                 *(text for four in texts for text in four),
             ],
             repeats=ACCEPT_REPEATS,
@@ -330,8 +331,10 @@ def _places(keys: Keys) -> tuple[str, str, str]:
 
 
 def _claim(transaction_id: str, owner: str, reply: Sequence[Any]) -> Claim:
-    mode, payload, *numbers, others, error, left = reply
+    mode, payload, *numbers, others, error, left, trace = reply
     values: list[Any] = [*map(int, numbers), bool(others), error.decode(errors="replace"), whole(left)]
+    if trace:  # of a record that a hand has changed it must not become a header
+        values.append(checked(trace.decode(errors="replace")))
     return Claim(transaction_id, owner, Mode(mode.decode()), payload, *values)
 
 

@@ -3,7 +3,7 @@
 --
 -- KEYS   1 t:<id>   2 p:<id>   3 due   4 count   5 minute stem   6 queue (list)   7 queue's messages (hash)
 -- ARGV   1 id   2 fingerprint   3 payload   4 grace ms   5 message template   6 shift   7 client | ''
---        8 when it expires (ms) | ''
+--        8 when it expires (ms) | ''   9 traceparent | ''
 -- reply  { 'accepted', submitted ms }
 --        { 'foreign' }: the id is another client's
 --        { 'replayed' | 'other', status, submitted ms, completed ms | nil, code | nil, detail | nil,
@@ -13,7 +13,7 @@
 uses_reserve = false
 local record, id, fingerprint = KEYS[1], ARGV[1], ARGV[2]
 local now = clock(ARGV[6])
-local at = { due = KEYS[3], queue = KEYS[6], bodies = KEYS[7], grace = ARGV[4], template = ARGV[5], now = now, client = ARGV[7] }
+local at = { due = KEYS[3], queue = KEYS[6], bodies = KEYS[7], grace = ARGV[4], template = ARGV[5], now = now, client = ARGV[7], trace = ARGV[9] }
 
 local before = accepted_before(at, record, id, fingerprint, KEYS[2], ARGV[3])
 if before then return before end

@@ -4,14 +4,14 @@
 -- The caller bounds how many there are: nobody else is served meanwhile.
 --
 -- KEYS   1 t: stem   2 p: stem   3 due   4 count   5 minute stem   6 queue (list)   7 queue's messages (hash)
--- ARGV   1 1: all of them or none   2 grace ms   3 message template   4 shift   5 client | ''
---        6 ... id, fingerprint, payload, and when it expires, or '', of each
+-- ARGV   1 1: all of them or none   2 grace ms   3 message template   4 shift   5 client | ''   6 traceparent | ''
+--        7 ... id, fingerprint, payload, and when it expires, or '', of each
 -- reply  one for each: what accept.lua replies, or { 'unreadable' } (its key holds something else), or, of all or none,
 --        { 'left' }: it could be stored, and was not, because of others
 
 uses_reserve = false
 local now = clock(ARGV[4])
-local at = { due = KEYS[3], queue = KEYS[6], bodies = KEYS[7], grace = ARGV[2], template = ARGV[3], now = now, client = ARGV[5] }
+local at = { due = KEYS[3], queue = KEYS[6], bodies = KEYS[7], grace = ARGV[2], template = ARGV[3], now = now, client = ARGV[5], trace = ARGV[6] }
 local replies = {}
 
 local function before(i)
@@ -45,14 +45,14 @@ local function one(i)
 end
 
 if ARGV[1] ~= '1' then
-    for i = 6, #ARGV, 4 do replies[#replies + 1] = alone(one, i) end
+    for i = 7, #ARGV, 4 do replies[#replies + 1] = alone(one, i) end
     return replies
 end
 
 -- All or none: look at all of them, write what does no harm without the records, and then the records. Nobody sees some
 -- of them without the others, so those that are written can be taken back.
 local new, fingerprints, expiries, refused = {}, {}, {}, false
-for i = 6, #ARGV, 4 do
+for i = 7, #ARGV, 4 do
     local id, fingerprint = ARGV[i], ARGV[i + 1]
     local found
     if not fingerprints[id] then
@@ -71,7 +71,7 @@ for i = 6, #ARGV, 4 do
 end
 if refused then
     for n, reply in ipairs(replies) do
-        if reply[1] ~= 'other' and fingerprints[ARGV[4 * n + 2]] then replies[n] = { 'left' } end
+        if reply[1] ~= 'other' and fingerprints[ARGV[4 * n + 3]] then replies[n] = { 'left' } end
     end
     return replies
 end

@@ -8,7 +8,7 @@
 -- ARGV   1 id   2 owner   3 lease ms   4 doubt window ms   5 max attempts   6 claims seen   7 shift
 --        8 how many that hung before may be in flight at once
 -- reply  { 'claimed', mode, payload, submitted ms, attempts, counted, tries, unanswered ms, others, last error,
---          ms left until it expires (not more than 0: it has) or '', claims }
+--          ms left until it expires (not more than 0: it has) or '', traceparent or '', claims }
 --          unanswered ms: how long the posting service has not answered GETs of this id while it answered others
 --          others: 1 if, since we were sent away, it has let others in, and as many as it has sent away
 --          mode: post | confirm (GET only) | final (GET only, and its 404 decides) | crashed (nothing: see below)
@@ -34,7 +34,7 @@ end
 local quarantined, claims = quarantine(KEYS[6], tonumber(ARGV[6]), now, lease, doubt_window)
 local r = redis.call('HMGET', record, 'status', 'owner', 'lease', 'doubt', 'next', 'attempts', 'counted', 'tried',
     'mode', 'submitted', 'tries', 'unanswered', 'uncertain', 'silent', 'crashes', 'error', 'let_in', 'kept_out', 'counts_if',
-    'failed_at', 'away', 'hung', 'deliver_by')
+    'failed_at', 'away', 'hung', 'deliver_by', 'trace')
 local status, mode = r[1], r[9]
 local attempts, counted, crashes = tonumber(r[6]) or 0, tonumber(r[7]) or 0, tonumber(r[15]) or 0
 
@@ -113,7 +113,7 @@ local function claimed()
     local since = tonumber(r[12]) or now
     local unanswered = answered > (tonumber(r[14]) or now) and now - since or 0
     return { 'claimed', mode, payload, r[10] or int(now), attempts, counted, tonumber(r[11]) or 0, unanswered, others, r[16] or '',
-        left and int(left) or '', claims }
+        left and int(left) or '', r[24] or '', claims }
 end
 
 if repeated then

@@ -162,6 +162,7 @@ local function write_record(at, record, fingerprint, deliver_by)
     end
     if at.client ~= '' then write('client', at.client) end
     if deliver_by ~= '' then write('deliver_by', deliver_by) end
+    if at.trace ~= '' then write('trace', at.trace) end
     redis.call('HSET', record, unpack(written))
 end
 
