@@ -90,7 +90,7 @@ def test_nothing_but_what_is_for_everybody_is_answered_without_a_key(api: TestCl
     found = set(routes(api.app))
     assert found > PUBLIC
     for method, template in found - PUBLIC:
-        path = template.replace("{transaction_id}", "a")
+        path = template.replace("{transaction_id}", "a").replace("{run}", "a")
         problem(api.simulate_request(method, path, extras=ELSEWHERE), 401, "unauthorized")
 
 

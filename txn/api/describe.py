@@ -17,7 +17,7 @@ ERRORS = {
     400: "something in the request is wrong",
     401: "the API key is missing or not known",
     403: "this is not allowed",
-    404: "there is no such transaction",
+    404: "there is no such transaction or run",
     405: "the address does not have this method",
     409: "the id was used before with other content, or is another client's; or it cannot be cancelled",
     410: "what came behind this cursor is not kept any more",

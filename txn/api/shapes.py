@@ -202,6 +202,95 @@ class Discarded(LeftAlone):
     discarded: list[str]
 
 
+class Count(Shape):
+    """What a run may be confirmed with. `next`: for `after`, to count on; null once it is `exact`."""
+
+    count: Unsigned
+    before: datetime
+    exact: bool
+    next: str | None
+    run: str
+
+
+class Which(Shape):
+    """Which dead letters; only what is set."""
+
+    code: str = ""
+    since: datetime | None = None
+    until: datetime | None = None
+    currency: str = ""
+    text: str = ""
+    state: str = ""
+
+
+class Run(Shape):
+    """A bulk run. `gone`: of those that were confirmed, as many as somebody else dealt with before it."""
+
+    run: str
+    what: Literal["replay", "discard"]
+    state: Literal["running", "stopped", "done"]
+    filter: Which
+    by: str
+    why: str
+    started_at: datetime
+    finished_at: datetime | None
+    confirmed: int | None
+    total: Unsigned
+    looked: Unsigned
+    done: Unsigned
+    gone: Unsigned
+    other: int
+    worker: str | None
+    stopped_by: str | None
+    more: bool = Field(description="it was stopped because more match than were confirmed")
+    changed: bool | None = None
+
+
+class Runs(Shape):
+    """The latest."""
+
+    runs: list[Run]
+
+
+class Entry(Shape):
+    """What somebody did."""
+
+    at: datetime
+    by: str
+    what: str
+    count: Unsigned
+    why: str
+    ids: list[str]
+    run: str | None
+    filter: Which | None
+    confirmed: int | None
+
+
+class Journal(Shape):
+    """Some entries. `next`: for `before`, to ask for those after these."""
+
+    entries: list[Entry]
+    next: str | None
+
+
+class Happening(Shape):
+    """What happened at a time; `lasted_seconds`: how long that which ended then was so."""
+
+    at: datetime
+    level: Literal["bad", "warn", "good"]
+    what: str
+    now: str
+    lasted_seconds: float
+    detail: str
+    sentence: str
+
+
+class Happenings(Shape):
+    """The latest."""
+
+    events: list[Happening]
+
+
 class Health(Shape):
     """What it is like. To strangers, where there are API keys, the status only; with Redis away, not all of it."""
 

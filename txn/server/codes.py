@@ -26,7 +26,7 @@ CODES: Mapping[str, Code] = {
     "invalid_json": _final("the body is not JSON", 400),
     "invalid_body": _final("the body ended too early, or its chunks are wrong", 400),
     "bad_request": _final("the request is not HTTP as it should be", 400),
-    "not_found": _final("there is no such transaction, or no such address", 404),
+    "not_found": _final("there is no such transaction or run, or no such address", 404),
     "method_not_allowed": _final("the address does not have this method; `Allow` names those it has", 405),
     "content_conflict": _final("the id (409) or the key (422) was used before, with other content", 409, 422),
     "not_cancellable": _final("the transaction may have been sent already, or has ended; it goes on as it is", 409),

@@ -4,9 +4,11 @@ from typing import Any
 
 from txn.api import shapes
 from txn.api.describe import ALWAYS, answer, content, operation, parameter
-from txn.api.operate import letters
+from txn.api.operate import letters, past, runs
 from txn.api.operate.flow import NewLimits, NewPause
+from txn.operate.bulk_runs import RUNS_KEPT
 from txn.operate.operations import MAX_WHY
+from txn.server.problem import PROBLEM_JSON
 
 _READ = (*ALWAYS, 503)
 _WRITE = (*ALWAYS, 413, 415, 503)
@@ -37,6 +39,24 @@ _BEFORE = parameter(
     {"type": "string", "pattern": "^-?[0-9]{1,14}$"},
     required=False,
 )
+_AFTER = parameter(
+    "query",
+    "after",
+    "the `next` of the answer before",
+    {"type": "string", "pattern": "^[0-9.-]{1,100}$"},
+    required=False,
+)
+_RUN = parameter("path", "run", "its id", {"type": "string", "pattern": runs.RUN_PATTERN}, required=True)
+_PLACE = parameter(
+    "query",
+    "before",
+    "the `next` of the answer before",
+    {"type": "string", "pattern": past.PLACE_PATTERN},
+    required=False,
+)
+_SINCE = parameter("query", "since", "written since", _FIELDS["since"], required=False)
+_OTHER_RUN = answer("the id is another run's", shapes.Problem, PROBLEM_JSON)
+_ONE = (*ALWAYS, 404, 503)
 
 PATHS: dict[str, Any] = {
     "/api/operate/pause": {
@@ -74,6 +94,59 @@ PATHS: dict[str, Any] = {
             {200: answer("what became of each id", shapes.Discarded)},
             _WRITE,
             requestBody=_sent(letters.Chosen),
+        ),
+    },
+    "/api/operate/count": {
+        "get": operation(
+            "count",
+            "How many would a run do it to?",
+            {200: answer("how many match", shapes.Count)},
+            _READ,
+            parameters=[*_WHICH, _AFTER],
+        ),
+    },
+    "/api/operate/runs": {
+        "get": operation(
+            "runs",
+            "Which bulk runs were there?",
+            {200: answer("the newest first", shapes.Runs)},
+            _READ,
+            parameters=[_whole("limit", RUNS_KEPT, runs.LIMIT)],
+        ),
+        "post": operation(
+            "startRun",
+            "Replay or discard all that were counted",
+            {200: answer("it was started, now or before", shapes.Run), 409: _OTHER_RUN},
+            _WRITE,
+            requestBody=_sent(runs.NewRun),
+        ),
+    },
+    "/api/operate/runs/{run}": {
+        "get": operation(
+            "readRun", "How far is it?", {200: answer("as it is now", shapes.Run)}, _ONE, parameters=[_RUN]
+        ),
+    },
+    "/api/operate/runs/{run}/stop": {
+        "post": operation(
+            "stopRun", "End it where it stands", {200: answer("as it is now", shapes.Run)}, _ONE, parameters=[_RUN]
+        ),
+    },
+    "/api/operate/journal": {
+        "get": operation(
+            "journal",
+            "What did operators do?",
+            {200: answer("the newest first", shapes.Journal)},
+            _READ,
+            parameters=[_whole("limit", past.MAX_LIMIT, past.LIMIT), _PLACE],
+        ),
+    },
+    "/api/operate/events": {
+        "get": operation(
+            "happened",
+            "What has happened to the system?",
+            {200: answer("the newest first", shapes.Happenings)},
+            _READ,
+            parameters=[_SINCE, _whole("limit", past.MAX_LIMIT, past.LIMIT)],
         ),
     },
 }

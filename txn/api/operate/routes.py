@@ -6,6 +6,8 @@ import falcon
 
 from txn.api.operate.flow import Limits, Pause
 from txn.api.operate.letters import Deed, Failed
+from txn.api.operate.past import Events, Journal
+from txn.api.operate.runs import Count, OneRun, Runs, Stop
 from txn.model.dead_letter import Action
 from txn.operate.tools import Tools
 
@@ -19,3 +21,9 @@ def add_routes(app: falcon.App[Any, Any], tools: Tools) -> None:
     app.add_route(f"{ROOT}/failed", Failed(tools))
     for what in Action:
         app.add_route(f"{ROOT}/{what.value}", Deed(tools, what))
+    app.add_route(f"{ROOT}/count", Count(tools))
+    app.add_route(f"{ROOT}/runs", Runs(tools))
+    app.add_route(f"{ROOT}/runs/{{run}}", OneRun(tools))
+    app.add_route(f"{ROOT}/runs/{{run}}/stop", Stop(tools))
+    app.add_route(f"{ROOT}/journal", Journal(tools))
+    app.add_route(f"{ROOT}/events", Events(tools))
