@@ -6,6 +6,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,7 +14,8 @@ import pytest
 from ops.mock_posting.client import MockPosting
 from ops.redis_server import RedisServer
 from tests.crash.cuts import PassedOn
-from tests.parts import Clock, Parts
+from tests.parts import Clock, Parts, submission
+from tests.unit.test_trace import GIVEN, TRACE
 from txn.clock import boot_ms
 from txn.delivery import pulse as pulses
 from txn.delivery.in_flight import InFlight, Kit
@@ -22,6 +24,7 @@ from txn.delivery.pulse import Pulse
 from txn.delivery.rules import Rules
 from txn.delivery.steps import Steps
 from txn.errors import SettleLost, StoreUnavailable
+from txn.logs.trace import stamp
 from txn.model.claim import Claim
 from txn.model.outcome import Settlement, SettleReply
 from txn.posting.curl_multi import MultiTransport
@@ -247,6 +250,37 @@ def test_what_escapes_a_delivery_is_settled_as_in_doubt_and_ends_nothing_else(
     assert float(record["doubt"]) > parts.read_statistics().now_ms
     [said] = [record for record in caplog.records if "does not know" in record.message]
     assert (said.transaction, said.exc_info is not None) == ("fails", True)  # type: ignore[attr-defined]
+
+
+def test_what_is_said_of_a_delivery_names_its_trace_whatever_it_ends_in(
+    process: Callable[..., Process], parts: Parts, mock: MockPosting
+) -> None:
+    class Failing(PassedOn):
+        async def find(self, claim: Claim) -> Lookup:
+            if claim.id == "escapes":
+                raise ZeroDivisionError
+            return await super().find(claim)
+
+    class Lines(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            said.append((getattr(record, "transaction", ""), record.msg, getattr(record, "trace_id", None)))
+
+    said: list[tuple[str, str, str | None]] = []
+    lines = Lines()
+    lines.addFilter(stamp)
+    for name, trace in (("escapes", GIVEN), ("fails", GIVEN.replace(TRACE, "1" * 32)), ("without", "")):
+        parts.store.accept(replace(submission(name), trace=trace))
+        mock.script(name, post=["reject"])
+    one = process(wrap=Failing)
+    logging.getLogger("txn").addHandler(lines)
+    one.begin("escapes", "fails", "without")
+    one.drain()
+    logging.getLogger("txn").removeHandler(lines)
+    assert sorted(said) == [
+        ("escapes", "delivery ended with an error that it does not know", TRACE),
+        ("fails", "transaction failed", "1" * 32),
+        ("without", "transaction failed", None),
+    ]
 
 
 def test_a_process_whose_loop_has_ended_stops(

@@ -103,18 +103,6 @@ def test_a_damaged_one_is_not_passed_on_and_keeps_nothing_up(parts: Parts, damag
     assert "traceparent" not in "".join(sent(parts, on_a_loop)).lower()
 
 
-def test_it_is_in_the_line_about_an_attempt_that_failed(
-    rig: Callable[..., Rig], caplog: pytest.LogCaptureFixture
-) -> None:
-    one = rig()
-    for name, trace in (("a", GIVEN), ("b", "")):
-        one.parts.store.accept(replace(submission(name), trace=trace))
-        one.mock.script(name, post=["fail_before"])
-        one.deliver(name)
-    said = {vars(record)["transaction"]: vars(record).get("trace_id") for record in caplog.records}
-    assert said == {"a": TRACE, "b": None}
-
-
 def test_it_stays_through_failures_and_replays(rig: Callable[..., Rig]) -> None:
     one = rig()
     one.parts.store.accept(replace(submission("a"), trace=GIVEN))

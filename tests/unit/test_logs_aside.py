@@ -1,3 +1,4 @@
+import json
 import logging
 import subprocess
 import sys
@@ -95,3 +96,24 @@ def test_a_process_that_ends_has_written_its_last_line() -> None:
     assert len(said) == 6
     assert "line 4" in said[-2]
     assert "the parent's last word" in said[-1]
+
+
+NAMED = """
+import logging
+from txn.logs.setup import configure
+from txn.logs.trace import TRACE_ID
+from txn.server.request_id import begin
+
+configure("INFO", "json", aside=True)
+logging.info("about nothing")
+begin("mine")
+TRACE_ID.set("1" * 32)
+logging.info("about both")
+"""
+
+
+def test_a_line_names_the_request_and_the_trace_of_who_logs_and_not_of_who_writes() -> None:
+    command = [sys.executable, "-c", NAMED]
+    said = subprocess.run(command, stderr=subprocess.PIPE, text=True, timeout=60, check=True).stderr.splitlines()
+    found = [json.loads(line) for line in said]
+    assert [(line.get("request_id"), line.get("trace_id")) for line in found] == [(None, None), ("mine", "1" * 32)]

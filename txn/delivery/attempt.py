@@ -13,7 +13,6 @@ from txn.errors import SettleLost, StoreUnavailable
 from txn.model.claim import Claim
 from txn.model.content import dumps
 from txn.model.outcome import Completed, Mode, Outcome, Settlement, named
-from txn.model.trace import trace_id
 from txn.model.transaction import Evidence
 from txn.posting.results import (
     Lookup,
@@ -130,8 +129,7 @@ class Attempt:
         """
         line = self._line(outcome)
         line["detail"] = unquoted(str(line["detail"]))
-        trace = {"trace_id": trace_id(self.claim.trace)} if self.claim.trace else {}
-        return {"transaction": self.claim.id, **trace, **line, **self._spent}
+        return {"transaction": self.claim.id, **line, **self._spent}
 
     def _line(self, outcome: Outcome) -> dict[str, object]:
         line: dict[str, object] = {

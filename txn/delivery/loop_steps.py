@@ -3,8 +3,10 @@
 from collections.abc import Callable
 
 from txn.delivery.pulse import Pulse
+from txn.logs.trace import TRACE_ID
 from txn.model.claim import Claim
 from txn.model.outcome import Settlement, SettleReply
+from txn.model.trace import trace_id
 from txn.posting.results import Lookup, PostResult
 from txn.posting.service import AsyncPostingService
 from txn.store.flusher import Flusher
@@ -31,6 +33,8 @@ class LoopSteps:
         claim = self._store.claimed(transaction_id, owner, reply)
         if claim is not None:
             self._begun[owner] = False
+            if claim.trace:  # for all that this task will log
+                TRACE_ID.set(trace_id(claim.trace))
         return claim
 
     async def find(self, claim: Claim) -> Lookup:

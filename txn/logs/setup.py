@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import structlog
 
-from txn.logs import unbreakable
+from txn.logs import trace, unbreakable
 from txn.logs.aside import AsideHandler
 from txn.logs.flood import Flood
 from txn.loop import Loop
@@ -33,6 +33,7 @@ def configure(level: str, style: Literal["auto", "json", "text"], *, aside: bool
     flood = Flood()
     handler.addFilter(flood)
     handler.addFilter(request_id.stamp)
+    handler.addFilter(trace.stamp)
 
     def flush() -> float:
         flood.flush()
