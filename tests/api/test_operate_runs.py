@@ -201,6 +201,8 @@ def test_events_are_told_the_newest_first_since_a_time(keyed: TestClient, parts:
     [
         ("journal", "before=x", "before"),
         ("journal", "before=", "before"),
+        ("journal", "before=0-0", "before"),
+        ("journal", "before=0-5", "before"),
         ("journal", "limit=201", "limit"),
         ("events", "since=yesterday", "since"),
         ("events", "limit=-1", "limit"),

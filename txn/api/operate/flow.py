@@ -3,7 +3,7 @@
 from typing import Annotated, Any
 
 import falcon
-from pydantic import Field, StrictInt, StrictStr
+from pydantic import ConfigDict, Field, StrictInt, StrictStr, WithJsonSchema
 
 from txn.api.health import limits_of, pause_of
 from txn.api.operate.asked import Form, Moment, Why, answer, form, parameters
@@ -12,6 +12,12 @@ from txn.errors import Invalid
 from txn.model.content import dumps
 from txn.operate.limits import MOST_IN_FLIGHT, parse_rate
 from txn.operate.tools import Tools
+
+_RATE = {
+    "type": "string",
+    "pattern": r"^[0-9]{1,9}/(s|min|h)$",
+    "description": "most that begin: 200/s, 90/min or 1000/h",
+}
 
 
 class NewPause(Form):
@@ -24,13 +30,13 @@ class NewPause(Form):
 class NewLimits(Form):
     """One limit or both. What is not named stays as it is."""
 
+    model_config = ConfigDict(json_schema_extra={"anyOf": [{"required": ["inFlight"]}, {"required": ["rate"]}]})
+
     # One that is not named is empty. JSON's null is refused: it could be meant as "no limit".
     in_flight: Annotated[StrictInt, Field(ge=1, le=MOST_IN_FLIGHT, description="most in flight, in all workers")] = (
         Field(default_factory=int)
     )
-    rate: Annotated[StrictStr, Field(description="most that begin: 200/s, 90/min or 1000/h", min_length=1)] = Field(
-        default_factory=str
-    )
+    rate: Annotated[StrictStr, Field(min_length=1), WithJsonSchema(_RATE)] = Field(default_factory=str)
     why: Why = ""
 
 

@@ -14,8 +14,8 @@ from txn.operate.tools import Tools
 
 #: Entries of one answer: if nothing is said, and at most.
 LIMIT, MAX_LIMIT = 50, 200
-PLACE_PATTERN = r"^[0-9]{1,15}-[0-9]{1,15}$"
-_PLACE = re.compile(r"[0-9]{1,15}-[0-9]{1,15}", re.ASCII)
+_PLACE = re.compile(r"[1-9][0-9]{0,14}-[0-9]{1,15}")  # Redis refuses to read what is before 0-0
+PLACE_PATTERN = f"^{_PLACE.pattern}$"
 
 
 class Journal(Operated):
