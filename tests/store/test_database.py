@@ -18,6 +18,7 @@ BELOW = {
     "durability.py",
     "inspection.py",
     "sentinel.py",
+    "arrival.py",
     "flusher.py",
     "reasons.py",
 }

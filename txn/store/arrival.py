@@ -13,7 +13,7 @@ from txn.settings import Settings
 from txn.store.keys import Keys
 from txn.store.scripts import text_of_script
 
-#: Longer than a living worker takes to arrive: 2 s until a call to the old server has timed out, 1 s for the sentinels.
+#: Longer than a living worker takes to arrive: 2 s until a call to the old server has timed out, 2 s for the sentinels.
 MOMENT_MS = 5_000
 _NEVER = "0" * 40
 

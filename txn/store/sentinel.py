@@ -17,7 +17,7 @@ from redis.sentinel import Sentinel
 from txn.redis_url import Place, SentinelAccess, SentinelUrl
 
 #: How long a sentinel may take to answer, and how long the others are waited for once there are enough, in s.
-ANSWER_S = 0.5
+ANSWER_S = 1.0
 OTHERS_S = 0.05
 
 
