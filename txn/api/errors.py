@@ -37,7 +37,9 @@ def members(error: TxnError) -> dict[str, Any]:
     if isinstance(error, ContentConflict):
         extra["differs"] = error.differs
     if isinstance(error, Unavailable):
-        extra["hint"] = "repeat the request with the same Idempotency-Key or id: it may have been stored"
+        extra["hint"] = (
+            "repeat the request, a submit with the same Idempotency-Key or id: it may have been stored or done"
+        )
     return extra
 
 
