@@ -60,7 +60,7 @@ fuzz: $(VENV)/test.stamp $(VENV)/dashboard.stamp ## 50,000 seeded odd requests t
 fuzz-openapi: $(VENV)/test.stamp $(VENV)/dashboard.stamp .venv-schema/schema.stamp ## requests made of /openapi.json to the real API; ARGS="--max-examples 1000" for more
 	@$(PY) -m tests.hostile.described $(ARGS)
 
-bench: $(VENV)/local.stamp ## measure everything on this machine, in 25 minutes; ARGS=--quick for less, ARGS="whole idle" for a part
+bench: $(VENV)/local.stamp ## measure everything on this machine, in 35 minutes; ARGS=--quick for less, ARGS="whole idle" for a part
 	@$(PY) -m bench $(ARGS)
 
 bench-peers: $(VENV)/local.stamp .venv-peers/peers.stamp ## the same job on BullMQ (needs Node 20), Celery and plain Dramatiq, in turn with ours; ARGS="--rounds 10"
