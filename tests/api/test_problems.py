@@ -45,7 +45,8 @@ def chunked(api: TestClient, body: bytes) -> Answer:
 )
 @pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
 def test_an_unknown_path_is_404(api: TestClient, method: str, path: str) -> None:
-    problem(api.simulate_request(method, path), 404, "not_found")
+    document = problem(api.simulate_request(method, path), 404, "not_found")
+    assert document["detail"] == "there is nothing at this path; GET / lists what there is"
 
 
 @pytest.mark.parametrize(
@@ -69,7 +70,8 @@ def test_a_method_that_a_path_does_not_have_is_405_with_what_it_has(
     else:
         assert result.status_code == 405
         if method != "HEAD":
-            problem(result, 405, "method_not_allowed")
+            document = problem(result, 405, "method_not_allowed")
+            assert document["detail"] == f"this path takes no {method}; the header Allow names what it takes"
         assert set(result.headers["Allow"].split(", ")) == allowed
 
 

@@ -49,7 +49,15 @@ def _falcons(
     for name, value in dict(error.headers or {}).items():
         response.set_header(name, value)
     status = falcon.http_status_to_code(error.status)
-    _write(response, status, code_of(status), error.description or http.HTTPStatus(status).phrase, {})
+    _write(response, status, code_of(status), error.description or _words(status, request.method), {})
+
+
+def _words(status: int, method: str) -> str:
+    if status == http.HTTPStatus.NOT_FOUND:
+        return "there is nothing at this path; GET / lists what there is"
+    if status == http.HTTPStatus.METHOD_NOT_ALLOWED:
+        return f"this path takes no {method}; the header Allow names what it takes"
+    return http.HTTPStatus(status).phrase
 
 
 def _unexpected(
