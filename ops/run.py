@@ -27,10 +27,10 @@ from txn.settings import Settings
 from txn.store.connection import connect
 
 DATA = ROOT / ".txn"
-#: Of the mock. It must not forget what Redis remembers, or an audit after a restart says that everything is lost.
-ROWS = DATA / "posting.jsonl"
 #: Workers start last, because the API tells whether they are there; they stop once nothing new can come in.
-STOP_ORDER = ["api", "worker", "mock", "valkey", *reversed(sentinels.names())]
+#: With `TXN_TOPOLOGY=sentinel`: one more than are waited for, so that one of the servers may be away.
+REPLICAS = 2
+STOP_ORDER = ["api", "worker", "mock", "valkey", *reversed(sentinels.names(REPLICAS))]
 
 
 class Plan:
@@ -47,6 +47,8 @@ class Plan:
         self.port = self._port("TXN_PORT", 8000)
         self.own_redis = not given.get("TXN_REDIS_URL")
         self.own_posting = not given.get("TXN_POSTING_URL")
+        #: Of the mock: in step with what Redis remembers, or the audit says that something is lost.
+        self._rows = DATA / "posting.jsonl"
         if self.own_redis:
             self._add_topology(given.get("TXN_TOPOLOGY") or "single")
         elif given.get("TXN_TOPOLOGY"):
@@ -67,8 +69,10 @@ class Plan:
 
     def _add_topology(self, topology: str) -> None:
         if topology not in ("single", "sentinel"):
-            raise CannotRun(f"TXN_TOPOLOGY={topology!r} is unknown: use single, or sentinel (a primary and a replica)")
-        names = sentinels.names() if topology == "sentinel" else []
+            raise CannotRun(
+                f"TXN_TOPOLOGY={topology!r} is unknown: use single, or sentinel (a primary and two replicas)"
+            )
+        names = sentinels.names(REPLICAS) if topology == "sentinel" else []
         port = self._port("TXN_REDIS_PORT", 6390, count=len(names) or 1)
         if topology == "single":
             self._add_redis(port)
@@ -76,8 +80,11 @@ class Plan:
             self._add_sentinels({name: port + number for number, name in enumerate(names)})
 
     def _add_sentinels(self, ports: Mapping[str, int]) -> None:
+        folder = DATA / f"sentinels-{ports['primary']}"
+        self._rows = folder / self._rows.name
         self.environment["TXN_REDIS_URL"] = sentinels.url(ports)
-        for name, command in sentinels.commands(ports, DATA / f"sentinel-{ports['primary']}").items():
+        self.environment.setdefault("TXN_REDIS_REPLICAS", str(REPLICAS - 1))
+        for name, command in sentinels.commands(ports, folder).items():
             one = f"redis://{HOST}:{ports[name]}"
             self.children.append(Child(name, command, lambda url=one: why_silent(url) is None))  # type: ignore[misc]
 
@@ -89,7 +96,7 @@ class Plan:
     def _add_mock(self, port: int) -> None:
         self.environment["TXN_POSTING_URL"] = f"http://{HOST}:{port}"
         self.environment.setdefault("TXN_ANSWER_IS_FINAL", "1")  # the mock writes before it answers, or never
-        arguments = mock_command(port, port + 1, "--rows", str(ROWS))
+        arguments = mock_command(port, port + 1, "--rows", str(self._rows))
         self._add_python("mock", arguments, lambda: get(port, "/health") is not None)
 
     def _port(self, name: str, default: int, count: int = 1) -> int:

@@ -1,4 +1,4 @@
-"""A primary, a replica and three sentinels on this machine: for tests, drills and `make run TXN_TOPOLOGY=sentinel`."""
+"""A primary, replicas and three sentinels on one machine: for tests, drills and `make run TXN_TOPOLOGY=sentinel`."""
 
 import contextlib
 import time

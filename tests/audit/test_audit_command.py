@@ -67,6 +67,15 @@ def test_the_certificate_is_json_whose_digest_can_be_reproduced(rig: Rig, comman
     assert found["findings"] == {}
 
 
+def test_rows_that_all_must_have_been_ours_are_told_once(rig: Rig, command: Command) -> None:
+    lost = "0b1c7a3e-7d0e-4b8e-9d3a-3f0a6c0b7e11"
+    rig.write(lost)
+    assert command().stdout.count(lost) == 1
+    rig.write("theirs")
+    tables = command().stdout
+    assert (tables.count(lost), tables.count("theirs ")) == (2, 1)
+
+
 def test_findings_end_with_1_in_both_forms(rig: Rig, command: Command) -> None:
     doubled = rig.once()
     rig.write(doubled)

@@ -18,6 +18,7 @@ import requests
 
 from ops.ports import free_port
 from ops.redis_server import RedisServer
+from ops.stand import health
 from ops.welcome import BODY
 from tests.ops.foreground import PATIENCE_S, Foreground, make_run, own_ports, until
 
@@ -168,7 +169,7 @@ def test_a_second_terminal_finds_what_runs_until_it_ends(tmp_path: Path) -> None
 
 @pytest.mark.long
 def test_with_sentinels_the_primary_may_die_and_all_is_there_at_the_next_run(tmp_path: Path) -> None:
-    ports = own_ports() | {"TXN_REDIS_PORT": str(free_row(5)), "TXN_TOPOLOGY": "sentinel"}
+    ports = own_ports() | {"TXN_REDIS_PORT": str(free_row(6)), "TXN_TOPOLOGY": "sentinel"}
     with make_run(tmp_path, **ports) as running:
         running.until("curl -s")
         first = submit(ports)
@@ -180,6 +181,7 @@ def test_with_sentinels_the_primary_may_die_and_all_is_there_at_the_next_run(tmp
         primary.kill()
         until(lambda: accepts(ports), "it accepts again")
         assert status(first) == "completed"
+        assert health(int(ports["TXN_PORT"]))["durableOn"] == 2
         running.signal(signal.SIGINT)
         assert running.exit_code() == 0
         assert running.left() == []

@@ -34,6 +34,8 @@ def print_report(report: Report, console: Console) -> None:
     console.print(_counts(report))
     for name, findings in report.findings.items():
         unknown = {"unknown": report.unknown_ids, "unknown_to_us": report.unknown_to_us}
+        if name == "unknown" and report.unknown_ids == report.unknown_to_us:
+            continue  # each of them is in the other table
         total = unknown[name] if name in unknown else report.counts[Verdict(name)]
         console.print(_findings(name, findings, total))
     for note in notes(report):
