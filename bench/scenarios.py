@@ -153,33 +153,34 @@ def tenth(rate: int, seconds: int) -> Figures:
 
 
 def away(waiting: int, seconds: int) -> Figures:
-    """While so many wait, the posting service answers 503 to every POST, then is back; and a backlog without that.
+    """A backlog, as usual; then one during which the posting service answers 503 to every POST, and is back.
 
-    What is in doubt when it comes back waits for the end of its doubt: `drained_to_normal` is about the others.
+    Both rates are without the first hundred, and so without the ramp. What is in doubt when it comes back waits for the
+    end of its doubt: `drained_to_normal` is about the others.
     """
     with Stand() as stand:
-        stand.start_everything()
+        stand.start_api()
         fill(stand.client, waiting)
-        normal = Spent(stand)
+        stand.start_worker()
+        normal = drain(stand, waiting, lambda: stand.count("completed"))
         stand.until_quiet(300)
-        figures: Figures = {"normal_per_s": round(waiting / normal.seconds)}
         stand.mock.faults(unavailable=1)
         fill(stand.client, waiting, first=waiting)
         stand.until(lambda: stand.health()["postingService"]["breaker"] == "open", "the breaker opens")
         stand.until(lambda: stand.health()["processing"] <= 1, "what was in flight has ended")
         spent, asked = Spent(stand), stand.mock.calls()
         time.sleep(seconds)
-        figures["requests_per_s"] = round((stand.mock.calls() - asked) / spent.seconds, 2)
+        figures: Figures = {"requests_per_s": round((stand.mock.calls() - asked) / spent.seconds, 2)}
         figures["workers_core_pct"] = round(spent.figures(1)["worker_cpu_us"] / 1e4 / spent.seconds, 1)
-        figures["foreign_cores"] = spent.figures(1)["foreign_cores"]
-        done = stand.count("completed")
+        done, others = stand.count("completed"), waiting - stand.count("in_doubt")
         stand.mock.faults()
         back = Spent(stand)
         stand.until(lambda: stand.count("completed") > done, "the first is completed")
         figures["first_completed_s"] = round(back.seconds, 2)
-        others = waiting - stand.count("in_doubt")
-        stand.until(lambda: stand.count("completed") >= done + others, "the others are completed", 300)
-        figures["drained_to_normal"] = round(others / back.seconds / figures["normal_per_s"], 2)
+        drained = drain(stand, others, lambda: stand.count("completed") - done)
+        figures |= {f"{name}_{figure}": found[figure] for name, found in (("normal", normal), ("drained", drained))
+                    for figure in ("delivered_per_s", "cpu_us", "foreign_cores")}  # fmt: skip
+        figures["drained_to_normal"] = round(drained["delivered_per_s"] / normal["delivered_per_s"], 2)
         return figures | {"failed": stand.count("failed")} | _ledger(stand)
 
 

@@ -136,6 +136,14 @@ def message_lost(rig: Rig) -> None:
     rig.clock.forward(SETTINGS.grace_ms + 1)
 
 
+def handed_over(rig: Rig) -> None:
+    for name in ("a", "b"):
+        rig.accept(name)
+    rig.messages.fetch(1)
+    rig.messages.fetch(0, ["a"])
+    rig.clock.forward(SETTINGS.grace_ms + 1)
+
+
 def one_processed(rig: Rig) -> None:
     rig.accept("a")
     rig.accept("b")
@@ -416,6 +424,7 @@ SCENES = [
     Scene("due, it is back", "due", back, look_for_due),
     Scene("fetch, a probe", "fetch", probed, lambda rig: rig._take()),
     Scene("due, message lost", "due", message_lost, look_for_due),
+    Scene("due, message gone a moment ago", "due", handed_over, look_for_due),
     Scene("due, worker dead", "due", taken_over, look_for_due),
     Scene("claim, it hung before", "claim", hung, lambda rig: rig.deliver("a")),
     Scene("claim, no place for what hangs", "claim", crowded, lambda rig: rig.deliver("a")),

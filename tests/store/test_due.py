@@ -51,6 +51,34 @@ def test_a_lost_message_is_queued_again_after_the_grace(parts: Parts) -> None:
     assert parts.read_statistics().totals.rescued == 1
 
 
+def test_what_was_handed_over_a_moment_ago_is_not_queued_again(parts: Parts) -> None:
+    for name in ("a", "b"):
+        parts.accept(name)
+    parts.clock.forward(10 * parts.settings.grace_ms)
+    assert [name for name, _ in parts.messages().fetch(1)] == ["a"]
+    parts.messages().fetch(0, ["a"])
+    assert look_at_all(parts) == 0
+    parts.clock.forward(500)
+    claim = parts.claimed("a")
+    parts.clock.forward(500)
+    assert look_at_all(parts) == 0
+    parts.settle(claim, Completed(Evidence.POSTED))
+    assert "missed" not in parts.record("a")
+    assert parts.read_statistics().totals.rescued == 0
+
+
+def test_what_was_handed_over_to_a_worker_that_died_is_queued_again_with_the_next_look(parts: Parts) -> None:
+    for name in ("a", "b"):
+        parts.accept(name)
+    parts.messages().fetch(1)
+    parts.messages().fetch(0, ["a"])
+    parts.clock.forward(parts.settings.grace_ms)
+    assert look_at_all(parts) == 0
+    parts.clock.forward(1_000)
+    assert look_at_all(parts) == 1
+    assert parts.queued() == ["b", "a"]
+
+
 def test_all_of_dramatiqs_keys_can_go(parts: Parts) -> None:
     ids = [parts.accept() for _ in range(20)]
     for key in parts.client.scan_iter(f"{parts.keys.namespace}*"):

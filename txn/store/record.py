@@ -74,6 +74,7 @@ RECORD: Mapping[str, Field] = {
     "replayed": _field("time", "when an operator last sent it on its way again", "operate bulk", _OVER),
     # Its wake-up.
     "message": _field("text", "the id of the latest message, if it is not the transaction's", "due", _OVER),
+    "missed": _field("time", "when its message was first found gone; it may have been handed over", "due", _OVER),
     "queued": _field("time", "when a message was last queued after the first", "due", _OVER),
 }
 

@@ -178,10 +178,12 @@ if #ids == 0 then return { brought_back, brought_back, claims } end
 local next_round = now + pause()
 
 local head = redis.call('LINDEX', queue, 0)
-local head_pushed = math.huge
+local head_pushed, passed_up_to = math.huge, 0
 if head then
     local r = fields(t_stem .. head:match('^[^~]*'), 'queued', 'submitted')
     head_pushed = tonumber(r[1]) or tonumber(r[2]) or 0
+    -- With one that was queued again at its head, the queue says nothing of what it has passed.
+    if not r[1] then passed_up_to = head_pushed end
 end
 
 -- Queues a transaction again; `held` is the message that it was waiting for, if there is one.
@@ -196,11 +198,20 @@ local function queue_again(id, record, held, known_message, rescued)
     committed()
 end
 
+-- Whether its message may be gone because it was handed over to a loop a moment ago, and not because it is lost: only if
+-- the queue has passed it, and only until the next look. After an outage those that are due first are also those
+-- that are fetched first: queued again, each of them would come twice.
+local HANDED_OVER_MS = 1000
+local function is_handed_over(status, pushed, due_since, missed)
+    local is_first_look = missed < pushed or missed > now
+    return status == 'pending' and pushed >= due_since and pushed <= passed_up_to and is_first_look
+end
+
 -- Whether it was queued.
 local function look_at(id)
     local record = t_stem .. id
     local r = redis.call('HMGET', record, 'status', 'next', 'lease', 'message', 'queued', 'submitted', 'code',
-        'completed')
+        'completed', 'missed')
     local status, message_id = r[1], r[4] or id
     if status == 'processing' and (tonumber(r[3]) or 0) > now then
         -- A settle was cut short when it had set the time of the next look.
@@ -213,6 +224,11 @@ local function look_at(id)
         -- Whoever was woken by a message from before the lease ended is gone, and the message with him. One that was
         -- pushed later than now was pushed before the clock was set back.
         local may_come = has_message and pushed <= now and (status == 'pending' or pushed >= due_since)
+        if not has_message and is_handed_over(status, pushed, due_since, tonumber(r[9]) or 0) then
+            redis.call('ZADD', due, int(now + HANDED_OVER_MS), id)
+            redis.call('HSET', record, 'missed', int(now))
+            return false
+        end
         if not may_come or (age >= patience and head_pushed > pushed) then
             queue_again(id, record, has_message and message_id, r[4], status == 'processing' or not r[2])
             return true

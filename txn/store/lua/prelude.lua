@@ -224,7 +224,7 @@ end
 -- Fields that only a delivery needs (txn/store/record.py tells what is in them).
 local OF_A_DELIVERY = { 'mode', 'lease', 'next', 'counted', 'counts_if', 'failed_at', 'away', 'hung', 'tries', 'tried',
     'unanswered', 'silent', 'uncertain', 'failing', 'sent_away', 'let_in', 'kept_out', 'crashes', 'message', 'queued',
-    'error', 'replayed' }
+    'missed', 'error', 'replayed' }
 
 -- What follows from a record that says `completed` or `failed`. Repeating it changes nothing. A failed one keeps its doubt.
 local function put_away(at, record, id, status, code, failed_at, template)
