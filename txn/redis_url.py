@@ -3,15 +3,14 @@
 import re
 import ssl
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from txn.redis_places import ENCODE, split_sentinel_url
 from txn.url import AUTHORITY
 
-_ENCODE = "write special characters in a user or password as %40 (@), %2F (/), %3F (?), %23 (#)"
 _MUST = (
     "TXN_REDIS_URL must be redis://, rediss:// or unix:// and a host, with a valid port if there is one; or "
-    f"redis+sentinel://host:port,host:port/master-name; {_ENCODE}"
+    f"redis+sentinel://host:port,host:port/master-name; {ENCODE}"
 )
 _CLUSTER = (
     "TXN_REDIS_URL: redis+cluster:// is not supported, because all keys of txn must be on one server. Use "
@@ -19,8 +18,6 @@ _CLUSTER = (
     "TXN_PREFIX={txn}:"
 )
 _SCHEMES = ("redis", "rediss", "unix", "redis+sentinel", "rediss+sentinel")
-#: Where a sentinel listens if no port is given.
-_SENTINEL_PORT = 26379
 _BOOLEANS = frozenset({"0", "1", "f", "t", "false", "true", "n", "y", "no", "yes"})
 _MAX_SECONDS = 86_400
 
@@ -94,67 +91,6 @@ _TLS_OPTIONS: dict[str, tuple[Check, str]] = {
 }
 
 
-class Place(NamedTuple):
-    """A server's host and port."""
-
-    host: str
-    port: int
-
-
-class SentinelUrl(NamedTuple):
-    """`redis+sentinel://...` taken apart. `server`: the URL of what they lead to, with the first sentinel's place."""
-
-    sentinels: list[Place]
-    name: str
-    server: str
-
-
-class SentinelAccess(NamedTuple):
-    """How sentinels are entered. `ca`: a file of authorities, or `system`; empty: without TLS."""
-
-    username: str = ""
-    password: str = ""
-    ca: str = ""
-
-    def __repr__(self) -> str:
-        return "SentinelAccess(...)"
-
-
-def split_sentinel_url(url: str) -> SentinelUrl | None:
-    """None if the URL is for one server. Raises: ValueError."""
-    scheme, _, rest = url.partition("://")
-    if scheme not in ("redis+sentinel", "rediss+sentinel"):
-        return None
-    before, question, options = rest.partition("?")
-    authority, _, path = before.partition("/")
-    user, at, hosts = authority.rpartition("@")
-    if "@" in user:  # one sentinel's own, or one that is not written as %40
-        raise ValueError(
-            f"TXN_REDIS_URL must name sentinels as host:port, with one user and password before all; {_ENCODE}"
-        )
-    name, slash, db = path.partition("/")
-    if not re.fullmatch(r"[A-Za-z0-9._-]{1,100}", name):
-        raise ValueError(
-            "TXN_REDIS_URL must name the master behind the sentinels: redis+sentinel://host:port/master-name"
-        )
-    sentinels = [_sentinel(host) for host in hosts.split(",")]
-    first = hosts.split(",")[0]
-    server = f"{scheme.partition('+')[0]}://{user}{at}{first}{slash}{db}{question}{options}"
-    return SentinelUrl(sentinels, name, server)
-
-
-def _sentinel(text: str) -> Place:
-    try:
-        parts = urlsplit(f"//{text}")
-        if "@" in text or not AUTHORITY.fullmatch(text) or parts.port == 0:
-            raise ValueError
-        return Place(parts.hostname or "", parts.port or _SENTINEL_PORT)
-    except ValueError:
-        raise ValueError(
-            f"TXN_REDIS_URL must name sentinels as host:port with commas between, and then /master-name; {_ENCODE}"
-        ) from None
-
-
 def check_redis_url(url: str) -> None:
     """Raises: ValueError, naming what is wrong. It shows nothing of the URL but an option's name: it may be secret."""
     scheme = url.partition("://")[0]
@@ -172,7 +108,7 @@ def check_redis_url(url: str) -> None:
     if not valid or scheme not in ("redis", "rediss", "unix"):
         raise ValueError(_MUST)
     if "#" in url:
-        raise ValueError(f"TXN_REDIS_URL must not contain a #; {_ENCODE}")
+        raise ValueError(f"TXN_REDIS_URL must not contain a #; {ENCODE}")
     _check_place(scheme, parts.netloc, parts.path)
     _check_options(scheme, parts.path, parts.query)
 
@@ -186,7 +122,7 @@ def _check_place(scheme: str, netloc: str, path: str) -> None:
     elif not AUTHORITY.fullmatch(netloc):
         raise ValueError(_MUST)
     elif not re.fullmatch(r"/?|/[0-9]{1,9}/?", unquote(path)):
-        raise ValueError(f"TXN_REDIS_URL may have only a / and a database number after host and port; {_ENCODE}")
+        raise ValueError(f"TXN_REDIS_URL may have only a / and a database number after host and port; {ENCODE}")
 
 
 def _check_options(scheme: str, path: str, query: str) -> None:

@@ -9,7 +9,8 @@ from txn.addresses import Networks
 from txn.api_keys import KeyRing
 from txn.errors import BadSettings
 from txn.memory import limit_of
-from txn.redis_url import SentinelAccess, check_redis_url
+from txn.redis_places import SentinelAccess
+from txn.redis_url import check_redis_url
 from txn.setting_names import misspelt, without_prefix
 from txn.url import split_origins, split_posting_url
 

@@ -11,7 +11,7 @@ from ops.sentinels import NAME, Watched, names, until
 from tests.posting.raw_server import CERTIFICATE
 from tests.proxy import TlsProxy
 from txn.errors import StoreUnavailable
-from txn.redis_url import SentinelAccess
+from txn.redis_places import SentinelAccess
 from txn.store.connection import connect
 from txn.store.database import Database
 from txn.store.keys import Keys

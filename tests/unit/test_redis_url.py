@@ -8,7 +8,7 @@ import pytest
 
 from txn.cli.connect import without_secrets
 from txn.errors import BadSettings
-from txn.redis_url import split_sentinel_url
+from txn.redis_places import split_sentinel_url
 from txn.settings import Settings
 from txn.store.connection import connect
 

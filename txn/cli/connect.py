@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 
 from txn.composition import operators
 from txn.operate.tools import Tools
-from txn.redis_url import split_sentinel_url
+from txn.redis_places import split_sentinel_url
 from txn.settings import Settings
 from txn.store.durability import DurabilityMonitor
 

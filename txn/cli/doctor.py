@@ -18,7 +18,7 @@ from txn.operate.tools import Tools
 from txn.posting.listing import PostingList
 from txn.posting.service import PostingService
 from txn.posting.transports import open_transport
-from txn.redis_url import split_sentinel_url
+from txn.redis_places import split_sentinel_url
 from txn.store.timings import Timings
 
 

@@ -7,7 +7,7 @@ import redis
 
 from txn.doctor.finding import Finding, Level
 from txn.errors import StoreUnavailable
-from txn.redis_url import SentinelAccess, SentinelUrl
+from txn.redis_places import SentinelAccess, SentinelUrl
 from txn.store.database import Database
 from txn.store.durability import DurabilityMonitor
 from txn.store.sentinel import Sentinels

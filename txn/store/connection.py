@@ -5,36 +5,25 @@ working. So a connection is left, and the name resolved anew, as soon as anythin
 and after a bounded time in any case. That happens between two calls, never within one.
 """
 
-import contextlib
-import logging
 import re
 import socket
-import threading
 import time
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any
 
 import redis
 from redis.backoff import NoBackoff
 from redis.connection import AbstractConnection, Connection, SSLConnection, UnixDomainSocketConnection
 from redis.retry import Retry
 
-from txn.loop import Loop
-from txn.redis_url import Place, SentinelAccess, SentinelUrl, split_sentinel_url
+from txn.redis_places import Place, SentinelAccess, SentinelUrl, split_sentinel_url
 from txn.store.sentinel import Sentinels
-
-log = logging.getLogger(__name__)
+from txn.store.server import Server
 
 #: What TXN_REDIS_CONNECTION_AGE_MS is by default.
 MAX_AGE_MS = 300_000
 #: One for each thread that is not in a group.
 _MAX_CONNECTIONS = 10_000
-#: While the name still leads to the server that was left, it is not left more often than this.
-LEAVE_EVERY_S = 0.25
-#: How often the sentinels are asked beside that.
-LOOK_S = 0.5
-#: That it is left is said once in so long; what Redis is like meanwhile, its watch says.
-SAY_EVERY_S = 60.0
 
 #: How a server says that it is not, or not now, the one to write to. Redis 6.2 puts text before it within a script.
 _TAKES_NO_WRITES = re.compile(
@@ -49,49 +38,6 @@ _KINDS = (
     redis.exceptions.BusyLoadingError,
     redis.exceptions.OutOfMemoryError,
 )
-
-
-class Server:
-    """What all connections of this process to one URL have in common: since when they must be new, and where it is.
-
-    `find`: asks the sentinels for the primary; None: the URL itself says where it is.
-    """
-
-    def __init__(self, find: Callable[[], Place] | None = None) -> None:
-        self.left_s = self._said_s = float("-inf")
-        self._find, self._watching = find, threading.Lock()
-        #: The latest that the sentinels have named. A connection to another server is not used any more.
-        self.primary: Place | None = None
-
-    def place(self) -> Place | None:
-        """Where to connect to now; None: where the URL says. Raises: NoPrimary."""
-        if self._find is None:
-            return None
-        if self._watching.acquire(blocking=False):  # the first time
-            Loop("sentinels", self._look).start()
-        self._has_moved(self._find())
-        return self.primary
-
-    def _look(self) -> float:
-        """An old primary, frozen or cut off for a while, believes to be one: it is left when another is named."""
-        with contextlib.suppress(redis.RedisError):
-            self._has_moved(cast(Callable[[], Place], self._find)())
-        return LOOK_S
-
-    def _has_moved(self, found: Place) -> None:
-        before, self.primary = self.primary, found
-        if before not in (None, found):
-            log.warning("Redis has another primary: connecting to it", extra={"detail": "the sentinels say so"})
-
-    def leave(self, why: str) -> None:
-        """Every connection that is there now is closed before its next call."""
-        now_s = time.monotonic()
-        if now_s - self.left_s < LEAVE_EVERY_S:
-            return
-        self.left_s = now_s
-        if now_s - self._said_s >= SAY_EVERY_S:
-            self._said_s = now_s
-            log.warning("Redis takes no writes: connecting again, to where its name leads now", extra={"detail": why})
 
 
 def connect(

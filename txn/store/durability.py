@@ -10,7 +10,7 @@ import redis
 from txn.errors import NotDurable, StoreUnavailable
 from txn.logs.state import State
 from txn.loop import Loop
-from txn.redis_url import split_sentinel_url
+from txn.redis_places import split_sentinel_url
 from txn.settings import Settings
 from txn.store.connection import leave_replica
 from txn.store.database import unavailable

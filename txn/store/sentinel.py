@@ -14,7 +14,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 from redis.sentinel import Sentinel
 
-from txn.redis_url import Place, SentinelAccess, SentinelUrl
+from txn.redis_places import Place, SentinelAccess, SentinelUrl
 
 #: How long a sentinel may take to answer, and how long the others are waited for once there are enough, in s.
 ANSWER_S = 1.0
