@@ -124,6 +124,7 @@ class Stand:
 
     def __init__(self, folder: Path, settings: Mapping[str, str] | None = None) -> None:
         self.folder, self.settings = folder, dict(settings or {})
+        self.prefix = self.settings.get("TXN_PREFIX", "txn:")
         self.redis_server = redis_server.RedisServer(free_port(), folder / "redis")
         self.redis_port = self.redis_server.port
         self.mock = MockPosting()
@@ -183,11 +184,11 @@ class Stand:
 
     def count(self, name: str) -> int:
         """One of the store's totals."""
-        return int(self.client.hget("txn:count", name) or 0)
+        return int(self.client.hget(f"{self.prefix}count", name) or 0)
 
     def unfinished(self) -> int:
         """Transactions that are not completed or failed."""
-        return int(self.client.zcard("txn:due"))
+        return int(self.client.zcard(f"{self.prefix}due"))
 
     def audit(self) -> dict[str, Any]:
         """The certificate of `txn audit`, or the `error` why there is none; and its `exit_code`."""

@@ -19,7 +19,7 @@ from txn.readers.statistics import Statistics, StatisticsReader
 from txn.settings import Settings
 from txn.store.connection import connect
 from txn.store.database import Database
-from txn.store.keys import Keys
+from txn.store.keys import Keys, slot_of
 from txn.store.messages import Messages
 from txn.store.timings import Timings
 from txn.store.transactions import Store
@@ -57,8 +57,8 @@ class Parts:
 
     def __init__(self, url: str, settings: Settings, clock: Clock) -> None:
         self.settings, self.clock = settings, clock
-        self.client = connect(url, timeout_ms=5_000)
         self.keys = Keys(settings.prefix, NAME)
+        self.client = connect(url, timeout_ms=5_000, slot=slot_of(self.keys))
         self.database = self.new_database()
         self.store = self.new_store()
         self.statistics = StatisticsReader(self.database)

@@ -5,19 +5,14 @@ import ssl
 from collections.abc import Callable, Mapping
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from txn.redis_places import ENCODE, split_sentinel_url
+from txn.redis_places import ENCODE, split_cluster_url, split_sentinel_url
 from txn.url import AUTHORITY
 
 _MUST = (
     "TXN_REDIS_URL must be redis://, rediss:// or unix:// and a host, with a valid port if there is one; or "
-    f"redis+sentinel://host:port,host:port/master-name; {ENCODE}"
+    f"redis+sentinel://host:port,host:port/master-name or redis+cluster://host:port,host:port; {ENCODE}"
 )
-_CLUSTER = (
-    "TXN_REDIS_URL: redis+cluster:// is not supported, because all keys of txn must be on one server. Use "
-    "redis+sentinel:// for a primary with replicas; or redis:// and the node of a cluster that holds our keys, with "
-    "TXN_PREFIX={txn}:"
-)
-_SCHEMES = ("redis", "rediss", "unix", "redis+sentinel", "rediss+sentinel")
+_SCHEMES = ("redis", "rediss", "unix", "redis+sentinel", "rediss+sentinel", "redis+cluster", "rediss+cluster")
 _BOOLEANS = frozenset({"0", "1", "f", "t", "false", "true", "n", "y", "no", "yes"})
 _MAX_SECONDS = 86_400
 
@@ -94,11 +89,10 @@ _TLS_OPTIONS: dict[str, tuple[Check, str]] = {
 def check_redis_url(url: str) -> None:
     """Raises: ValueError, naming what is wrong. It shows nothing of the URL but an option's name: it may be secret."""
     scheme = url.partition("://")[0]
-    if scheme.lower() in ("redis+cluster", "rediss+cluster"):
-        raise ValueError(_CLUSTER)
     if scheme not in _SCHEMES and scheme.lower() in _SCHEMES:
         raise ValueError(f"TXN_REDIS_URL must begin with {scheme.lower()}://, in lower case")
-    if behind := split_sentinel_url(url):
+    cluster = split_cluster_url(url)
+    if behind := split_sentinel_url(url) or cluster:
         url, scheme = behind.server, scheme.partition("+")[0]
     try:
         parts = urlsplit(url)
@@ -110,7 +104,9 @@ def check_redis_url(url: str) -> None:
     if "#" in url:
         raise ValueError(f"TXN_REDIS_URL must not contain a #; {ENCODE}")
     _check_place(scheme, parts.netloc, parts.path)
-    _check_options(scheme, parts.path, parts.query)
+    _check_options(scheme, "" if cluster else parts.path, parts.query)
+    if cluster and dict(parse_qsl(parts.query)).get("db", "0") != "0":
+        raise ValueError("TXN_REDIS_URL: the option db must be 0, because a cluster has only that")
 
 
 def _check_place(scheme: str, netloc: str, path: str) -> None:

@@ -1,5 +1,6 @@
 """Settings: `TXN_*` in the environment, read here and nowhere else, validated once, units in the name."""
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
@@ -9,7 +10,7 @@ from txn.addresses import Networks
 from txn.api_keys import KeyRing
 from txn.errors import BadSettings
 from txn.memory import limit_of
-from txn.redis_places import SentinelAccess
+from txn.redis_places import SentinelAccess, split_cluster_url, split_sentinel_url
 from txn.redis_url import check_redis_url
 from txn.setting_names import misspelt, without_prefix
 from txn.url import split_origins, split_posting_url
@@ -19,6 +20,9 @@ MIN_SECRET = 16
 
 #: Who attests it is shown: a name of up to 100 characters, on one line.
 _DURABILITY = r"^(checked|attested:[^\s\p{C}]([^\p{C}]{0,98}[^\s\p{C}])?)$"
+
+#: The first part in braces decides about a key's slot, unless it is empty.
+_HASH_TAG = re.compile(r"[^{]*\{[^}]+\}")
 
 Milliseconds = Annotated[int, Field(gt=0, le=86_400_000)]
 
@@ -31,7 +35,7 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    #: Redis >= 6.2 or Valkey: redis://, rediss://, unix:// or redis+sentinel://
+    #: Redis >= 6.2 or Valkey: redis://, rediss://, unix://, redis+sentinel:// or redis+cluster://
     redis_url: Annotated[str, Field(repr=False)] = "redis://127.0.0.1:6379/0"
     #: No connection to Redis is used for longer: its name may lead to another server by then.
     redis_connection_age_ms: Milliseconds = 300_000
@@ -43,7 +47,8 @@ class Settings(BaseModel):
     sentinel_ca: str = ""
     #: Whether it keeps what it acknowledges: looked at, or, where it hides its settings, attested by somebody.
     redis_durability: Annotated[str, Field(pattern=_DURABILITY)] = "checked"
-    #: Every key starts with this; it ends where no other may go on. `{txn}:` puts all into one cluster slot.
+    #: Every key starts with this; it ends where no other may go on. `{txn}:`, the default in a cluster, puts all into
+    #: one of its slots.
     prefix: Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_.:{}-]*[:}]$")] = "txn:"
 
     #: Base URL of the posting service; `/transactions` is appended.
@@ -134,6 +139,8 @@ class Settings(BaseModel):
                 values[name] = value
         if timeout := values.get("posting_timeout_ms"):
             values = _follow(timeout) | values
+        if "+cluster://" in values.get("redis_url", ""):
+            values = {"prefix": "{txn}:"} | values
         try:
             return cls.model_validate(values)
         except ValidationError as error:
@@ -170,6 +177,11 @@ class Settings(BaseModel):
                 "TXN_TRUSTED_PROXIES must be addresses or networks with commas between, as in 10.0.0.0/8,::1, or unix"
             ) from None
         check_redis_url(self.redis_url)
+        if split_cluster_url(self.redis_url) and not _HASH_TAG.match(self.prefix):
+            raise ValueError(
+                f"TXN_PREFIX={self.prefix!r} spreads our keys over a cluster: put a name in braces into it, as in "
+                f"{{txn}}:, so that all of them are in one slot"
+            )
         try:
             limit_of(self.max_redis_memory, 0)
         except ValueError as error:
@@ -180,6 +192,11 @@ class Settings(BaseModel):
     def sentinel_access(self) -> SentinelAccess:
         """How the sentinels of the URL are entered."""
         return SentinelAccess(self.sentinel_username, self.sentinel_password, self.sentinel_ca)
+
+    @property
+    def redis_fails_over(self) -> bool:
+        """Whether a replica may become the primary by itself."""
+        return (split_sentinel_url(self.redis_url) or split_cluster_url(self.redis_url)) is not None
 
     @property
     def attested_by(self) -> str:

@@ -219,7 +219,14 @@ def test_a_node_of_a_cluster_shows_no_address() -> None:
     ours = unavailable(redis.exceptions.MovedError("1234 10.1.2.3:6379"))
     assert isinstance(ours, StoreRefuses)
     assert "10.1.2.3" not in str(ours)
-    assert "{txn}:" in str(ours)
+    assert "redis+cluster://" in str(ours)
+
+
+def test_keys_on_their_way_to_another_node_show_no_address() -> None:
+    for error in (redis.exceptions.AskError("1234 10.1.2.3:6379"), redis.exceptions.TryAgainError("keys are moving")):
+        assert (
+            str(unavailable(error)) == "Redis is moving our keys to another node of its cluster: wait until that ends"
+        )
 
 
 def test_a_server_that_is_loading() -> None:

@@ -52,7 +52,7 @@ class Stack(Stand):
 
     def heartbeats(self) -> set[bytes]:
         """Every process that had one, by name: how many are alive says nothing soon after one has died."""
-        return set(self.client.zrange("txn:dramatiq:__heartbeats__", 0, -1))
+        return set(self.client.zrange(f"{self.prefix}dramatiq:__heartbeats__", 0, -1))
 
     def submit(self, key: str | None = None, body: dict[str, Any] | None = None) -> str:
         """POST a transaction until it is acknowledged, always with the same key, as the docs tell users to; its id."""

@@ -8,7 +8,7 @@ import pytest
 
 from txn.cli.connect import without_secrets
 from txn.errors import BadSettings
-from txn.redis_places import split_sentinel_url
+from txn.redis_places import split_cluster_url, split_sentinel_url
 from txn.settings import Settings
 from txn.store.connection import connect
 
@@ -153,11 +153,17 @@ def test_api_worker_and_command_line_say_it_in_a_line_and_end(command: list[str]
         ("redis+sentinel://a:1/name?ssl_ca_certs=/ca.pem", "ssl_ca_certs needs rediss"),
         ("redis+sentinel://a:1/name?foo=bar", "foo"),
         ("Redis+Sentinel://a:1/name", "begin with redis+sentinel://, in lower case"),
-        ("redis+cluster://a:1,b:2", "redis+cluster:// is not supported"),
-        ("REDISS+cluster://a:1", "redis+cluster:// is not supported"),
+        ("redis+cluster://a:1,b:0", "nodes of a cluster as host:port with commas"),
+        ("redis+cluster://", "nodes of a cluster as host:port"),
+        ("redis+cluster://a:1,b:2/1", "only database 0"),
+        ("redis+cluster://a:1/name", "only database 0"),
+        ("redis+cluster://a:1?db=1", "db must be 0"),
+        ("redis+cluster://u:hunter2@a:1,v:hunter2@b:2", "name nodes as"),
+        ("redis+cluster://a:1?ssl_ca_certs=/ca.pem", "ssl_ca_certs needs rediss"),
+        ("REDISS+cluster://a:1", "begin with rediss+cluster://, in lower case"),
     ],
 )
-def test_what_sentinels_cannot_be_named_by_is_refused(url: str, said: str) -> None:
+def test_what_sentinels_and_clusters_cannot_be_named_by_is_refused(url: str, said: str) -> None:
     assert said in refused(url)
 
 
@@ -170,6 +176,26 @@ def test_sentinels_and_the_server_behind_them_are_taken_apart() -> None:
     assert (found.name, found.server) == ("my-master", "rediss://us%40er:hunter2@a.example/3?ssl_ca_certs=/ca.pem")
     assert without_secrets(url) == "rediss+sentinel://a.example:26379,::1:5000,10.0.0.1:26380/my-master"
     assert split_sentinel_url("redis://a:1/0") is None
+
+
+def test_the_nodes_of_a_cluster_are_taken_apart() -> None:
+    url = "rediss+cluster://us%40er:hunter2@a.example,[::1]:5000/?ssl_ca_certs=/ca.pem&db=0"
+    Settings(redis_url=url, prefix="{txn}:")
+    found = split_cluster_url(url)
+    assert found is not None
+    assert found.nodes == [("a.example", 6379), ("::1", 5000)]
+    assert found.server == "rediss://us%40er:hunter2@a.example/?ssl_ca_certs=/ca.pem&db=0"
+    assert without_secrets(url) == "rediss+cluster://a.example:6379,::1:5000"
+    assert split_cluster_url("redis://a:1/0") is None
+
+
+def test_in_a_cluster_all_keys_are_in_one_slot_or_it_is_refused() -> None:
+    url = {"TXN_REDIS_URL": "redis+cluster://a:1,b:2"}
+    assert Settings.from_environment(url).prefix == "{txn}:"
+    assert Settings.from_environment(url | {"TXN_PREFIX": "pay:{a}:"}).prefix == "pay:{a}:"
+    for prefix in ("txn:", "txn:{}:", "{txn:", "txn}:", "{}{txn}:"):
+        with pytest.raises(BadSettings, match="spreads our keys over a cluster: put a name in braces"):
+            Settings.from_environment(url | {"TXN_PREFIX": prefix})
 
 
 def test_what_enters_sentinels_is_not_shown() -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Annotated, Self
 
+import redis
 import typer
 from rich import progress
 from rich.console import Console
@@ -32,7 +33,7 @@ from txn.store.database import Database
 from txn.store.durability import DurabilityMonitor
 from txn.store.inspection import Durability
 from txn.store.integrity import Integrity
-from txn.store.keys import Keys
+from txn.store.keys import Keys, slot_of
 
 REDIS_TIMEOUT_MS = 10_000
 
@@ -112,7 +113,7 @@ def _audit(settings: Settings, ids: Sequence[str] | None) -> Iterator[tuple[Audi
     service = PostingService(transport, settings.posting_timeout_ms)
     lookups = Lookups(service.find, transport.close)
     bar = _Bar()
-    with connect(settings.redis_url, timeout_ms=REDIS_TIMEOUT_MS, access=settings.sentinel_access) as client:
+    with _connected(settings) as client:
         database = Database(client, Keys(settings.prefix, NAME))
         audits = LastAudits(database)
         rows = PostingList(settings.posting_url).rows
@@ -123,9 +124,14 @@ def _audit(settings: Settings, ids: Sequence[str] | None) -> Iterator[tuple[Audi
             yield Audit(ChosenRecords(database, ids), rows, lookups, list, bar), bar, audits
 
 
+def _connected(settings: Settings) -> redis.Redis:
+    slot = slot_of(Keys(settings.prefix, NAME))
+    return connect(settings.redis_url, timeout_ms=REDIS_TIMEOUT_MS, access=settings.sentinel_access, slot=slot)
+
+
 def _durability(settings: Settings) -> Durability:
     monitor = DurabilityMonitor.of(settings)
-    with connect(settings.redis_url, timeout_ms=REDIS_TIMEOUT_MS, access=settings.sentinel_access) as client:
+    with _connected(settings) as client:
         monitor.check(client)
     return monitor.latest or Durability("unknown")
 

@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 
 from txn.composition import operators
 from txn.operate.tools import Tools
-from txn.redis_places import split_sentinel_url
+from txn.redis_places import split_cluster_url, split_sentinel_url
 from txn.settings import Settings
 from txn.store.durability import DurabilityMonitor
 
@@ -36,6 +36,8 @@ def without_secrets(url: str) -> str:
     if behind := split_sentinel_url(url):
         places = ",".join(f"{host}:{port}" for host, port in behind.sentinels)
         return f"{parts.scheme}://{places}/{behind.name}"
+    if cluster := split_cluster_url(url):
+        return f"{parts.scheme}://{','.join(f'{host}:{port}' for host, port in cluster.nodes)}"
     host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
     port = f":{parts.port}" if parts.port else ""
     return f"{parts.scheme}://{host}{port}{parts.path}"

@@ -10,7 +10,7 @@ from rich.console import Console
 from txn.cli.connect import look_at_durability, open_tools, without_secrets
 from txn.cli.doctor_table import document, page
 from txn.cli.output import AsJson, Yes, ask, print_json, write
-from txn.doctor import calls, clocks, posting, probe_row, replicas, settings, workers
+from txn.doctor import calls, clocks, cluster, posting, probe_row, replicas, settings, workers
 from txn.doctor import redis as redis_checks
 from txn.doctor.finding import Finding, Level
 from txn.errors import StoreUnavailable
@@ -18,7 +18,7 @@ from txn.operate.tools import Tools
 from txn.posting.listing import PostingList
 from txn.posting.service import PostingService
 from txn.posting.transports import open_transport
-from txn.redis_places import split_sentinel_url
+from txn.redis_places import split_cluster_url, split_sentinel_url
 from txn.store.timings import Timings
 
 
@@ -61,6 +61,8 @@ def _look(tools: Tools, payload: bytes | None, say: Callable[[str], None]) -> It
     say("Redis")
     if behind := split_sentinel_url(tools.settings.redis_url):
         yield from replicas.sentinels(behind, tools.settings.sentinel_access)
+    if nodes := split_cluster_url(tools.settings.redis_url):
+        yield from cluster.check(nodes, tools.database)
     away = list(redis_checks.away(tools.database))
     yield from away or _redis(tools)
     say("the posting service")

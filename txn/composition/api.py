@@ -20,7 +20,7 @@ from txn.store.connection import connect
 from txn.store.database import Database
 from txn.store.durability import DurabilityMonitor
 from txn.store.intake import IntakeMonitor
-from txn.store.keys import Keys
+from txn.store.keys import Keys, slot_of
 from txn.store.rights import Rights, RightsMonitor
 from txn.store.timings import Timings
 from txn.store.transactions import Store
@@ -42,14 +42,14 @@ def open_api(settings: Settings) -> Wsgi:
     Raises: BadSettings.
     """
     keys = Keys(settings.prefix, NAME)
-    url, age_ms = settings.redis_url, settings.redis_connection_age_ms
-    access = settings.sentinel_access
-    probe = connect(url, timeout_ms=HEALTH_TIMEOUT_MS, max_age_ms=age_ms, access=access)
+    url, slot, access = settings.redis_url, slot_of(keys), settings.sentinel_access
+    age_ms = settings.redis_connection_age_ms
+    probe = connect(url, timeout_ms=HEALTH_TIMEOUT_MS, max_age_ms=age_ms, access=access, slot=slot)
     probed = Database(probe, keys)
     rights = RightsMonitor(Rights(probed), "api")
     durability = DurabilityMonitor.of(settings, lacking=lambda: rights.problem)
     client = connect(
-        url, timeout_ms=ACCEPT_TIMEOUT_MS, on_connect=durability.on_connect, max_age_ms=age_ms, access=access
+        url, timeout_ms=ACCEPT_TIMEOUT_MS, on_connect=durability.on_connect, max_age_ms=age_ms, access=access, slot=slot
     )
     durability.watch(probe)
     Loop("rights", rights.beat).start()
@@ -61,7 +61,7 @@ def open_api(settings: Settings) -> Wsgi:
     # None, if nobody is named who could log in.
     site = create_site(tools, users) if users else None
     database = Database(client, keys, replicas=settings.redis_replicas)
-    waiting = connect(url, timeout_ms=WAITING_TIMEOUT_MS, max_age_ms=age_ms, access=access)
+    waiting = connect(url, timeout_ms=WAITING_TIMEOUT_MS, max_age_ms=age_ms, access=access, slot=slot)
     app = create_app(
         Store(database, message_template(), settings),
         StatisticsReader(probed),

@@ -7,7 +7,7 @@ from txn.store.connection import connect
 from txn.store.database import Database
 from txn.store.durability import DurabilityMonitor
 from txn.store.intake import IntakeMonitor
-from txn.store.keys import Keys
+from txn.store.keys import Keys, slot_of
 
 #: What an operator does waits for the disk.
 WRITE_TIMEOUT_MS = 2_000
@@ -17,6 +17,7 @@ def open_tools(
     settings: Settings, durability: DurabilityMonitor, read_timeout_ms: int, intake: IntakeMonitor | None = None
 ) -> Tools:
     """Readers on one client, what writes on another. Nothing is sent before it is needed."""
+    keys = Keys(settings.prefix, NAME)
     database, writer = (
         Database(
             connect(
@@ -24,8 +25,9 @@ def open_tools(
                 timeout_ms=timeout_ms,
                 max_age_ms=settings.redis_connection_age_ms,
                 access=settings.sentinel_access,
+                slot=slot_of(keys),
             ),
-            Keys(settings.prefix, NAME),
+            keys,
         )
         for timeout_ms in (read_timeout_ms, WRITE_TIMEOUT_MS)
     )

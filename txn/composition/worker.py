@@ -38,7 +38,7 @@ from txn.store.connection import connect
 from txn.store.database import Database
 from txn.store.flusher import Flusher
 from txn.store.integrity import Integrity
-from txn.store.keys import Keys
+from txn.store.keys import Keys, slot_of
 from txn.store.oldest import Oldest
 from txn.store.rights import Rights, RightsMonitor
 from txn.store.timings import Timings
@@ -57,6 +57,7 @@ def open_worker(settings: Settings) -> tuple[RecordBroker, Actor[Any, Any]]:
         on_connect=Arrival(keys, settings, lambda: store.claims_seen).on_connect,
         max_age_ms=age_ms,
         access=settings.sentinel_access,
+        slot=slot_of(keys),
     )
     database = Database(client, keys)
     # What is delivered must not rest on a claim that a failover can lose; what wakes it up may.

@@ -24,7 +24,7 @@ def check(about: Mapping[str, Any], durability: DurabilityMonitor, database: Dat
     if not needed and (connected or durability.fails_over):
         do = "set TXN_REDIS_REPLICAS=1: a failover to a replica can lose what was acknowledged"
         found = f"{online} in step, and nothing waits for them"
-        yield Finding(CHECK, Level.WARN if durability.fails_over else Level.NOTE, found, do)
+        yield Finding(CHECK, Level.WARN if durability.may_lose_at_failover else Level.NOTE, found, do)
     elif online < needed:
         do = "start replicas, and see their logs: submits are refused until then"
         yield Finding(CHECK, Level.BAD, f"{online} in step, of {needed} (TXN_REDIS_REPLICAS)", do)
@@ -55,7 +55,7 @@ def _alone(database: Database) -> Iterator[Finding]:
 
 def sentinels(url: SentinelUrl, access: SentinelAccess) -> Iterator[Finding]:
     """What they say of themselves."""
-    seen = [state for state in Sentinels(url, access).states() if state is not None]
+    seen = Sentinels(url, access).states()
     silent, others = len(url.sentinels) - len(seen), [int(state["num-other-sentinels"]) + 1 for state in seen]
     if silent:
         do = "start them, or take them out of TXN_REDIS_URL: more than half must answer"

@@ -107,7 +107,7 @@ def at_risk(durability: DurabilityMonitor) -> Iterator[Problem]:
     """That what is accepted can be lost, if it can. Only TXN_ALLOW_LOSSY_REDIS=1 lets it come to that."""
     latest = durability.latest
     if latest is None or latest.is_kept:
-        if durability.fails_over and not durability.replicas:
+        if durability.may_lose_at_failover:
             hint = "a failover can lose the latest: set TXN_REDIS_REPLICAS=1, so that a replica has each of them"
             yield Problem("bad", "Transactions are acknowledged that only one server has", hint)
         return

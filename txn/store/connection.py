@@ -16,9 +16,10 @@ from redis.backoff import NoBackoff
 from redis.connection import AbstractConnection, Connection, SSLConnection, UnixDomainSocketConnection
 from redis.retry import Retry
 
-from txn.redis_places import Place, SentinelAccess, SentinelUrl, split_sentinel_url
+from txn.redis_places import ClusterUrl, Place, SentinelAccess, SentinelUrl, split_cluster_url, split_sentinel_url
+from txn.store.cluster import Cluster
 from txn.store.sentinel import Sentinels
-from txn.store.server import Server
+from txn.store.server import Server, Topology
 
 #: What TXN_REDIS_CONNECTION_AGE_MS is by default.
 MAX_AGE_MS = 300_000
@@ -27,12 +28,13 @@ _MAX_CONNECTIONS = 10_000
 
 #: How a server says that it is not, or not now, the one to write to. Redis 6.2 puts text before it within a script.
 _TAKES_NO_WRITES = re.compile(
-    r"(?:^|[-:] ?)(?:READONLY|MOVED|ASK|MASTERDOWN|CLUSTERDOWN|LOADING|MISCONF|NOREPLICAS|OOM|UNBLOCKED)\b"
+    r"(?:^|[-:] ?)(?:READONLY|MOVED|ASK|MASTERDOWN|CLUSTERDOWN|LOADING|MISCONF|NOREPLICAS|OOM|UNBLOCKED|TRYAGAIN)\b"
 )
 _KINDS = (
     redis.exceptions.ReadOnlyError,
     redis.exceptions.MovedError,
     redis.exceptions.AskError,
+    redis.exceptions.TryAgainError,
     redis.exceptions.MasterDownError,
     redis.exceptions.ClusterDownError,
     redis.exceptions.BusyLoadingError,
@@ -47,13 +49,14 @@ def connect(
     on_connect: Callable[[Any], None] | None = None,
     max_age_ms: int = MAX_AGE_MS,
     access: SentinelAccess = SentinelAccess(),  # noqa: B008 - it cannot change
+    slot: int = 0,
 ) -> redis.Redis:
-    """A client whose calls, and whose connecting, each end within `timeout_ms`; asking sentinels may take 1 s more.
+    """A client whose calls, and whose connecting, each end within `timeout_ms`; asking where it is may take 2 s more.
 
     `on_connect` is called with every new connection before it carries a command. No connection is used for longer than
-    `max_age_ms`. `access`: for the sentinels, if the URL names some.
+    `max_age_ms`. `access`: for the sentinels, if the URL names some. `slot`: of the keys, if it names a cluster.
     """
-    behind = split_sentinel_url(url)
+    behind = split_sentinel_url(url) or split_cluster_url(url)
     options: dict[str, Any] = {
         "socket_timeout": timeout_ms / 1000,
         "socket_connect_timeout": timeout_ms / 1000,
@@ -68,15 +71,18 @@ def connect(
     # Whatever the URL's query asks for, these are ours: replies as bytes, RESP2, and an end to every wait.
     pool.connection_kwargs.update(options, decode_responses=False)
     pool.max_connections = _MAX_CONNECTIONS
-    pool.connection_kwargs.update(server=_server(url, behind, access), max_age_s=max_age_ms / 1000)
+    pool.connection_kwargs.update(server=_server(url, behind, access, slot), max_age_s=max_age_ms / 1000)
     pool.connection_class = _OURS[pool.connection_class]
     return client
 
 
-def _server(url: str, behind: SentinelUrl | None, access: SentinelAccess) -> Server:
-    if (url, access) not in _servers:
-        _servers[url, access] = Server(Sentinels(behind, access).primary if behind else None)
-    return _servers[url, access]
+def _server(url: str, behind: SentinelUrl | ClusterUrl | None, access: SentinelAccess, slot: int) -> Server:
+    if behind is None:
+        return _servers.setdefault(url, Server())
+    if (url, access) not in _topologies:
+        source = Cluster(behind) if isinstance(behind, ClusterUrl) else Sentinels(behind, access)
+        _topologies[url, access] = Topology(source)
+    return _topologies[url, access].server(slot if isinstance(behind, ClusterUrl) else 0)
 
 
 def leave_replica(connection: Any) -> None:
@@ -160,4 +166,5 @@ class _Unix(_Leaving, UnixDomainSocketConnection):
 
 
 _OURS: dict[Any, Any] = {Connection: _Tcp, SSLConnection: _Tls, UnixDomainSocketConnection: _Unix}
-_servers: dict[tuple[str, SentinelAccess], Server] = {}
+_servers: dict[str, Server] = {}
+_topologies: dict[tuple[str, SentinelAccess], Topology] = {}

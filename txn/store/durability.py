@@ -10,7 +10,6 @@ import redis
 from txn.errors import NotDurable, StoreUnavailable
 from txn.logs.state import State
 from txn.loop import Loop
-from txn.redis_places import split_sentinel_url
 from txn.settings import Settings
 from txn.store.connection import leave_replica
 from txn.store.database import unavailable
@@ -49,6 +48,12 @@ class DurabilityMonitor:
         self._is_loading = False
         #: When a server last answered, in s since the epoch on this host's clock; None: never.
         self.seen_s: float | None = None
+
+    @property
+    def may_lose_at_failover(self) -> bool:
+        """Whether a replica may become the primary that lacks what was acknowledged."""
+        is_attested = self.latest is not None and self.latest.level == "attested"
+        return self.fails_over and not self.replicas and not is_attested
 
     def on_connect(self, connection: Any) -> None:
         """For `connect(on_connect=...)`: a new connection may be to a server that was restarted with other settings."""
@@ -114,7 +119,7 @@ class DurabilityMonitor:
             lacking=lacking,
             attested_by=settings.attested_by,
             replicas=settings.redis_replicas,
-            fails_over=split_sentinel_url(settings.redis_url) is not None,
+            fails_over=settings.redis_fails_over,
         )
 
     def require(self) -> None:

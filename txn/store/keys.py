@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from redis.crc import key_slot
+
 
 @dataclass(frozen=True, slots=True)
 class Keys:
@@ -210,6 +212,11 @@ class Keys:
     def bulk_run(self, run_id: str) -> str:
         """Hash: one bulk run."""
         return f"{self.prefix}bulk:{run_id}"
+
+
+def slot_of(keys: Keys) -> int:
+    """Where all of them are in a cluster, if the prefix has a hash tag (`{...}`)."""
+    return key_slot(keys.prefix.encode())
 
 
 def letter_places(keys: Keys) -> tuple[str, str, str, str]:

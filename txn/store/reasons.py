@@ -11,8 +11,8 @@ from collections.abc import Iterator
 
 import redis
 
+from txn.store.asking import NoPrimary
 from txn.store.replication import NotReplicated
-from txn.store.sentinel import NoPrimary
 
 LOADING = "Redis is still reading its data from disk: wait"
 _CLOSED = "it closed the connection: see its log (too many clients?), and whether its port wants TLS (rediss://)"
@@ -71,8 +71,12 @@ def reason(error: redis.RedisError) -> str:
 
 def refusal(error: redis.RedisError) -> str:
     """The same for an error with which a server refuses writes."""
-    if isinstance(error, redis.exceptions.AskError):  # MOVED too; it names the address
-        return "Redis is a cluster, and this node does not hold our keys: name one that does, with a prefix like {txn}:"
+    if isinstance(error, redis.exceptions.MovedError):  # it names the address
+        return (
+            "Redis is a cluster, and this node does not hold our keys: set TXN_REDIS_URL=redis+cluster://host:port,..."
+        )
+    if isinstance(error, redis.exceptions.AskError | redis.exceptions.TryAgainError):
+        return "Redis is moving our keys to another node of its cluster: wait until that ends"
     return f"Redis takes no writes: {_said(error)}"
 
 

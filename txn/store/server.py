@@ -5,54 +5,85 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from typing import cast
-
-import redis
+from typing import Protocol
 
 from txn.loop import Loop
 from txn.redis_places import Place
+from txn.store.asking import NoPrimary
 
 log = logging.getLogger(__name__)
 
 #: While the name still leads to the server that was left, it is not left more often than this.
 LEAVE_EVERY_S = 0.25
-#: How often the sentinels are asked beside that.
+#: How often it is asked where the primaries are, beside that.
 LOOK_S = 0.5
 #: That it is left is said once in so long; what Redis is like meanwhile, its watch says.
 SAY_EVERY_S = 60.0
 
 
+class Source(Protocol):
+    """Who is asked where the primaries are."""
+
+    def look(self) -> Callable[[int], Place]:
+        """Ask; what is returned says it of a slot. Both raise NoPrimary."""
+
+
+class Topology:
+    """Where the primaries are, as `source` says: asked for each new connection, and twice a second beside that.
+
+    The latter because an old primary, frozen or cut off for a while, believes to be one: it is left when another is
+    named.
+    """
+
+    def __init__(self, source: Source) -> None:
+        self._source, self._watching = source, threading.Lock()
+        self._servers: dict[int, Server] = {}
+
+    def server(self, slot: int) -> "Server":
+        """Who has a slot. (Of a primary behind sentinels all slots are one: 0.)"""
+        return self._servers.setdefault(slot, Server(lambda: self._find(slot)))
+
+    def _find(self, slot: int) -> Place:
+        if self._watching.acquire(blocking=False):  # the first time
+            Loop("topology", self._beat).start()
+        return self._look()(slot)
+
+    def _beat(self) -> float:
+        with contextlib.suppress(NoPrimary):
+            self._look()
+        return LOOK_S
+
+    def _look(self) -> Callable[[int], Place]:
+        where = self._source.look()
+        for slot, server in list(self._servers.items()):
+            with contextlib.suppress(NoPrimary):
+                server.is_at(where(slot))
+        return where
+
+
 class Server:
     """What all connections of this process to one URL have in common: since when they must be new, and where it is.
 
-    `find`: asks the sentinels for the primary; None: the URL itself says where it is.
+    `find`: asks where the primary is; None: the URL itself says it.
     """
 
     def __init__(self, find: Callable[[], Place] | None = None) -> None:
         self.left_s = self._said_s = float("-inf")
-        self._find, self._watching = find, threading.Lock()
-        #: The latest that the sentinels have named. A connection to another server is not used any more.
+        self._find = find
+        #: The latest that was found. A connection to another server is not used any more.
         self.primary: Place | None = None
 
     def place(self) -> Place | None:
         """Where to connect to now; None: where the URL says. Raises: NoPrimary."""
-        if self._find is None:
-            return None
-        if self._watching.acquire(blocking=False):  # the first time
-            Loop("sentinels", self._look).start()
-        self._has_moved(self._find())
-        return self.primary
+        return self._find() if self._find else None
 
-    def _look(self) -> float:
-        """An old primary, frozen or cut off for a while, believes to be one: it is left when another is named."""
-        with contextlib.suppress(redis.RedisError):
-            self._has_moved(cast(Callable[[], Place], self._find)())
-        return LOOK_S
-
-    def _has_moved(self, found: Place) -> None:
+    def is_at(self, found: Place) -> None:
+        """The primary has been found."""
         before, self.primary = self.primary, found
         if before not in (None, found):
-            log.warning("Redis has another primary: connecting to it", extra={"detail": "the sentinels say so"})
+            log.warning(
+                "Redis has another primary: connecting to it", extra={"detail": "its sentinels or nodes say so"}
+            )
 
     def leave(self, why: str) -> None:
         """Every connection that is there now is closed before its next call."""
