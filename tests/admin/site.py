@@ -4,6 +4,7 @@ import re
 from typing import Any
 from urllib.parse import urlencode
 
+from argon2 import PasswordHasher
 from falcon.testing import Result, TestClient
 
 from tests.parts import Parts
@@ -12,15 +13,15 @@ from txn.admin.door.users import read_users
 from txn.admin.route import Route
 from txn.admin.site import application, create_site, routes
 from txn.operate.tools import Tools
-from txn.password_hash import hash_password
 from txn.settings import Settings
 from txn.store.connection import connect
 from txn.store.database import Database
 from txn.store.durability import DurabilityMonitor
 from txn.store.keys import Keys
 
-PASSWORD = "right horse"  # hashed once: it takes 50 ms
-HASH = hash_password(PASSWORD)
+PASSWORD = "right horse"
+#: As cheap as can be: `hash_password` makes hashes of which each takes 50 ms to look at.
+HASH = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)
 LINES = f"ada:operate:{HASH}\nvic:view:{HASH}"
 
 

@@ -12,6 +12,7 @@ from txn.admin.door.address import client_network
 from txn.admin.door.limiter import MAX_PER_ADDRESS, MAX_PER_NAME, MAX_REMEMBERED, WINDOW_S, LoginLimiter
 from txn.admin.door.passwords import MAX_WAITING, Busy, Passwords
 from txn.admin.door.users import User, read_users
+from txn.password_hash import hash_password
 
 
 class Seconds:
@@ -139,7 +140,7 @@ def test_strangers_do_not_keep_a_known_browser_waiting(monkeypatch: pytest.Monke
 
 
 def test_strangers_passwords_take_no_more_than_their_share_of_a_core() -> None:
-    door = Passwords(read_users(f"ada:operate:{HASH}"))
+    door = Passwords(read_users(f"ada:operate:{hash_password(PASSWORD)}"))
     used, began = time.process_time(), time.monotonic()
     for _ in range(6):
         door.user("eve", "wrong", "a")

@@ -15,6 +15,7 @@ import requests
 from tests.admin.site import HASH, LINES, PASSWORD
 from tests.ops.foreground import ROOT, make_run, own_ports
 from tests.system.stack import Stack
+from txn import password_hash
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -87,7 +88,7 @@ def test_every_api_process_knows_the_session_and_the_pages_show_the_real_workers
 
 
 def test_submits_are_answered_while_logins_are_hammered(tmp_path: Path) -> None:
-    with Stack(tmp_path, {"TXN_ADMIN_USERS": LINES}) as stack:
+    with Stack(tmp_path, {"TXN_ADMIN_USERS": f"ada:operate:{password_hash.hash_password(PASSWORD)}"}) as stack:
         over, answers = threading.Event(), []
 
         def hammer(number: int) -> None:
