@@ -3,7 +3,7 @@
 import functools
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -49,9 +49,15 @@ def text_of(body: str) -> str:
     return text
 
 
+@functools.cache
+def _bodies() -> Mapping[str, str]:
+    """The files of the scripts, by name: read once, as there is a `Scripts` for each of many connections."""
+    return {path.stem: path.read_text() for path in _FOLDER.glob("*.lua") if path.stem not in _SHARED}
+
+
 def text_of_script(name: str) -> str:
     """One of the files, as it is sent."""
-    return text_of((_FOLDER / f"{name}.lua").read_text())
+    return text_of(_bodies()[name])
 
 
 class Scripts:
@@ -59,11 +65,7 @@ class Scripts:
 
     def __init__(self, client: redis.Redis, replication: Replication | None = None) -> None:
         group = GroupCommit(client, replication)
-        self._scripts = {
-            path.stem: Script(group, text_of(path.read_text()))
-            for path in _FOLDER.glob("*.lua")
-            if path.stem not in _SHARED
-        }
+        self._scripts = {name: Script(group, text_of(body)) for name, body in _bodies().items()}
 
     def run(self, name: str, keys: Sequence[str], arguments: Sequence[Argument]) -> Any:
         """Raises: redis.RedisError. The script may have run all the same, unless it is a ResponseError."""
