@@ -77,6 +77,7 @@ def parts(server: RedisServer, settings: Settings, clock: Clock) -> Iterator[Par
     """A store with its own prefix and a clock that the test moves, on each supported server."""
     with Parts(server.url, settings, clock) as found:
         yield found
+        found.clear()
 
 
 @pytest.fixture

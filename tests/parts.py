@@ -3,6 +3,8 @@
 import secrets
 from typing import Any, Self
 
+import redis
+
 from txn.model.claim import Claim
 from txn.model.dead_letter import Action, Confirmed, Filter
 from txn.model.outcome import Clear, Completed, Failed, Outcome, Settlement
@@ -47,6 +49,13 @@ def submission(transaction_id: str | None = None, body: bytes = BODY) -> Submiss
     return parse_submission(body[:1] + f'"id": "{transaction_id}", '.encode() + body[1:])
 
 
+def clear(client: redis.Redis, prefix: str) -> None:
+    """Delete every key under a prefix: scripts and tests that go through all keys would go through them too."""
+    found: Any = client.keys(f"{prefix}*")
+    if found:
+        client.delete(*found)
+
+
 def became(done: Done) -> str:
     [name] = (name for name in ("done", "not_failed", "unknown") if getattr(done, name))
     return name
@@ -75,6 +84,9 @@ class Parts:
 
     def __exit__(self, *exc_info: object) -> None:
         self.client.close()
+
+    def clear(self) -> None:
+        clear(self.client, self.settings.prefix)
 
     def new_store(self) -> Store:
         """Another process's store: it remembers nothing of what this one has seen."""

@@ -12,6 +12,7 @@ from txn.settings import Settings
 def parts(valkey: RedisServer, settings: Settings, clock: Clock) -> Iterator[Parts]:
     with Parts(valkey.url, settings, clock) as found:
         yield found
+        found.clear()
 
 
 @pytest.fixture

@@ -26,5 +26,4 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Waits that only make room for others are not waited for."""
     monkeypatch.setattr("txn.queue.consumer.POLL_S", 0)
     monkeypatch.setattr("txn.queue.consumer.UNAVAILABLE_S", 0)
-    monkeypatch.setattr("txn.store.database.FIRST_PAUSE_S", 0.001)
-    monkeypatch.setattr("txn.store.database.MAX_PAUSE_S", 0.01)
+    monkeypatch.setattr("txn.store.database.MAX_PAUSE_S", 0)

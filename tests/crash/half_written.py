@@ -6,16 +6,18 @@ or a key got another type; or on one field of it, as when a counter is no number
 """
 
 import contextlib
+import functools
 import re
 import secrets
 from collections import Counter
+from collections.abc import Callable
 from typing import Any, Self
 
 import redis
 
 from ops.mock_posting.client import MockPosting
 from tests.crash.world import BrokenPromise
-from tests.parts import Clock, Parts, submission
+from tests.parts import Clock, Parts, clear, submission
 from txn.clock import boot_ms
 from txn.delivery.blocking import BlockingSteps, run
 from txn.delivery.rules import Rules
@@ -66,9 +68,14 @@ _text_of = scripts.text_of
 
 def faulty_text_of(body: str) -> str:
     """In place of `scripts.text_of`."""
+    return _faulty(body, _text_of)
+
+
+@functools.cache
+def _faulty(body: str, text_of: Callable[[str], str]) -> str:
     found = re.search(r"^-- (\w+):", body)
     assert found is not None
-    text = _text_of(body).replace("redis.call", "faulted").replace("redis.pcall", "attempted")
+    text = text_of(body).replace("redis.call", "faulted").replace("redis.pcall", "attempted")
     return _INJECTED.replace("@NAME@", found[1]).replace("@PREFIX@", str(PREFIX + 1)) + text
 
 
@@ -99,7 +106,8 @@ class Rig:
         return self
 
     def __exit__(self, *exc_info: object) -> None:
-        self.parts.client.delete(FAULT, BROKEN, STRUCK)
+        self.witness.delete(FAULT, BROKEN, STRUCK)
+        clear(self.witness, self.parts.settings.prefix)
         self.parts.client.close()
         self.transport.close()
 

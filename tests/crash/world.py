@@ -17,7 +17,7 @@ from typing import Any
 from ops.mock_posting.client import MockPosting
 from ops.redis_server import RedisServer
 from tests.crash.cuts import Cut, CutSteps
-from tests.parts import BODY, Clock
+from tests.parts import BODY, Clock, clear
 from txn.clock import boot_ms
 from txn.delivery.blocking import BlockingSteps, run
 from txn.delivery.rules import Rules
@@ -124,6 +124,7 @@ class World:
         self.client = connect(server.url, timeout_ms=2_000)
 
     def close(self) -> None:
+        clear(self.client, self.keys.prefix)
         self.client.close()
         for worker in self.workers:
             worker.close()

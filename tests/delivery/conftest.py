@@ -34,4 +34,5 @@ def rig(
 
     yield build
     for one in rigs:
+        one.parts.clear()
         one.parts.client.close()

@@ -80,6 +80,7 @@ class StoreMachine(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         self.drive_to_the_end()
+        self.parts.clear()
         self.parts.client.close()
 
     @initialize()
