@@ -118,6 +118,9 @@ class Settings(BaseModel):
     #: A line of JSON an event, or text for people; auto: text on a terminal.
     log_format: Literal["auto", "json", "text"] = "auto"
 
+    #: Where errors are sent to besides the log. Empty: nowhere.
+    sentry_dsn: Annotated[str, Field(repr=False)] = ""
+
     #: `POST /api/cleanup` empties the store. For tests.
     allow_cleanup: bool = False
     #: Accept transactions although Redis can lose them.

@@ -11,7 +11,7 @@ from txn.settings import Settings, not_read
 
 try:
     settings = Settings.from_environment(os.environ)
-    configure(settings.log_level, settings.log_format)
+    configure(settings.log_level, settings.log_format, sentry_dsn=settings.sentry_dsn)
     for sentence in not_read(os.environ):
         logging.getLogger("txn.settings").warning(sentence)
     app = open_api(settings)

@@ -1,7 +1,7 @@
 """The WSGI application, made of parts that somebody else has opened."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import falcon
 
@@ -31,6 +31,9 @@ from txn.store.durability import DurabilityMonitor
 from txn.store.timings import Timings
 from txn.store.transactions import Store
 
+if TYPE_CHECKING:
+    from opentelemetry.trace import Tracer
+
 
 def create_app(
     store: Store,
@@ -47,15 +50,17 @@ def create_app(
     changes: Changes | None = None,
     waiters: Waiters | None = None,
     tools: Tools | None = None,
+    tracer: "Tracer | None" = None,
 ) -> falcon.App[Any, Any]:
     """Routes and error handling. Opens nothing and reads no environment.
 
     Without `intake` submits have no limits. `keys`: who may come in; None: everybody. Without `waiters` nobody waits
-    for a change, without `changes` there is no feed, without `tools` nothing for operators.
+    for a change, without `changes` there is no feed, without `tools` nothing for operators, without `tracer` no spans.
     """
     monitor = intake.monitor
     cors = [Cors(cors_origins)] if cors_origins else []
-    app: falcon.App[Any, Any] = falcon.App(middleware=[HeadAsGet(), OfEveryAnswer(), *cors, Door(keys)])
+    middleware = [HeadAsGet(), OfEveryAnswer(), *_spans(tracer), *cors, Door(keys)]
+    app: falcon.App[Any, Any] = falcon.App(middleware=middleware)
     problems.install(app)
     app.add_route("/", Root(has_admin=has_admin))
     app.add_route("/api/transactions", Transactions(store, durability, timings.note, intake, waiters))
@@ -76,3 +81,11 @@ def create_app(
     app.add_route("/api/health", Health(statistics, durability, monitor))
     app.add_route("/api/cleanup", Cleanup(store, allowed=allow_cleanup))
     return app
+
+
+def _spans(tracer: "Tracer | None") -> list[Any]:
+    if tracer is None:
+        return []
+    from txn.api.spans import SubmitSpans  # noqa: PLC0415  (it needs opentelemetry-api)
+
+    return [SubmitSpans(tracer)]

@@ -15,6 +15,7 @@ from txn.loop import Loop
 from txn.queue.message import NAME, message_template
 from txn.readers.statistics import StatisticsReader
 from txn.settings import Settings
+from txn.spans import tracer
 from txn.store.changes import Changes
 from txn.store.connection import connect
 from txn.store.database import Database
@@ -76,6 +77,7 @@ def open_api(settings: Settings) -> Wsgi:
         changes=Changes(database),
         waiters=Waiters(Changes(Database(waiting, keys))),
         tools=tools,
+        tracer=tracer(),
     )
     if site is None:
         return app

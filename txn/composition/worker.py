@@ -7,6 +7,7 @@ from dramatiq import Actor, Middleware
 from dramatiq.middleware import CurrentMessage
 from dramatiq.results import Results
 
+from txn.composition.tracing import traced_async_transport, traced_steps, traced_transport
 from txn.delivery.blocking import BlockingSteps
 from txn.delivery.in_flight import InFlight, Kit
 from txn.delivery.loop_steps import LoopSteps
@@ -104,8 +105,9 @@ class _Delivering(NamedTuple):
 
 def _on_threads(settings: Settings, store: Store, timings: Timings) -> _Delivering:
     """Each delivery holds one of Dramatiq's threads."""
-    posting = PostingService(TimedTransport(open_transport(settings), timings.note), settings.posting_timeout_ms)
-    rules = Rules(BlockingSteps(store, posting), settings, worker=worker_name())
+    transport = traced_transport(TimedTransport(open_transport(settings), timings.note), settings)
+    posting = PostingService(transport, settings.posting_timeout_ms)
+    rules = Rules(traced_steps(BlockingSteps(store, posting)), settings, worker=worker_name())
     return _Delivering(
         lambda broker: declare_actor(broker, rules), [], [SettleEscaped(rules), TellThreads()], lambda: 0
     )
@@ -113,13 +115,13 @@ def _on_threads(settings: Settings, store: Store, timings: Timings) -> _Deliveri
 
 def _on_a_loop(settings: Settings, database: Database, store: Store, timings: Timings) -> _Delivering:
     """All deliveries run on one event loop, which Dramatiq's threads hand them over to."""
-    transport = TimedAsyncTransport(open_async_transport(settings), timings.note)
+    transport = traced_async_transport(TimedAsyncTransport(open_async_transport(settings), timings.note), settings)
     posting = AsyncPostingService(transport, settings.posting_timeout_ms)
 
     def open_kit() -> Kit:
         pulse, flusher = Pulse(timings.note), Flusher(database)
         steps = LoopSteps(store, flusher, posting, pulse, settings.margin_ms / 2)
-        return Kit(Rules(steps, settings, worker=worker_name()), steps, flusher, pulse, transport)
+        return Kit(Rules(traced_steps(steps), settings, worker=worker_name()), steps, flusher, pulse, transport)
 
     in_flight = InFlight(open_kit, settings.in_flight)
     first: list[Middleware] = [HandOver(in_flight)]

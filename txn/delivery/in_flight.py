@@ -20,7 +20,6 @@ from txn.delivery.pulse import Pulse
 from txn.delivery.rules import Rules
 from txn.errors import SettleLost, StoreUnavailable
 from txn.loop import Loop
-from txn.model.outcome import Released, Settlement
 from txn.posting.transport import AsyncTransport
 from txn.store.flusher import Flusher
 
@@ -183,7 +182,7 @@ class InFlight:
             await self._give_up(transaction_id, owner, error)
         elif sent is False:
             with contextlib.suppress(StoreUnavailable):
-                await self._kit.steps.settle(transaction_id, owner, Settlement(Released()))
+                await self._kit.rules.give_back(transaction_id, owner)
 
     async def _give_back(self) -> None:
         left = list(self._tasks)

@@ -82,6 +82,10 @@ class Rules:
             fields = {"transaction": transaction_id, "outcome": named(outcome), "detail": outcome.detail}
             delivery_log.refused(outcome, lambda: fields, reply)
 
+    async def give_back(self, transaction_id: str, owner: str) -> None:
+        """Settle a delivery that has sent no POST, and goes no further. Raises: StoreUnavailable."""
+        await self._steps.settle(transaction_id, owner, Settlement(Released()))
+
     async def _outcome(self, attempt: Attempt) -> Outcome:
         """GET; POST, if the claim allows it and the GET says that it is needed; GET again, if that left a doubt."""
         claim = attempt.claim

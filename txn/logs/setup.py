@@ -3,11 +3,12 @@
 import logging.config
 import os
 import sys
-from collections.abc import MutableMapping
+from collections.abc import Callable, MutableMapping
 from typing import Any, Literal
 
 import structlog
 
+from txn.errors import BadSettings
 from txn.logs import trace, unbreakable
 from txn.logs.aside import AsideHandler
 from txn.logs.flood import Flood
@@ -18,10 +19,11 @@ from txn.server import request_id
 _FLUSH_S = 1.0
 
 
-def configure(level: str, style: Literal["auto", "json", "text"], *, aside: bool = False) -> None:
+def configure(level: str, style: Literal["auto", "json", "text"], *, aside: bool = False, sentry_dsn: str = "") -> None:
     """For this process, from now on. Not before a fork: it starts a thread.
 
     `style`: `auto` is text if standard error is a terminal, else JSON. `aside`: who logs does not wait for who reads.
+    Raises: BadSettings, if errors shall go to Sentry and cannot.
     """
     logging.config.dictConfig(config(level, style))
     root = logging.getLogger()
@@ -34,12 +36,23 @@ def configure(level: str, style: Literal["auto", "json", "text"], *, aside: bool
     handler.addFilter(flood)
     handler.addFilter(request_id.stamp)
     handler.addFilter(trace.stamp)
+    if sentry_dsn:
+        handler.addFilter(_sentry(sentry_dsn))
 
     def flush() -> float:
         flood.flush()
         return _FLUSH_S
 
     Loop("log", flush).start()
+
+
+def _sentry(dsn: str) -> Callable[[logging.LogRecord], bool]:
+    try:
+        from txn.logs import sentry  # noqa: PLC0415  (only who wants it has it installed)
+    except ImportError:
+        raise BadSettings("TXN_SENTRY_DSN is set, but sentry-sdk is not installed: pip install txn[sentry]") from None
+    sentry.start(dsn)
+    return sentry.send
 
 
 def config(level: str, style: Literal["auto", "json", "text"]) -> dict[str, Any]:
