@@ -11,11 +11,12 @@ import socket
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import ModuleType
 from typing import IO
 
 import redis
 
-from ops import redis_server, second_terminal, sentinels
+from ops import clusters, redis_server, second_terminal, sentinels
 from ops.login import NAME, new_login
 from ops.mock_posting.client import command as mock_command
 from ops.stand import HOST, ROOT, WORKERS, api_command, get, health, worker_command
@@ -27,10 +28,15 @@ from txn.settings import Settings
 from txn.store.connection import connect
 
 DATA = ROOT / ".txn"
-#: Workers start last, because the API tells whether they are there; they stop once nothing new can come in.
-#: With `TXN_TOPOLOGY=sentinel`: one more than are waited for, so that one of the servers may be away.
+#: Where there are replicas: one more than are waited for, so that one of the servers may be away.
 REPLICAS = 2
-STOP_ORDER = ["api", "worker", "mock", "valkey", *reversed(sentinels.names(REPLICAS))]
+#: `TXN_TOPOLOGY` → what makes URL and command lines, and all that needs a port.
+_SEVERAL: Mapping[str, tuple[ModuleType, list[str]]] = {
+    "sentinel": (sentinels, sentinels.names(REPLICAS)),
+    "cluster": (clusters, clusters.with_buses(clusters.names(REPLICAS))),
+}
+#: Workers start last, because the API tells whether they are there; they stop once nothing new can come in.
+STOP_ORDER = ["api", "worker", "mock", "valkey", *(name for _, names in _SEVERAL.values() for name in reversed(names))]
 
 
 class Plan:
@@ -68,23 +74,29 @@ class Plan:
         self.children.append(Child(name, [sys.executable, *arguments], ready))
 
     def _add_topology(self, topology: str) -> None:
-        if topology not in ("single", "sentinel"):
-            raise CannotRun(
-                f"TXN_TOPOLOGY={topology!r} is unknown: use single, or sentinel (a primary and two replicas)"
-            )
-        names = sentinels.names(REPLICAS) if topology == "sentinel" else []
-        port = self._port("TXN_REDIS_PORT", 6390, count=len(names) or 1)
         if topology == "single":
-            self._add_redis(port)
+            self._add_redis(self._port("TXN_REDIS_PORT", 6390))
+        elif topology in _SEVERAL:
+            several, names = _SEVERAL[topology]
+            first = self._port("TXN_REDIS_PORT", 6390, count=len(names))
+            ports = {name: first + number for number, name in enumerate(names)}
+            self._add_several(ports, several.url(ports), several.commands(ports, self._folder(topology, first)))
         else:
-            self._add_sentinels({name: port + number for number, name in enumerate(names)})
+            raise CannotRun(
+                f"TXN_TOPOLOGY={topology!r} is unknown: use single, sentinel (a primary and two replicas), or cluster "
+                "(three primaries with replicas)"
+            )
 
-    def _add_sentinels(self, ports: Mapping[str, int]) -> None:
-        folder = DATA / f"sentinels-{ports['primary']}"
+    def _folder(self, topology: str, first: int) -> Path:
+        """Of servers that have written each other's ports into their files."""
+        folder = DATA / f"{topology}s-{first}"
         self._rows = folder / self._rows.name
-        self.environment["TXN_REDIS_URL"] = sentinels.url(ports)
+        return folder
+
+    def _add_several(self, ports: Mapping[str, int], url: str, commands: Mapping[str, list[str]]) -> None:
+        self.environment["TXN_REDIS_URL"] = url
         self.environment.setdefault("TXN_REDIS_REPLICAS", str(REPLICAS - 1))
-        for name, command in sentinels.commands(ports, folder).items():
+        for name, command in commands.items():
             one = f"redis://{HOST}:{ports[name]}"
             self.children.append(Child(name, command, lambda url=one: why_silent(url) is None))  # type: ignore[misc]
 

@@ -168,8 +168,9 @@ def test_a_second_terminal_finds_what_runs_until_it_ends(tmp_path: Path) -> None
 
 
 @pytest.mark.long
-def test_with_sentinels_the_primary_may_die_and_all_is_there_at_the_next_run(tmp_path: Path) -> None:
-    ports = own_ports() | {"TXN_REDIS_PORT": str(free_row(6)), "TXN_TOPOLOGY": "sentinel"}
+@pytest.mark.parametrize(("topology", "count"), [("sentinel", 6), ("cluster", 14)])
+def test_the_primary_may_die_and_all_is_there_at_the_next_run(tmp_path: Path, topology: str, count: int) -> None:
+    ports = own_ports() | {"TXN_REDIS_PORT": str(free_row(count)), "TXN_TOPOLOGY": topology}
     with make_run(tmp_path, **ports) as running:
         running.until("curl -s")
         first = submit(ports)
@@ -209,4 +210,4 @@ def accepts(ports: dict[str, str]) -> bool:
 def test_an_unknown_topology_is_refused(tmp_path: Path) -> None:
     with make_run(tmp_path, **own_ports(), TXN_TOPOLOGY="ring") as running:
         assert running.exit_code() == 1
-        assert running.said("TXN_TOPOLOGY='ring' is unknown: use single, or sentinel")
+        assert running.said("TXN_TOPOLOGY='ring' is unknown: use single, sentinel ")
