@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError,
 
 from txn.addresses import Networks
 from txn.api_keys import KeyRing
+from txn.endpoints import Endpoints, split_hosts
 from txn.errors import BadSettings
 from txn.memory import limit_of
 from txn.redis_places import SentinelAccess, split_cluster_url, split_sentinel_url
@@ -109,6 +110,23 @@ class Settings(BaseModel):
     #: Without keys, the API may be reached from other machines.
     allow_open: bool = False
 
+    #: Where clients want callbacks, and with which secrets: `client url secret,secret` lines.
+    callbacks: Annotated[str, Field(repr=False)] = ""
+    #: A file with such lines, which is read again when it changes.
+    callbacks_file: str = ""
+    #: Hosts that a submission may name for its own callback: `hooks.shop.example,*.partner.example`. None: it may not.
+    callback_hosts: str = ""
+    #: Addresses and networks that callbacks may go to although they are not public: `10.1.0.0/16`.
+    callback_networks: str = ""
+    #: Callbacks may go to http:// as well.
+    allow_http_callbacks: bool = False
+    #: Total deadline of one sending of a callback, connecting included.
+    callback_timeout_ms: Milliseconds = 10_000
+    #: For so long after its first failure a callback is tried again.
+    callback_give_up_ms: Milliseconds = 86_400_000
+    #: Callbacks that a worker process sends at once; 0: it sends none.
+    callbacks_in_flight: Annotated[int, Field(ge=0, le=256)] = 32
+
     #: Who brings it may read /metrics; without one, only this machine may.
     metrics_token: Annotated[str, Field(repr=False)] = ""
     #: Web pages of which origins may read the API's answers: `https://a.example,http://b`, or `*`. None: of no other.
@@ -171,6 +189,7 @@ class Settings(BaseModel):
         if self.api_keys and self.api_keys_file:
             raise ValueError("TXN_API_KEYS and TXN_API_KEYS_FILE are both set: set one of them")
         KeyRing.parse(self.api_keys, "TXN_API_KEYS")
+        self._check_callbacks()
         split_posting_url(self.posting_url)
         split_origins(self.cors_origins)
         try:
@@ -190,6 +209,18 @@ class Settings(BaseModel):
         except ValueError as error:
             raise ValueError(f"TXN_MAX_REDIS_MEMORY={self.max_redis_memory!r}: {error}") from None
         return self
+
+    def _check_callbacks(self) -> None:
+        if self.callbacks and self.callbacks_file:
+            raise ValueError("TXN_CALLBACKS and TXN_CALLBACKS_FILE are both set: set one of them")
+        Endpoints.parse(self.callbacks, "TXN_CALLBACKS", allow_http=self.allow_http_callbacks)
+        split_hosts(self.callback_hosts)
+        try:
+            Networks(self.callback_networks.split(","))
+        except ValueError:
+            raise ValueError(
+                "TXN_CALLBACK_NETWORKS must be addresses or networks with commas between, as in 10.1.0.0/16,::1"
+            ) from None
 
     @property
     def sentinel_access(self) -> SentinelAccess:

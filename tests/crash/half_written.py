@@ -22,14 +22,17 @@ from txn.clock import boot_ms
 from txn.delivery.blocking import BlockingSteps, run
 from txn.delivery.rules import Rules
 from txn.errors import SettleLost, StoreUnavailable
+from txn.model.transaction import Transaction
 from txn.posting.curl import CurlTransport
 from txn.posting.service import PostingService
 from txn.settings import Settings
 from txn.store import scripts
+from txn.store.callbacks import Callbacks, Sent
 from txn.store.messages import DEAD_AFTER_MS
 
 #: Characters of every prefix.
 PREFIX = 9
+DAY_MS = 86_400_000
 FAULT, BROKEN, STRUCK = "half:fault", "half:broken", "half:struck"
 
 _INJECTED = """
@@ -41,6 +44,7 @@ local broken, writes = redis.call('GET', 'half:broken'), 0
 -- What is broken: a command on a key, without our prefix and without the minute; of a counter perhaps one field.
 local function named(command, key, field)
     local name = command .. ' ' .. tostring(key):sub(@PREFIX@):gsub('%d+$', '')
+    name = name:gsub(('%x'):rep(40), '*')
     return mode == 'field' and name .. ' ' .. tostring(field) or name
 end
 local function faulted(...)
@@ -101,6 +105,8 @@ class Rig:
         self.messages = self.parts.messages("worker")
         self.acked: list[str] = []
         self.told: set[str] = set()
+        self.callbacks = Callbacks(self.parts.database)
+        self.heard: set[tuple[str, Transaction]] = set()
 
     def __enter__(self) -> Self:
         return self
@@ -148,9 +154,16 @@ class Rig:
 
     def work(self) -> None:
         """One round of everything that a worker process does, whatever fails."""
-        for step in (lambda: self.parts.store.due(100), self.messages.heartbeat, self._take):
+        for step in (lambda: self.parts.store.due(100), self.messages.heartbeat, self._take, self.tell):
             with contextlib.suppress(StoreUnavailable):
                 step()
+
+    def tell(self, how: Sent = "told") -> None:
+        """What the sender of callbacks does."""
+        owner = secrets.token_urlsafe(8)
+        for callback in self.callbacks.take(owner, 10, 10, {}, SETTINGS.lease_ms, DAY_MS):
+            self.heard.add((callback.name, callback.transaction))
+            self.callbacks.sent(callback.name, owner, how, wait_ms=1_000, why="because", give_up_ms=DAY_MS)
 
     def _take(self) -> None:
         try:
@@ -173,6 +186,8 @@ class Rig:
             self.work()
             self.work()
             first: Any = client.zrange(keys.due, 0, 0, withscores=True)
+            lane: Any = client.zrange(keys.callbacks, 0, 0, withscores=True)
+            first = first or lane
             if not first and not client.llen(keys.messages) and not self.acked:
                 if not client.keys(f"{keys.acks}*"):
                     return
@@ -201,6 +216,7 @@ class Rig:
         self._check_counters(records)
         self._check_feed(records)
         self._check_indexes(records)
+        self._check_callbacks(records)
 
     def _check_counters(self, records: dict[str, dict[str, str]]) -> None:
         found_now: Any = self.parts.client.hgetall(self.parts.keys.count)
@@ -243,6 +259,21 @@ class Rig:
             told, done = sum(one == status for _, one in said), int(counts.get(counter, 0))
             if told != done:
                 raise BrokenPromise(f"the feed says {status} {told} times, it was so {done} times")
+
+    def _check_callbacks(self, records: dict[str, dict[str, str]]) -> None:
+        """Each end of those that want one was heard, under one name, and nothing is left but what was given up."""
+        client, keys = self.parts.client, self.parts.keys
+        for name, record in records.items():
+            wanted = {self.parts.store.read(name)} if "callback" in record else set()
+            heard = [told for _, told in self.heard if told.id == name]
+            if set(heard) != wanted or len(heard) != len(wanted):
+                raise BrokenPromise(f"of {name} was heard {heard}, not {wanted}")
+        dead: Any = client.zrange(keys.callbacks_dead, 0, -1)
+        left = {keys.callback(one.decode()) for one in dead} | ({keys.callbacks_dead} if dead else set())
+        found = {key.decode() for key in client.scan_iter(f"{keys.callbacks}*")}
+        counts = [int(one or 0) for one in client.hmget(keys.count, "callbacks_waiting", "callbacks_dead")]
+        if found != left or counts != [0, len(dead)]:
+            raise BrokenPromise(f"callbacks: {found}, not {left}, and counted {counts}")
 
     def _check_indexes(self, records: dict[str, dict[str, str]]) -> None:
         client, keys = self.parts.client, self.parts.keys

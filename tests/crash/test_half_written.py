@@ -87,6 +87,19 @@ def traced(rig: Rig) -> None:
     assert rig.parts.record("a")["trace"] == GIVEN
 
 
+def told(rig: Rig, *post: str) -> None:
+    """Somebody wants to hear how it ends."""
+    rig.mock.script("a", post=list(post or ["ok"]))
+    rig.parts.store.accept(replace(submission("a"), callback="https://hooks.example/"))
+    rig.told.add("a")
+    rig.stored_whole("a")
+
+
+def to_be_told(rig: Rig) -> None:
+    told(rig)
+    rig.deliver("a")
+
+
 def expired(rig: Rig) -> None:
     expiring(rig)
     rig.clock.forward(60_000)
@@ -470,6 +483,16 @@ SCENES = [
         accepted,
         lambda rig: Events(rig.parts.database).notice("posting", "away", 1, rig.parts.read_statistics().now_ms),
     ),
+    Scene("accept, somebody is told", "accept", nothing, told),
+    Scene("settle, completed, somebody is told", "settle", told, lambda rig: rig.deliver("a")),
+    Scene(
+        "settle, rejected, somebody is told", "settle", lambda rig: told(rig, "reject"), lambda rig: rig.deliver("a")
+    ),
+    Scene("cancel, somebody is told", "cancel", told, cancel),
+    Scene("a callback is taken", "callbacks_due", to_be_told, lambda rig: rig.tell()),
+    Scene("a callback is told", "callback_sent", to_be_told, lambda rig: rig.tell()),
+    Scene("a callback has failed", "callback_sent", to_be_told, lambda rig: rig.tell("again")),
+    Scene("a callback is given up", "callback_sent", to_be_told, lambda rig: rig.tell("gone")),
     Scene("arrive", "arrive", accepted, arrive_at_a_promoted_server),
     Scene("oldest", "oldest", accepted, lambda rig: Oldest(rig.parts.database).beat()),
     Scene("sweep", "sweep", not_in_the_index, sweep, swept=True),

@@ -1,14 +1,16 @@
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import txn
-from tests.parts import Parts
+from tests.parts import Parts, submission
 from txn.model.dead_letter import Action, Filter
 from txn.model.outcome import Cause, Clear, Completed, Retry
 from txn.model.transaction import Evidence
 from txn.operate.ended_sessions import EndedSessions
 from txn.operate.events import Events
 from txn.operate.last_audit import LastAudit, LastAudits
+from txn.store.callbacks import Callbacks
 from txn.store.integrity import Integrity
 from txn.store.keys import Keys
 from txn.store.oldest import Oldest
@@ -42,6 +44,13 @@ def live(parts: Parts) -> None:
     """Something of everything."""
     parts.accept("waits")
     parts.settle(parts.claimed(parts.accept()), Completed(Evidence.POSTED), answered=True)
+    for _ in range(2):
+        told = replace(submission(), callback="client")
+        parts.store.accept(told)
+        parts.settle(parts.claimed(told.id), Completed(Evidence.POSTED), answered=True)
+    callbacks = Callbacks(parts.database)
+    [callback] = callbacks.take("me", 1, 1, {}, 1, 1)
+    callbacks.sent(callback.name, "me", "gone", wait_ms=0, why="", give_up_ms=0)
     parts.settle(parts.claimed(parts.accept()), Retry(Cause.OUTAGE, "away", Clear(), 0), outage="away", calls="G")
     parts.fail("a")
     parts.discard(parts.fail("gone"))

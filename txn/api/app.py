@@ -7,6 +7,7 @@ import falcon
 
 from txn.api import errors as problems
 from txn.api.batch import Batches
+from txn.api.callbacks import told_by
 from txn.api.cleanup import Cleanup
 from txn.api.collector import SystemCollector
 from txn.api.cors import Cors
@@ -24,6 +25,7 @@ from txn.api.root import Root
 from txn.api.transactions import Cancel, Transactions, TransactionStatus, refuse_id
 from txn.api.waiting import Waiters
 from txn.api_keys import KeyRing
+from txn.callbacks.rules import CallbackRules
 from txn.operate.tools import Tools
 from txn.readers.statistics import StatisticsReader
 from txn.store.changes import Changes
@@ -51,11 +53,13 @@ def create_app(
     waiters: Waiters | None = None,
     tools: Tools | None = None,
     tracer: "Tracer | None" = None,
+    callbacks: CallbackRules | None = None,
 ) -> falcon.App[Any, Any]:
     """Routes and error handling. Opens nothing and reads no environment.
 
     Without `intake` submits have no limits. `keys`: who may come in; None: everybody. Without `waiters` nobody waits
-    for a change, without `changes` there is no feed, without `tools` nothing for operators, without `tracer` no spans.
+    for a change, without `changes` there is no feed, without `tools` nothing for operators, without `tracer` no spans,
+    without `callbacks` none.
     """
     monitor = intake.monitor
     cors = [Cors(cors_origins)] if cors_origins else []
@@ -63,8 +67,9 @@ def create_app(
     app: falcon.App[Any, Any] = falcon.App(middleware=middleware)
     problems.install(app)
     app.add_route("/", Root(has_admin=has_admin))
-    app.add_route("/api/transactions", Transactions(store, durability, timings.note, intake, waiters))
-    app.add_route("/api/transactions/batch", Batches(store, durability, intake, waiters))
+    told = told_by(callbacks)
+    app.add_route("/api/transactions", Transactions(store, durability, timings.note, intake, waiters, told))
+    app.add_route("/api/transactions/batch", Batches(store, durability, intake, waiters, told))
     app.add_route("/api/transactions/{transaction_id}/cancel", Cancel(store))
     app.add_route("/api/transactions/{transaction_id}", TransactionStatus(store, waiters))
     app.add_sink(refuse_id, r"/api/transactions/(?P<transaction_id>.+)")

@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 import falcon
 
+from txn.api import callbacks
 from txn.api import errors as problems
 from txn.api.body import media_type_of, read_body
 from txn.api.intake import Intake, Unlimited
@@ -39,9 +40,14 @@ class Batches:
     needs: ClassVar = {"POST": Role.SUBMIT, "GET": Role.READ}
 
     def __init__(
-        self, store: Store, durability: DurabilityMonitor, intake: Intake | Unlimited, waiters: Waiters | None
+        self,
+        store: Store,
+        durability: DurabilityMonitor,
+        intake: Intake | Unlimited,
+        waiters: Waiters | None,
+        told: callbacks.Told = callbacks.untold,
     ) -> None:
-        self._store, self._durability, self._intake = store, durability, intake
+        self._store, self._durability, self._intake, self._told = store, durability, intake, told
         self._status = TransactionStatus(store, waiters)
 
     def on_get(self, request: falcon.Request, response: falcon.Response) -> None:
@@ -58,7 +64,7 @@ class Batches:
             raise Invalid(NAME, "is for one transaction: in a batch send `idempotencyKey` in each of them")
         body = read_body(request, MAX_BATCH_BYTES, (falcon.MEDIA_JSON, NDJSON))
         parse = parse_lines if media_type_of(request) == NDJSON else parse_batch
-        batch = parse(body, unquoted, request.context.caller.client)
+        batch = callbacks.of_all(parse(body, unquoted, request.context.caller.client), self._told)
         self._intake.charge(request, len(batch.items) - 1)
         self._durability.require()
         told = self._stored(batch, checked(request.env.get("HTTP_TRACEPARENT")))

@@ -1,20 +1,14 @@
 """Who asks, and may they: `Authorization: Bearer KEY`."""
 
-import logging
 import time
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 import falcon
 
 from txn.api_keys import Caller, KeyRing, Role
-from txn.errors import BadSettings
+from txn.watched import Watched, read_text
 
-log = logging.getLogger(__name__)
-
-#: How often the file is looked at, in s.
-LOOK_S = 1.0
 #: Without keys: whoever reaches the API may do everything.
 ANYBODY = Caller("", frozenset(Role))
 _NOBODY = Caller("", frozenset())
@@ -60,53 +54,17 @@ def _refusal(given: str, caller: Caller | None, needed: Role) -> falcon.HTTPErro
     return falcon.HTTPUnauthorized(description=said, challenges=["Bearer"])
 
 
-class KeyFile:
+class KeyFile(Watched[KeyRing]):
     """The keys of a file, read again when it changes. One that cannot be read leaves the keys as they were.
 
     Raises: BadSettings, at the beginning.
     """
 
     def __init__(self, path: str, clock: Callable[[], float] = time.monotonic) -> None:
-        self._path, self._clock = path, clock
-        self._seen, self._next_look_s = _version(path), clock() + LOOK_S
-        self._ring = read_keys(path)
-
-    def __call__(self) -> KeyRing:
-        """As they are now, or were a second ago."""
-        if (now_s := self._clock()) >= self._next_look_s:
-            self._next_look_s = now_s + LOOK_S
-            self._look()
-        return self._ring
-
-    def _look(self) -> None:
-        # Before it is read: what changes meanwhile is seen the next time.
-        if (version := _version(self._path)) == self._seen:
-            return
-        self._seen = version
-        try:
-            self._ring = read_keys(self._path)
-        except BadSettings as error:
-            log.error("the API's keys stay as they were", extra={"detail": str(error)})
-        else:
-            log.info("the API's keys were read again: %d", len(self._ring.keys))
+        super().__init__(path, read_keys, "the API's keys", clock)
 
 
 def read_keys(path: str) -> KeyRing:
     """The keys of TXN_API_KEYS_FILE. Raises: BadSettings."""
-    place = f"TXN_API_KEYS_FILE={path}"
-    try:
-        text = Path(path).read_text(encoding="utf-8")
-    except UnicodeDecodeError:
-        raise BadSettings(f"{place}: the file is not text in UTF-8") from None
-    except (OSError, ValueError) as error:
-        why = error.strerror if isinstance(error, OSError) else error
-        raise BadSettings(f"{place}: the file cannot be read ({why}): `txn keys create` makes one") from None
-    return KeyRing.parse(text, place)
-
-
-def _version(path: str) -> tuple[int, ...] | None:
-    try:
-        found = Path(path).stat()
-    except (OSError, ValueError):
-        return None
-    return found.st_mtime_ns, found.st_size, found.st_ino, found.st_ctime_ns
+    text = read_text(path, "TXN_API_KEYS_FILE", "`txn keys create` makes one")
+    return KeyRing.parse(text, f"TXN_API_KEYS_FILE={path}")

@@ -9,6 +9,7 @@ import falcon
 
 from txn.api import attempts
 from txn.api.body import read_body
+from txn.api.callbacks import Told, untold
 from txn.api.intake import Intake, Unlimited
 from txn.api.key_header import key_of
 from txn.api.listing import listed
@@ -37,9 +38,10 @@ class Transactions:
         note: Callable[[str, float], None],
         intake: Intake | Unlimited,
         waiters: Waiters | None = None,
+        told: Told = untold,
     ) -> None:
         self._store, self._durability, self._note, self._intake = store, durability, note, intake
-        self._waiters = waiters
+        self._waiters, self._told = waiters, told
 
     def on_post(self, request: falcon.Request, response: falcon.Response) -> None:
         """202 for a new transaction, 200 for a repeated one. Whoever wants to wait gets it as it has become meanwhile.
@@ -52,6 +54,7 @@ class Transactions:
         submission = parse_submission(body, _key(request, body), request.context.caller.client)
         if trace := checked(request.env.get("HTTP_TRACEPARENT")):
             submission = replace(submission, trace=trace)
+        submission = self._told(submission)
         self._durability.require()
         transaction, new = self._store.accept(submission)
         # Accepting may have opened a connection, and that may have shown a Redis that forgets.

@@ -10,6 +10,7 @@ from txn.api.door import KeyFile
 from txn.api.intake import Intake, Rates
 from txn.api.waiting import LOOK_MS, Waiters
 from txn.api_keys import KeyRing
+from txn.callbacks.rules import CallbackRules, read_endpoints
 from txn.composition.operators import open_tools
 from txn.loop import Loop
 from txn.queue.message import NAME, message_template
@@ -78,6 +79,7 @@ def open_api(settings: Settings) -> Wsgi:
         waiters=Waiters(Changes(Database(waiting, keys))),
         tools=tools,
         tracer=tracer(),
+        callbacks=CallbackRules(settings, read_endpoints(settings)),
     )
     if site is None:
         return app

@@ -7,6 +7,9 @@ from dramatiq import Actor, Middleware
 from dramatiq.middleware import CurrentMessage
 from dramatiq.results import Results
 
+from txn.callbacks.post import Poster
+from txn.callbacks.rules import CallbackRules, read_endpoints
+from txn.callbacks.sender import Sender
 from txn.composition.tracing import traced_async_transport, traced_steps, traced_transport
 from txn.delivery.blocking import BlockingSteps
 from txn.delivery.in_flight import InFlight, Kit
@@ -20,6 +23,7 @@ from txn.operate.bulk_runner import BulkRunner
 from txn.operate.bulk_runs import BulkRuns
 from txn.operate.event_log import EventLog
 from txn.operate.events import Events
+from txn.posting.endpoint import default_ca_file
 from txn.posting.service import AsyncPostingService, PostingService
 from txn.posting.timed import TimedAsyncTransport, TimedTransport
 from txn.posting.transports import open_async_transport, open_transport
@@ -35,6 +39,7 @@ from txn.readers.state_log import Watch
 from txn.readers.statistics import StatisticsReader
 from txn.settings import Settings
 from txn.store.arrival import Arrival
+from txn.store.callbacks import Callbacks
 from txn.store.connection import connect
 from txn.store.database import Database
 from txn.store.flusher import Flusher
@@ -82,6 +87,7 @@ def open_worker(settings: Settings) -> tuple[RecordBroker, Actor[Any, Any]]:
             RunLoops(
                 Loop("rescuer", Rescuer(store).beat),
                 Loop("bulk runner", bulk.tick),
+                *_callbacks(settings, database),
                 Loop("rights", RightsMonitor(Rights(database), "worker").beat),
                 Loop("sweep", Sweep(Integrity(database, message_template())).beat),
                 Loop("oldest", Oldest(database).beat),
@@ -92,6 +98,18 @@ def open_worker(settings: Settings) -> tuple[RecordBroker, Actor[Any, Any]]:
         about=about,
     )
     return broker, delivering.declare(broker)
+
+
+def _callbacks(settings: Settings, database: Database) -> list[Loop]:
+    if settings.callbacks_in_flight == 0:
+        return []
+    rules = CallbackRules(settings, read_endpoints(settings))
+    ca_file = default_ca_file()
+
+    def open_poster() -> Poster:
+        return Poster(settings.callback_timeout_ms, ca_file, rules.may_connect_to)
+
+    return [Loop("callbacks", Sender(Callbacks(database), rules, settings, open_poster).beat)]
 
 
 class _Delivering(NamedTuple):

@@ -82,6 +82,7 @@ class Submission:
     `deliver_by_ms`: no POST begins after that; it is no content.
     `client`: who sends it; empty for the one without a name.
     `trace`: the `traceparent` that it came with, or empty; it is no content either.
+    `callback`: where its end is to be told, as it was sent or as the record has it, or empty; no content either.
     """
 
     id: str
@@ -91,6 +92,7 @@ class Submission:
     client: str = ""
     deliver_by_ms: int | None = None
     trace: str = ""
+    callback: str = ""
 
 
 def parse_submission(body: bytes, idempotency_key: str | None = None, client: str = "") -> Submission:
@@ -120,7 +122,9 @@ def submission_of(value: Any, idempotency_key: str | None = None, client: str = 
     if client and form.id is not None and _is_version_5(form.id):
         raise Invalid("id", "must not be a UUID of version 5, which ids made of keys are: send an Idempotency-Key")
     own_id, named_by = _name(form.id, idempotency_key, client)
-    return Submission(own_id, named_by, dumps(content), fingerprint(content), client, form.deliver_by)
+    return Submission(
+        own_id, named_by, dumps(content), fingerprint(content), client, form.deliver_by, callback=form.callback_url
+    )
 
 
 def with_what_else_is_wrong(error: Invalid, body: bytes) -> Invalid:
@@ -316,6 +320,15 @@ def moment_ms(value: Any) -> int | None:
         raise PydanticCustomError("moment", _NO_TIME) from None
 
 
+def _url(value: Any) -> str:
+    """Where it may lead is for who takes it to say."""
+    if value is None:
+        return ""
+    if not isinstance(value, str) or not value:
+        raise PydanticCustomError("url", "must be a URL")
+    return value
+
+
 ID_SCHEMA = {"type": "string", "pattern": "^[A-Za-z0-9._:-]{1,64}$", "not": {"enum": [".", ".."]}}
 _OWN_ID_SCHEMA = ID_SCHEMA | {"type": ["string", "null"], "description": "your own id"}
 _AMOUNT_SCHEMA = {
@@ -335,6 +348,13 @@ _DELIVER_BY_SCHEMA = {
     "format": "date-time",
     "pattern": MOMENT_PATTERN,
     "description": "no POST begins after it; it is refused if it is over",
+}
+_CALLBACK_SCHEMA = {
+    "type": ["string", "null"],
+    "format": "uri",
+    "minLength": 1,
+    "maxLength": 2048,
+    "description": "told when it is completed or failed, if its host is allowed here (TXN_CALLBACK_HOSTS)",
 }
 #: Currencies without decimals.
 _WHOLE_UNITS: dict[str, Any] = {
@@ -359,4 +379,7 @@ class NewTransaction(BaseModel):
     timestamp: Annotated[Any, Field(description="accepted and ignored")] = None
     deliver_by: Annotated[int | None, BeforeValidator(moment_ms), WithJsonSchema(_DELIVER_BY_SCHEMA)] = Field(
         default=None, alias="deliverBy"
+    )
+    callback_url: Annotated[str, BeforeValidator(_url), WithJsonSchema(_CALLBACK_SCHEMA)] = Field(
+        default="", alias="callbackUrl"
     )

@@ -36,8 +36,8 @@ def _total(words: str, metric: str = "", unit: str = "transactions") -> Any:
     return field(default=0, metadata={"counter": Counter(words, metric, unit=unit)})
 
 
-def _level(words: str, metric: str) -> Any:
-    return field(default=0, metadata={"counter": Counter(words, metric, level=True)})
+def _level(words: str, metric: str, unit: str = "transactions") -> Any:
+    return field(default=0, metadata={"counter": Counter(words, metric, level=True, unit=unit)})
 
 
 def _by(values: Iterable[str], stem: str, words: str, metric: str = "", label: str = "") -> Any:
@@ -68,6 +68,14 @@ class Totals:
     )
     replayed: int = _total("Dead letters replayed by an operator", "replayed")
     discarded: int = _total("Dead letters taken off the list by an operator", "discarded")
+    callbacks_waiting: int = _level(
+        "Callbacks that are due, or wait for their next try", "callbacks_waiting", "callbacks"
+    )
+    callbacks_dead: int = _level(
+        "Callbacks that were given up, and that nobody has replayed or discarded", "callbacks_dead", "callbacks"
+    )
+    callbacks_told: int = _total("Callbacks that their receivers have answered with 2xx", "callbacks_told", "callbacks")
+    callbacks_failed: int = _total("Sendings of callbacks that have failed", "callbacks_failed", "sendings")
     late_settles: int = _total(
         "Settles refused because the transaction was no longer the worker's", "fence_rejected", "settles"
     )

@@ -36,7 +36,7 @@ class Endpoint:
             raise BadSettings(str(error)) from None
         userinfo, _, host = parts.netloc.rpartition("@")
         url = f"{parts.scheme}://{host}{parts.path.rstrip('/')}"
-        return cls(url, {"User-Agent": "txn"} | _basic(userinfo), ca_file or _default_ca_file())
+        return cls(url, {"User-Agent": "txn"} | _basic(userinfo), ca_file or default_ca_file())
 
 
 def _basic(userinfo: str) -> dict[str, str]:
@@ -47,5 +47,6 @@ def _basic(userinfo: str) -> dict[str, str]:
     return {"Authorization": f"Basic {token.decode()}"}
 
 
-def _default_ca_file() -> str:
+def default_ca_file() -> str:
+    """Of TLS connections to whom nothing else is said about."""
     return os.environ.get("SSL_CERT_FILE") or certifi.where()

@@ -65,6 +65,7 @@ class Integrity:
     def _step(self, cursor: str) -> tuple[str, list[Flaw]]:
         keys = self._database.keys
         names = [keys.sweep, keys.record(""), keys.payload(""), keys.due, keys.count, *letter_places(keys)]
+        names += [keys.callbacks, keys.callbacks_dead]
         arguments = [cursor, PACE_MS, STEP_KEYS, FEW, self._template, self._database.shift_ms(), *ErrorCode]
         next_cursor, _, found = self._database.run("sweep", names, arguments)
         texts = [item.decode(errors="replace") for item in found]

@@ -200,6 +200,24 @@ class Keys:
         return f"{self.prefix}changes"
 
     @property
+    def callbacks(self) -> str:
+        """Zset: the lanes in which callbacks wait, one for each receiver, by when the next of each is due (ms)."""
+        return f"{self.prefix}callbacks"
+
+    def callback(self, name: str) -> str:
+        """Hash: one callback that has not been delivered yet."""
+        return f"{self.callbacks}:{name}"
+
+    def callbacks_to(self, lane: str) -> str:
+        """Zset: the callbacks of one lane, by when each is due (ms)."""
+        return f"{self.callbacks}:to:{lane}"
+
+    @property
+    def callbacks_dead(self) -> str:
+        """Zset: the callbacks that were given up, by when (ms)."""
+        return f"{self.prefix}callbacks_dead"
+
+    @property
     def bulk_runs(self) -> str:
         """Zset: bulk runs by their start (ms)."""
         return f"{self.prefix}bulk"

@@ -37,6 +37,7 @@ RECORD: Mapping[str, Field] = {
     "submitted": _field("time", "when it was accepted: the `timestamp` of every POST", "accept batch"),
     "client": _field("text", "who submitted it, as the API key says; not there: who came without one", "accept batch"),
     "trace": _field("text", "the `traceparent` that it was submitted with, if any", "accept batch"),
+    "callback": _field("text", "where its end is told: a URL, or `client`: where its client says", "accept batch"),
     "history": _field("lines", "a time and JSON a line: the latest deliveries and deeds", "settle operate bulk cancel"),
     "attempts": _field("number", "claims that were allowed to post", "claim settle"),
     "owner": _field("text", "the nonce of the latest claim", "claim"),

@@ -110,6 +110,8 @@ class Rights:
                 keys.dead_message_bodies,
                 f"{keys.worker}{some_id}",
             ]
+            found["zset"] += [keys.callbacks, keys.callbacks_to(some_id), keys.callbacks_dead]
+            found["hash"].append(keys.callback(some_id))
             found["zset"] += [keys.failed, keys.failed_with("rejected"), keys.dead_messages, keys.bulk_active]
             found |= {"set": [keys.acks_of(some_id)], "stream": [keys.changes, keys.journal, keys.events]}
         return [item for kind, names in found.items() for name in names for item in (kind, name)]

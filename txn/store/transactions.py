@@ -83,7 +83,7 @@ class Store:
             [
                 *(submission.id, submission.fingerprint, submission.payload),
                 *(self._settings.grace_ms, self._template, self._database.shift_ms(), submission.client),
-                *(_expiry(submission), submission.trace),
+                *(_expiry(submission), submission.trace, *([submission.callback] if submission.callback else [])),
             ],
             repeats=ACCEPT_REPEATS,
             is_waited_for=True,
@@ -102,13 +102,13 @@ class Store:
         """
         [(client, trace)] = {(one.client, one.trace) for one in submissions}
         keys = self._database.keys
-        texts = [(one.id, one.fingerprint, one.payload, _expiry(one)) for one in submissions]
+        texts = [(one.id, one.fingerprint, one.payload, _expiry(one), one.callback) for one in submissions]
         replies = self._database.run(
             "batch",
             [keys.record(""), keys.payload(""), *_places(keys), *wake_ups(keys)],
             [
                 *(int(atomic), self._settings.grace_ms, self._template, self._database.shift_ms(), client, trace),
-                *(text for four in texts for text in four),
+                *(text for five in texts for text in five),
             ],
             repeats=ACCEPT_REPEATS,
             is_waited_for=True,
@@ -163,7 +163,7 @@ class Store:
             "cancel",
             [
                 *(keys.record(transaction_id), *_places(keys), keys.epoch, *letter_places(keys)),
-                *(keys.outage, keys.turned_back, keys.changes),
+                *(keys.outage, keys.turned_back, keys.changes, keys.callbacks),
             ],
             [
                 *(transaction_id, client or "", int(client is None), CANCELLED, line, self._template),
@@ -219,6 +219,7 @@ class Store:
             [
                 *(keys.record(transaction_id), *_places(keys), keys.epoch, keys.posting),
                 *(*letter_places(keys), keys.outage, keys.probes, keys.hanging, keys.in_flight, keys.changes),
+                keys.callbacks,
             ],
             [
                 *(transaction_id, owner, kind, *_doubt(getattr(outcome, "doubt", Clear())), wait_ms, int(counts)),

@@ -3,7 +3,7 @@
 --
 -- KEYS   1 t:<id>   2 p:<id>   3 due   4 count   5 minute stem   6 queue (list)   7 queue's messages (hash)
 -- ARGV   1 id   2 fingerprint   3 payload   4 grace ms   5 message template   6 shift   7 client | ''
---        8 when it expires (ms) | ''   9 traceparent | ''
+--        8 when it expires (ms) | ''   9 traceparent | ''   10 a URL for the callback | client, if there is to be one
 -- reply  { 'accepted', submitted ms }
 --        { 'foreign' }: the id is another client's
 --        { 'replayed' | 'other', status, submitted ms, completed ms | nil, code | nil, detail | nil,
@@ -23,6 +23,6 @@ if late then return late end
 raise(KEYS[4], 'pending', 1)
 tally(KEYS[4], KEYS[5], now, 'accepted')
 make_deliverable(at, id, KEYS[2], ARGV[3])
-write_record(at, record, fingerprint, ARGV[8])
+write_record(at, record, fingerprint, ARGV[8], ARGV[10])
 committed()
 return { 'accepted', int(now) }

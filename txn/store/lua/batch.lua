@@ -5,7 +5,7 @@
 --
 -- KEYS   1 t: stem   2 p: stem   3 due   4 count   5 minute stem   6 queue (list)   7 queue's messages (hash)
 -- ARGV   1 1: all of them or none   2 grace ms   3 message template   4 shift   5 client | ''   6 traceparent | ''
---        7 ... id, fingerprint, payload, and when it expires, or '', of each
+--        7 ... id, fingerprint, payload, when it expires, or '', and where its callback goes, or '', of each
 -- reply  one for each: what accept.lua replies, or { 'unreadable' } (its key holds something else), or, of all or none,
 --        { 'left' }: it could be stored, and was not, because of others
 
@@ -39,20 +39,20 @@ local function one(i)
     if found then return found end
     count(1)
     make_deliverable(at, ARGV[i], KEYS[2] .. ARGV[i], ARGV[i + 2])
-    write_record(at, KEYS[1] .. ARGV[i], ARGV[i + 1], ARGV[i + 3])
+    write_record(at, KEYS[1] .. ARGV[i], ARGV[i + 1], ARGV[i + 3], ARGV[i + 4])
     committed()
     return { 'accepted', int(now) }
 end
 
 if ARGV[1] ~= '1' then
-    for i = 7, #ARGV, 4 do replies[#replies + 1] = alone(one, i) end
+    for i = 7, #ARGV, 5 do replies[#replies + 1] = alone(one, i) end
     return replies
 end
 
 -- All or none: look at all of them, write what does no harm without the records, and then the records. Nobody sees some
 -- of them without the others, so those that are written can be taken back.
 local new, fingerprints, expiries, refused = {}, {}, {}, false
-for i = 7, #ARGV, 4 do
+for i = 7, #ARGV, 5 do
     local id, fingerprint = ARGV[i], ARGV[i + 1]
     local found
     if not fingerprints[id] then
@@ -71,7 +71,7 @@ for i = 7, #ARGV, 4 do
 end
 if refused then
     for n, reply in ipairs(replies) do
-        if reply[1] ~= 'other' and fingerprints[ARGV[4 * n + 3]] then replies[n] = { 'left' } end
+        if reply[1] ~= 'other' and fingerprints[ARGV[5 * n + 2]] then replies[n] = { 'left' } end
     end
     return replies
 end
@@ -80,7 +80,7 @@ local function store()
     if #new == 0 then return end
     count(#new)
     for _, i in ipairs(new) do make_deliverable(at, ARGV[i], KEYS[2] .. ARGV[i], ARGV[i + 2]) end
-    for _, i in ipairs(new) do write_record(at, KEYS[1] .. ARGV[i], ARGV[i + 1], ARGV[i + 3]) end
+    for _, i in ipairs(new) do write_record(at, KEYS[1] .. ARGV[i], ARGV[i + 1], ARGV[i + 3], ARGV[i + 4]) end
     committed()
 end
 

@@ -2,7 +2,7 @@
 -- failed then, and no dead letter: nobody has to decide anything. Repeating it changes nothing.
 --
 -- KEYS   1 t:<id>   2 due   3 count   4 minute stem   5 epoch   6 failed   7 failed:<code> stem   8 the queue's dead
---        letters   9 their messages   10 outage   11 turned_back   12 changes
+--        letters   9 their messages   10 outage   11 turned_back   12 changes   13 callbacks
 -- ARGV   1 id   2 client | ''   3 1: whoever's it is   4 detail   5 line for the history   6 message template   7 shift
 -- reply  { 'done' | 'claimed' (some worker has had it) | 'lost' (Redis may have lost what became of it) | 'unknown',
 --          status, submitted ms, completed ms | nil, code | nil, detail | nil, deliver by ms | nil }
@@ -14,7 +14,7 @@ local now = clock(ARGV[7])
 local at = { due = due, failed = KEYS[6], codes = KEYS[7], dead = KEYS[8], dead_bodies = KEYS[9] }
 
 local r = redis.call('HMGET', record, 'status', 'submitted', 'completed', 'code', 'detail', 'deliver_by', 'owner', 'client',
-    'history')
+    'history', 'callback')
 local function reply(verdict)
     return { verdict, unpack(r, 1, 6) }
 end
@@ -38,6 +38,10 @@ if (tonumber(r[2]) or 0) <= lost then return reply('lost') end
 raise(count, 'pending', -1)
 tally(count, KEYS[4], now, 'failed', 'failed:' .. CODE)
 announce(KEYS[12], id, 'failed', now, CODE, r[8])
+if r[10] then
+    call_back(KEYS[13], count, r[10], id, CODE .. int(now), r[8], now, 'status', 'failed', 'submitted', r[2] or int(now),
+        'deliver_by', r[6] or '', 'code', CODE, 'detail', ARGV[4])
+end
 redis.call('HSET', record, 'status', 'failed', 'code', CODE, 'detail', ARGV[4], 'completed', int(now),
     'discarded', ARGV[5], 'history', (r[9] or '') .. int(now) .. ' ' .. ARGV[5] .. '\n')
 committed()

@@ -111,6 +111,26 @@ local function announce(changes, id, status, now, code, client)
     to_undo[#to_undo + 1] = { 'XDEL', changes, redis.call('XADD', changes, 'MAXLEN', '~', CHANGES_KEPT, '*', 'change', change) }
 end
 
+-- Enqueues the callback that tells of a record's end, and what it will say: `...` are fields with their values. `to`: where to, as the
+-- record has it: a URL, or `client`. A repeat of the same settle (`claim`) gives it the same name. Whoever takes it finds nothing, if
+-- the record cannot be written.
+local function call_back(callbacks, count, to, id, claim, client, now, ...)
+    local name = redis.sha1hex(id .. ' ' .. claim)
+    local lane = to == 'client' and 'client ' .. (client or '') or to:match('^%a+://([^/?#]*)') or to
+    raise(count, 'callbacks_waiting', 1)
+    to_undo[#to_undo + 1] = { 'DEL', callbacks .. ':' .. name }
+    redis.call('HSET', callbacks .. ':' .. name, 'transaction', id, 'to', to, 'client', client or '', 'lane', lane,
+        'completed', int(now), ...)
+    redis.call('ZADD', callbacks .. ':to:' .. lane, int(now), name)
+    redis.call('ZADD', callbacks, 'LT', int(now), lane)
+end
+
+-- A lane is looked at again when its first callback is due.
+local function lane_again(callbacks, lane)
+    local first = redis.call('ZRANGE', callbacks .. ':to:' .. lane, 0, 0, 'WITHSCORES')
+    if first[2] then redis.call('ZADD', callbacks, first[2], lane) else redis.call('ZREM', callbacks, lane) end
+end
+
 -- The message for `id`, under `message_id`, made from the queue's template.
 local function message_body(template, id, message_id, now)
     return (template:gsub('@(%u+)@', { ID = id, MESSAGE = message_id, NOW = int(now) }))
@@ -153,8 +173,8 @@ local function too_late(deliver_by, now)
     if deliver_by ~= '' and tonumber(deliver_by) <= now then return { 'past', int(now) } end
 end
 
--- The last that is written of a new transaction. `deliver_by`: when it expires, or ''.
-local function write_record(at, record, fingerprint, deliver_by)
+-- The last that is written of a new transaction. `deliver_by`: when it expires, or ''. `callback`: who is told of its end, if anybody.
+local function write_record(at, record, fingerprint, deliver_by, callback)
     local written = { 'status', 'pending', 'fingerprint', fingerprint, 'submitted', int(at.now) }
     local function write(field, value)
         written[#written + 1] = field
@@ -163,6 +183,7 @@ local function write_record(at, record, fingerprint, deliver_by)
     if at.client ~= '' then write('client', at.client) end
     if deliver_by ~= '' then write('deliver_by', deliver_by) end
     if at.trace ~= '' then write('trace', at.trace) end
+    if callback and callback ~= '' then write('callback', callback) end
     redis.call('HSET', record, unpack(written))
 end
 

@@ -2,7 +2,7 @@
 --
 -- KEYS   1 t:<id>   2 due   3 count   4 minute stem   5 epoch   6 posting   7 failed   8 failed:<code> stem
 --        9 the queue's dead letters (zset)   10 their messages (hash)   11 outage   12 probes
---        13 hanging   14 in_flight   15 changes
+--        13 hanging   14 in_flight   15 changes   16 callbacks
 -- ARGV   1 id   2 owner   3 outcome   4 doubt   5 doubt ms   6 wait ms   7 counts   8 answered   9 taken   10 outage
 --        11 code or evidence   12 detail   13 line for the history   14 message template   15 shift
 --        16 calls   17 lease ms   18 hold
@@ -48,7 +48,7 @@ local function write_down()
 end
 local r = redis.call('HMGET', record, 'status', 'owner', 'mode', 'doubt', 'attempts', 'tries',
     'uncertain', 'failing', 'history', 'submitted', 'unanswered', 'silent', 'crashes', 'sent_away', 'code', 'completed',
-    'hung', 'lease', 'replayed', 'client')
+    'hung', 'lease', 'replayed', 'client', 'callback')
 local status, settled_by, mode = r[1], r[2], r[3]
 local may_have_posted = mode == 'post'
 
@@ -111,9 +111,16 @@ local function finish(new_status)
     write('completed', int(now))
 end
 
+local function tell(status, ...)
+    if not r[21] then return end
+    call_back(KEYS[16], count, r[21], id, owner, r[20], now, 'status', status, 'submitted', r[10] or int(now),
+        'deliver_by', redis.call('HGET', record, 'deliver_by') or '', ...)
+end
+
 local function complete()
     finish('completed')
     announce(KEYS[15], id, 'completed', now, '', r[20])
+    tell('completed')
     write('evidence', code)
     -- How long it lay among the dead letters says nothing of how fast deliveries are.
     local spent, bucket = math.max(0, now - (tonumber(r[19]) or tonumber(r[10]) or now)), 'inf'
@@ -127,6 +134,7 @@ end
 local function fail()
     finish('failed')
     announce(KEYS[15], id, 'failed', now, code, r[20])
+    tell('failed', 'code', code, 'detail', detail)
     write('code', code)
     write('detail', detail)
     raise(count, 'dead', 1)

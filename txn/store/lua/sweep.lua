@@ -2,7 +2,7 @@
 -- purpose: it is there for what no other script leaves behind (an older version, a hand, a disk), and to see that none does.
 --
 -- KEYS   1 sweep (hash: the workers' common round)   2 t: stem   3 p: stem   4 due   5 count   6 failed
---        7 failed:<code> stem   8 the queue's dead letters   9 their messages
+--        7 failed:<code> stem   8 the queue's dead letters   9 their messages   10 callbacks   11 callbacks_dead
 -- ARGV   1 cursor, or '' for the common round   2 ms from one step of that to the next   3 keys a step
 --        4 ids for which whole indexes are looked at   5 message template   6 shift   7 ... error codes
 -- reply  { cursor ('0': a round is over) | '' (not now), records looked at, { finding, id or field, ... } }
@@ -67,10 +67,34 @@ local function look_at_letters()
     end
 end
 
+-- Callbacks that wait and that were given up, while they are few. Entries of none are left by what was cut short.
+local function count_callbacks(is)
+    local callbacks, dead = KEYS[10], KEYS[11]
+    local function is_one(name, has_died)
+        local died = redis.call('HMGET', callbacks .. ':' .. name, 'died', 'transaction')
+        return died[2] and ((died[1] or '') ~= '') == has_died
+    end
+    local function counted(index, has_died)
+        if redis.call('ZCARD', index) > few then return nil end
+        local number = 0
+        for _, name in ipairs(redis.call('ZRANGE', index, 0, -1)) do
+            if is_one(name, has_died) then number = number + 1 else redis.call('ZREM', index, name) end
+        end
+        return number
+    end
+    is.callbacks_dead = counted(dead, true)
+    for _, lane in ipairs(redis.call('ZRANGE', callbacks, 0, few)) do
+        local number = counted(callbacks .. ':to:' .. lane, false)
+        is.callbacks_waiting = number and is.callbacks_waiting and is.callbacks_waiting + number
+    end
+    if redis.call('ZCARD', callbacks) > few then is.callbacks_waiting = nil end
+end
+
 -- How many are in each state, counted anew: from the due index, in which all unfinished ones are, while they are few.
 local function count_anew()
     if redis.call('ZCARD', due) > few then return end
-    local is = { pending = 0, processing = 0, retrying = 0, in_doubt = 0, sent_away = 0 }
+    local is = { pending = 0, processing = 0, retrying = 0, in_doubt = 0, sent_away = 0, callbacks_waiting = 0, callbacks_dead = 0 }
+    count_callbacks(is)
     if redis.call('ZCARD', failed) <= few then is.dead = redis.call('ZCARD', failed) end
     for _, id in ipairs(redis.call('ZRANGE', due, 0, -1)) do
         local r = read(id, 'status', 'failing', 'uncertain', 'sent_away', 'code')

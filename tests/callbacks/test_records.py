@@ -1,0 +1,197 @@
+import pytest
+
+from tests.callbacks.rig import POSTED, REJECTED, ended, wanting
+from tests.parts import Parts
+from txn.store.callbacks import Callback, Callbacks, Sent
+from txn.store.integrity import Integrity
+
+LEASE_MS, DAY_MS = 20_000, 86_400_000
+
+
+@pytest.fixture
+def callbacks(parts: Parts) -> Callbacks:
+    return Callbacks(parts.database)
+
+
+def take(callbacks: Callbacks, owner: str = "me", limit: int = 100, room: int = 100, **rooms: int) -> list[Callback]:
+    named = {name.replace("_", " "): number for name, number in rooms.items()}
+    return callbacks.take(owner, limit, room, named, LEASE_MS, 3_600_000)
+
+
+def sent(callbacks: Callbacks, name: str, how: Sent, wait_ms: int = 5_000, owner: str = "me") -> str:
+    return callbacks.sent(name, owner, how, wait_ms=wait_ms, why="because", give_up_ms=DAY_MS)
+
+
+def totals(parts: Parts) -> tuple[int, int, int, int]:
+    found = parts.read_statistics().totals
+    return found.callbacks_waiting, found.callbacks_dead, found.callbacks_told, found.callbacks_failed
+
+
+def names(parts: Parts) -> list[str]:
+    stem = parts.keys.callbacks
+    return sorted(key.decode().removeprefix(stem) for key in parts.client.scan_iter(f"{stem}*".replace("{", "\\{")))
+
+
+def test_one_who_wants_to_be_told_is_told_as_a_look_would_show_it(parts: Parts, callbacks: Callbacks) -> None:
+    ended(parts, "a")
+    [found] = take(callbacks)
+    assert found.transaction == parts.store.read("a")
+    assert (found.type, found.client, found.to) == ("transaction.completed", "", "client")
+
+
+def test_of_a_failed_one_it_says_why(parts: Parts, callbacks: Callbacks) -> None:
+    ended(parts, "a", REJECTED)
+    [found] = take(callbacks)
+    assert found.type == "transaction.failed"
+    assert found.transaction == parts.store.read("a")
+    assert b'"code":"rejected"' in found.body().replace(b" ", b"")
+
+
+def test_nobody_is_told_who_did_not_ask(parts: Parts, callbacks: Callbacks) -> None:
+    parts.settle(parts.claimed(parts.accept()), POSTED)
+    parts.fail("b")
+    parts.store.cancel(parts.accept(), "ann")
+    assert (take(callbacks), names(parts), totals(parts)) == ([], [], (0, 0, 0, 0))
+    assert "callback" not in parts.record("b")
+
+
+def test_a_cancelled_one_is_told(parts: Parts, callbacks: Callbacks) -> None:
+    wanting(parts, "a")
+    parts.store.cancel("a", "ann")
+    parts.store.cancel("a", "ann")
+    [found] = take(callbacks)
+    assert found.transaction == parts.store.read("a")
+
+
+def test_the_new_end_after_a_replay_is_told_under_another_name(parts: Parts, callbacks: Callbacks) -> None:
+    ended(parts, "a", REJECTED)
+    [first] = take(callbacks)
+    parts.replay("a")
+    parts.settle(parts.claimed("a"), POSTED, answered=True)
+    [second] = take(callbacks)
+    assert (first.type, second.type) == ("transaction.failed", "transaction.completed")
+    assert first.name != second.name
+    assert totals(parts) == (2, 0, 0, 0)
+
+
+def test_what_is_told_leaves_nothing_behind(parts: Parts, callbacks: Callbacks) -> None:
+    ended(parts, "a")
+    [found] = take(callbacks)
+    assert sent(callbacks, found.name, "told") == "told"
+    assert (names(parts), totals(parts)) == ([], (0, 0, 1, 0))
+
+
+def test_it_is_nobody_elses_until_the_lease_ends_and_then_somebody_elses(parts: Parts, callbacks: Callbacks) -> None:
+    ended(parts, "a")
+    [mine] = take(callbacks)
+    assert take(callbacks, "another") == []
+    parts.clock.forward(LEASE_MS)
+    [theirs] = take(callbacks, "another")
+    assert theirs == mine
+    assert sent(callbacks, mine.name, "again") == "refused"
+    assert sent(callbacks, mine.name, "told", owner="another") == "told"
+
+
+def test_a_failure_is_written_down_once_though_the_answer_was_lost(parts: Parts, callbacks: Callbacks) -> None:
+    ended(parts, "a")
+    [found] = take(callbacks)
+    assert [sent(callbacks, found.name, "again"), sent(callbacks, found.name, "again")] == ["again", "refused"]
+    assert totals(parts) == (1, 0, 0, 1)
+
+
+def test_it_comes_again_when_the_wait_is_over(parts: Parts, callbacks: Callbacks) -> None:
+    ended(parts, "a")
+    [first] = take(callbacks)
+    sent(callbacks, first.name, "again", 7_000)
+    parts.clock.forward(6_000)
+    assert take(callbacks) == []
+    parts.clock.forward(1_001)
+    [second] = take(callbacks)
+    assert (second.name, second.tries, second.why, second.body()) == (first.name, 1, "because", first.body())
+
+
+def test_a_day_after_its_first_failure_it_is_dead(parts: Parts, callbacks: Callbacks) -> None:
+    ended(parts, "a")
+    parts.clock.forward(10 * DAY_MS)  # nobody has tried so far
+    [found] = take(callbacks)
+    assert sent(callbacks, found.name, "again") == "again"
+    parts.clock.forward(DAY_MS - 60_000)
+    take(callbacks)
+    assert sent(callbacks, found.name, "again") == "again"
+    parts.clock.forward(60_000)
+    take(callbacks)
+    assert sent(callbacks, found.name, "again") == "dead"
+    parts.clock.forward(DAY_MS)
+    assert take(callbacks) == []
+    assert totals(parts) == (0, 1, 0, 3)
+
+
+def test_one_that_is_not_wanted_is_dead_at_once(parts: Parts, callbacks: Callbacks) -> None:
+    ended(parts, "a")
+    [found] = take(callbacks)
+    assert sent(callbacks, found.name, "gone") == "dead"
+
+
+def test_a_receiver_with_many_leaves_the_others_their_place(parts: Parts, callbacks: Callbacks) -> None:
+    for number in range(20):
+        ended(parts, f"a{number}", client="loud")
+    ended(parts, "b", client="quiet")
+    ended(parts, "c", callback="https://hooks.example:8443/x?y", client="loud")
+    found = take(callbacks, limit=5, room=2)
+    assert sorted(one.lane for one in found) == ["client loud"] * 2 + ["client quiet", "hooks.example:8443"]
+
+
+def test_a_lane_without_room_is_left_alone(parts: Parts, callbacks: Callbacks) -> None:
+    ended(parts, "a", client="loud")
+    ended(parts, "b", client="quiet")
+    assert [one.lane for one in take(callbacks, client_loud=0)] == ["client quiet"]
+    assert [one.lane for one in take(callbacks, client_loud=1)] == ["client loud"]
+
+
+def test_more_than_the_limit_are_never_taken(parts: Parts, callbacks: Callbacks) -> None:
+    for number in range(6):
+        ended(parts, f"a{number}", client=f"c{number}")
+    assert [len(take(callbacks, limit=4)), len(take(callbacks, limit=4)), len(take(callbacks, limit=4))] == [4, 2, 0]
+
+
+def test_the_oldest_of_a_lane_come_first(parts: Parts, callbacks: Callbacks) -> None:
+    for name in ("z", "y", "x"):
+        ended(parts, name)
+        parts.clock.forward(10)
+    assert [take(callbacks, limit=1)[0].transaction.id for _ in range(3)] == ["z", "y", "x"]
+
+
+def test_what_was_due_before_the_clock_was_set_back_is_due_now(parts: Parts, callbacks: Callbacks) -> None:
+    parts.clock.forward(DAY_MS)
+    ended(parts, "a")
+    parts.clock.forward(-DAY_MS)
+    assert len(take(callbacks)) == 1
+
+
+@pytest.mark.parametrize("wrong", ["type", "status", "gone"])
+def test_one_that_cannot_be_read_holds_nobody_up(parts: Parts, callbacks: Callbacks, wrong: str) -> None:
+    ended(parts, "a")
+    [first] = take(callbacks)
+    parts.clock.forward(LEASE_MS)
+    ended(parts, "b")
+    key = parts.keys.callback(first.name)
+    if wrong == "status":
+        parts.client.hset(key, "status", "new")
+    else:
+        parts.client.delete(key)
+    if wrong == "type":
+        parts.client.set(key, "x")
+    assert [one.transaction.id for one in take(callbacks)] == ["b"]
+
+
+def test_the_sweep_counts_them_anew(parts: Parts, callbacks: Callbacks) -> None:
+    for name in ("a", "b", "c"):
+        ended(parts, name)
+    [found, *_] = take(callbacks)
+    sent(callbacks, found.name, "gone")
+    parts.client.hset(parts.keys.count, mapping={"callbacks_waiting": 9, "callbacks_dead": 0})
+    parts.client.zadd(parts.keys.callbacks_dead, {"nobody": 1})
+    found_wrong = {flaw.name for flaw in Integrity(parts.database, "@ID@").look_at_all()}
+    assert found_wrong == {"callbacks_waiting", "callbacks_dead"}
+    assert totals(parts)[:2] == (2, 1)
+    assert parts.client.zcard(parts.keys.callbacks_dead) == 1

@@ -1,0 +1,264 @@
+import logging
+import time
+from typing import Any
+
+import pytest
+from standardwebhooks import Webhook
+
+from tests.callbacks.receiver import KEY, OLD_SECRET, SECRET, Receiver, line, status
+from tests.callbacks.rig import REJECTED, Sending, at, ended
+from tests.parts import Parts
+from txn.callbacks.sender import MARGIN_MS
+from txn.model.content import loads
+from txn.settings import Settings
+from txn.signatures import signature
+
+DAY_MS = 86_400_000
+
+
+def test_it_is_posted_and_signed(parts: Parts, settings: Settings) -> None:
+    with Receiver() as receiver:
+        sending = Sending(parts, at(settings, receiver.url))
+        ended(parts, "a")
+        assert sending.round() == 1
+        [one] = receiver.received
+        assert one.path == "/hooks"
+        assert one.headers["content-type"] == "application/json"
+        assert set(one.json) == {"type", "timestamp", "data"}
+        assert one.json["type"] == "transaction.completed"
+        assert one.json["data"] == loads(one.body)["data"] == parts.store.read("a").to_json()
+        assert one.json["timestamp"] == one.json["data"]["completedAt"]
+        name, timestamp = one.headers["webhook-id"], int(one.headers["webhook-timestamp"])
+        assert abs(timestamp - time.time()) < 60
+        assert one.headers["webhook-signature"] == signature(KEY, name, timestamp, one.body)
+        assert sending.totals() == (0, 0, 1, 0)
+
+
+def test_who_verifies_with_the_standards_own_package_is_content(parts: Parts, settings: Settings) -> None:
+    with Receiver() as receiver:
+        both = settings.model_copy(update={"callbacks": line("default", receiver.url, SECRET, OLD_SECRET)})
+        sending = Sending(parts, at(both))
+        ended(parts, "a", REJECTED)
+        sending.round()
+        [one] = receiver.received
+        for secret in (SECRET, OLD_SECRET):
+            assert Webhook(secret).verify(one.body, one.headers)["data"]["error"]["code"] == "rejected"
+
+
+@pytest.mark.parametrize("code", [200, 201, 202, 204, 299])
+def test_any_2xx_is_enough(parts: Parts, settings: Settings, code: int) -> None:
+    with Receiver(status(code)) as receiver:
+        sending = Sending(parts, at(settings, receiver.url))
+        ended(parts, "a")
+        sending.round()
+        assert sending.totals() == (0, 0, 1, 0)
+
+
+@pytest.mark.parametrize("code", [302, 400, 401, 404, 409, 422, 429, 500, 503])
+def test_after_any_other_answer_it_comes_again_as_the_same(parts: Parts, settings: Settings, code: int) -> None:
+    with Receiver(status(code, Location="/elsewhere"), status(204)) as receiver:
+        sending = Sending(parts, at(settings, receiver.url))
+        ended(parts, "a")
+        assert sending.round() == 1
+        assert sending.round() == 0
+        parts.clock.forward(5_000)
+        assert sending.round() == 1
+        first, second = receiver.received
+        assert (first.headers["webhook-id"], first.body) == (second.headers["webhook-id"], second.body)
+        assert sending.totals() == (0, 0, 1, 1)
+
+
+def test_each_wait_is_longer_up_to_an_hour_for_a_day(parts: Parts, settings: Settings) -> None:
+    with Receiver(status(500)) as receiver:
+        sending = Sending(parts, at(settings, receiver.url))
+        ended(parts, "a")
+        began, waits = parts.read_statistics().now_ms, []
+        while sending.totals()[1] == 0:
+            [(_, due)] = parts.client.zrange(parts.keys.callbacks_to("client "), 0, 0, withscores=True)
+            now = parts.read_statistics().now_ms
+            waits.append(round(due) - now)
+            parts.clock.forward(max(0, round(due) - now))
+            sending.round()
+        half_doubled = [2_500, 5_000, 10_000, 20_000, 40_000]
+        assert [round(wait / 1_000) for wait in waits[1:6]] == [round(wait / 1_000) for wait in half_doubled]
+        assert max(waits) <= 3_600_000
+        assert DAY_MS - 3_600_000 < parts.read_statistics().now_ms - began < DAY_MS + 60_000
+        assert len(receiver.received) == len(waits) < 100
+
+
+def test_410_ends_it(parts: Parts, settings: Settings) -> None:
+    with Receiver(status(410)) as receiver:
+        sending = Sending(parts, at(settings, receiver.url))
+        ended(parts, "a")
+        sending.round()
+        assert sending.totals() == (0, 1, 0, 1)
+
+
+@pytest.mark.parametrize(("asked", "waits_ms"), [("60", 60_000), ("1", 2_500), ("999999", 3_600_000), ("soon", 2_500)])
+def test_it_waits_as_long_as_it_is_asked_to_within_reason(
+    parts: Parts, settings: Settings, asked: str, waits_ms: int
+) -> None:
+    with Receiver(status(503, Retry_After=asked), status(204)) as receiver:
+        sending = Sending(parts, at(settings, receiver.url))
+        ended(parts, "a")
+        sending.round()
+        [(_, due)] = parts.client.zrange(parts.keys.callbacks_to("client "), 0, 0, withscores=True)
+        assert waits_ms - 2_000 <= due - parts.read_statistics().now_ms <= waits_ms
+
+
+def test_who_hangs_is_given_up_after_the_deadline(parts: Parts, settings: Settings) -> None:
+    with Receiver() as receiver:
+        receiver.answers = [receiver.hang]
+        sending = Sending(parts, at(settings, receiver.url, callback_timeout_ms=200))
+        ended(parts, "a")
+        sending.round()
+        assert sending.totals() == (1, 0, 0, 1)
+
+
+def test_an_answer_without_end_counts_as_none(parts: Parts, settings: Settings) -> None:
+    with Receiver() as receiver:
+        receiver.answers = [receiver.trickle]
+        sending = Sending(parts, at(settings, receiver.url, callback_timeout_ms=300))
+        ended(parts, "a")
+        sending.round()
+        assert sending.totals() == (1, 0, 0, 1)
+
+
+@pytest.mark.parametrize(("code", "totals"), [(200, (0, 0, 1, 0)), (500, (1, 0, 0, 1))])
+def test_of_a_large_answer_only_the_status_counts(
+    parts: Parts, settings: Settings, code: int, totals: tuple[int, ...]
+) -> None:
+    def large(handler: Any) -> None:
+        handler.send_response(code)
+        handler.send_header("Content-Length", str(50_000_000))
+        handler.end_headers()
+        for _ in range(50):
+            handler.wfile.write(b"x" * 1_000_000)
+
+    with Receiver(large) as receiver:
+        sending = Sending(parts, at(settings, receiver.url))
+        ended(parts, "a")
+        sending.round()
+        assert sending.totals() == totals
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]", "0.0.0.0", "2130706433", "127.1"])
+def test_it_does_not_come_to_this_machine(
+    parts: Parts, settings: Settings, host: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with Receiver() as receiver:
+        url = receiver.url.replace("127.0.0.1", host)
+        sending = Sending(parts, at(settings, url, callback_networks=""))
+        ended(parts, "a")
+        with caplog.at_level(logging.WARNING):
+            sending.round()
+        assert receiver.received == []
+        assert sending.totals() == (1, 0, 0, 1)
+        assert "which is not public" in caplog.records[-1].__dict__["detail"]
+
+
+def test_proxies_of_the_environment_are_not_used(
+    parts: Parts, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Receiver() as receiver, Receiver(status(500)) as proxy:
+        for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+            monkeypatch.setenv(name, proxy.url)
+        sending = Sending(parts, at(settings, receiver.url))
+        ended(parts, "a")
+        sending.round()
+        assert (len(receiver.received), proxy.received) == (1, [])
+
+
+def test_one_without_a_line_any_more_waits_for_it(parts: Parts, settings: Settings) -> None:
+    sending = Sending(parts, at(settings))
+    ended(parts, "a", client="shop")
+    sending.round()
+    assert sending.totals() == (1, 0, 0, 1)
+
+
+def test_a_submissions_own_url_is_looked_at_again(parts: Parts, settings: Settings) -> None:
+    with Receiver() as receiver:
+        ended(parts, "a", callback=receiver.url)
+        Sending(parts, at(settings, "http://other.example/")).round()
+        assert receiver.received == []
+        parts.clock.forward(5_000)
+        allowed = at(settings, "http://other.example/", callback_hosts=f"127.0.0.1:{receiver.port}")
+        Sending(parts, allowed).round()
+        assert len(receiver.received) == 1
+
+
+def test_who_dies_after_sending_sends_again_under_the_same_id(parts: Parts, settings: Settings) -> None:
+    with Receiver() as receiver:
+        dead, alive = (Sending(parts, at(settings, receiver.url)) for _ in range(2))
+        dead.sender.note = lambda *_: None  # type: ignore[method-assign]
+        ended(parts, "a")
+        dead.round()
+        assert alive.round() == 0
+        parts.clock.forward(settings.callback_timeout_ms + MARGIN_MS)
+        assert alive.round() == 1
+        first, second = receiver.received
+        assert (first.headers["webhook-id"], first.body) == (second.headers["webhook-id"], second.body)
+        assert alive.totals() == (0, 0, 1, 0)
+
+
+def test_who_dies_before_sending_leaves_it_to_the_next(parts: Parts, settings: Settings) -> None:
+    with Receiver() as receiver:
+        alive = Sending(parts, at(settings, receiver.url))
+        ended(parts, "a")
+        assert len(alive.callbacks.take("dead", 9, 9, {}, settings.callback_timeout_ms + MARGIN_MS, 3_600_000)) == 1
+        assert alive.round() == 0
+        parts.clock.forward(settings.callback_timeout_ms + MARGIN_MS)
+        assert alive.round() == 1
+        assert len(receiver.received) == 1
+
+
+def test_one_that_hangs_holds_nobody_up(parts: Parts, settings: Settings) -> None:
+    with Receiver() as hanging, Receiver() as well:
+        hanging.answers = [hanging.hang]
+        lines = line("slow", hanging.url) + line("shop", well.url)
+        sending = Sending(parts, at(settings, callbacks=lines, callbacks_in_flight=4, callback_timeout_ms=60_000))
+        for number in range(20):
+            ended(parts, f"s{number}", client="slow")
+        for number in range(20):
+            ended(parts, f"f{number}", client="shop")
+        while len(well.received) < 20:
+            sending.sender.beat()
+        assert len(hanging.received) <= 2
+
+
+def test_those_that_fail_have_half_of_the_places(parts: Parts, settings: Settings) -> None:
+    with Receiver(status(500)) as failing, Receiver() as well:
+        lines = "".join(line(f"c{number}", failing.url) for number in range(12)) + line("shop", well.url)
+        sending = Sending(parts, at(settings, callbacks=lines, callbacks_in_flight=8, callback_timeout_ms=60_000))
+        for number in range(12):
+            for again in range(3):
+                ended(parts, f"f{number}-{again}", client=f"c{number}")
+        while sending.totals()[3] < 36:
+            sending.round()
+        parts.clock.forward(5_000)
+        failing.answers = [failing.hang]
+        ended(parts, "good", client="shop")
+        while not well.received:
+            sending.sender.beat()
+        failing.wait_for(4)
+        assert sending.sender._lanes.in_flight <= 5
+
+
+def test_neither_secrets_nor_queries_are_logged(
+    parts: Parts, settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    with Receiver() as receiver, caplog.at_level(logging.DEBUG):
+        receiver.answers = [receiver.hang]
+        sending = Sending(parts, at(settings, f"{receiver.url}?token=tell-nobody", callback_timeout_ms=100))
+        ended(parts, "a")
+        sending.round()
+        said = "".join(f"{record.getMessage()} {record.__dict__.get('detail')}" for record in caplog.records)
+        assert f"{receiver.url}?…" in said
+        stored = b"".join(
+            b"".join(parts.client.hgetall(key))
+            for key in parts.client.scan_iter("*callbacks:*")
+            if parts.client.type(key) == b"hash"
+        )
+        for text in (said, repr(sending.rules), repr(at(settings, receiver.url)), stored.decode()):
+            assert "tell-nobody" not in text
+            assert SECRET not in text

@@ -1,0 +1,1 @@
+"""Callbacks: telling clients, at a URL of theirs, how their transactions have ended."""
