@@ -109,7 +109,9 @@ def test_every_alert_says_what_to_do_and_is_tested() -> None:
     }
     for name, rule in alerts().items():
         assert rule["labels"]["severity"] in ("page", "ticket")
-        page, _, anchor = rule["annotations"]["runbook_url"].partition("#")
+        base, _, path = rule["annotations"]["runbook_url"].partition("docs/")
+        assert base == "{{ with $externalLabels.runbooks }}{{ . }}/{{ end }}"
+        page, _, anchor = f"docs/{path}".partition("#")
         assert (ROOT / page, anchor) == (DOCS, name.lower())
         assert anchor in headings
         assert {(name, True), (name, False)} <= tested
