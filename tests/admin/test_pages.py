@@ -17,7 +17,7 @@ from tests.unit.test_trace import GIVEN, TRACE
 from txn.admin.pages.overview import _MORE
 from txn.model.outcome import Cause, Clear, Completed, Failed, Keep, Maybe, Retry
 from txn.model.submission import id_for_key
-from txn.model.transaction import ErrorCode, Evidence
+from txn.model.transaction import OTHER_CONTENT, ErrorCode, Evidence
 from txn.operate.last_audit import LastAudit, LastAudits
 from txn.readers.health import Problem
 from txn.settings import Settings
@@ -296,3 +296,25 @@ def test_the_trace_of_a_submit_is_shown(parts: Parts, ada: Browser) -> None:
     for damaged in (HOSTILE, GIVEN.upper()):
         parts.client.hset(parts.keys.record("a"), "trace", damaged)
         assert "Trace" not in text(ada.get("/admin/transactions/a").text.partition("<details")[0])
+
+
+def test_a_conflict_says_once_what_it_is_and_what_differs(parts: Parts, ada: Browser) -> None:
+    detail = f"{OTHER_CONTENT}: amount, currency"
+    line = json.dumps({"attempt": 1, "outcome": "conflict", "detail": detail, "http": 200, "ms": 3})
+    parts.fail("a", ErrorCode.CONFLICT, detail, history=line)
+    page = text(ada.get("/admin/transactions/a").text.partition("Raw record")[0])
+    assert page.count("holds this id with other content") == 1
+    assert page.count("What differs: amount, currency") == 1
+
+
+def test_a_reason_that_stands_above_is_not_repeated_in_the_timeline_and_earlier_ones_are_there(
+    parts: Parts, ada: Browser
+) -> None:
+    parts.accept("a")
+    for detail in ("POST: answered 500", "POST: answered 422"):
+        line = json.dumps({"attempt": 1, "outcome": "x", "detail": detail, "http": 422, "ms": 3})
+        failed = Failed(ErrorCode.REJECTED, detail, Clear())
+        outcome = failed if "422" in detail else Retry(Cause.NOT_WRITTEN, detail, Clear(), 0)
+        parts.settle(parts.claimed("a"), outcome, answered=True, history=line)
+    page = text(ada.get("/admin/transactions/a").text.partition("Raw record")[0])
+    assert [page.count(f"POST: answered {status}") for status in (422, 500)] == [1, 1]

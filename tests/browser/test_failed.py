@@ -79,3 +79,34 @@ def test_times_move_ids_are_copied_and_bulk_runs_are_a_page_of_their_own(world: 
     chromium.one("nav a[href='/admin/bulk']").click()
     chromium.until(lambda: "There was no bulk run yet" in chromium.text(), "bulk runs are in the navigation")
     assert violations(chromium) == []
+
+
+def test_buttons_of_an_open_page_offer_what_can_be_done_now(world: World, chromium: Chromium) -> None:
+    name = world.submit("late", BODY)
+    chromium.log_in(world.url, "ada", PASSWORD)
+    chromium.open(f"{world.url}/admin/transactions/{name}")
+    chromium.driver.execute_script("window.notReloaded = true")
+    assert chromium.all("#actions button") == []
+    world.mock.faults(reject=1.0)
+    world.start_worker()
+    chromium.until(lambda: len(chromium.all("#actions button")) == 2, "a failed one can be replayed and discarded")
+    world.command("discard", name, "--why", "a test", "--yes")
+    chromium.until(lambda: len(chromium.all("#actions button")) == 1, "a discarded one only replayed")
+    assert chromium.driver.execute_script("return window.notReloaded") is True
+    chromium.one("#actions button").click()
+    chromium.until(lambda: "Replay this transaction?" in chromium.text(), "and the button works")
+    assert violations(chromium) == []
+
+
+def test_who_pauses_is_not_disturbed_and_sees_that_somebody_was_quicker(world: World, chromium: Chromium) -> None:
+    world.start_worker()
+    chromium.log_in(world.url, "ada", PASSWORD)
+    chromium.one("#pausing summary").click()
+    chromium.one("#pausing [name=why]").send_keys("a broken feed")
+    as_of = "return [...document.querySelectorAll('.facts time')].at(-1).textContent"
+    before = chromium.driver.execute_script(as_of)
+    chromium.until(lambda: chromium.driver.execute_script(as_of) != before, "the page has moved on")
+    assert chromium.one("#pausing [name=why]").get_attribute("value") == "a broken feed"
+    world.command("pause", "--why", "quicker")
+    chromium.until(lambda: chromium.all("#pausing form[action='/admin/resume']"), "now it can be resumed")
+    assert violations(chromium) == []

@@ -33,7 +33,7 @@ from txn.model.outcome import (
     Settlement,
     named,
 )
-from txn.model.transaction import ErrorCode, Evidence
+from txn.model.transaction import OTHER_CONTENT, ErrorCode, Evidence
 from txn.posting.results import Absent, Found, Lookup, NotPosted, NotTried, Posted, Rejected, Uncertain, Unknown
 from txn.settings import Settings
 
@@ -204,4 +204,4 @@ class Rules:
 
 
 def _other_content(row: Found) -> str:
-    return f"the posting service holds this id with other content: {', '.join(row.differs)}"
+    return f"{OTHER_CONTENT}: {', '.join(row.differs)}"

@@ -36,6 +36,9 @@ class ErrorCode(StrEnum):
     CANCELLED = "cancelled"
 
 
+#: How a conflict's detail begins; which fields differ comes after it.
+OTHER_CONTENT = "the posting service holds this id with other content"
+
 #: What each of them says, for whoever reads it for the first time.
 MEANINGS: Mapping[str, str] = {
     Evidence.POSTED: "the POST was answered with 200 or 201, and the id",
@@ -43,7 +46,7 @@ MEANINGS: Mapping[str, str] = {
     Evidence.FOUND: "the GET before a POST found it",
     ErrorCode.REJECTED: "the posting service refused it. It is not posted.",
     ErrorCode.EXHAUSTED: "every attempt failed. When it was last looked for, as it failed, it was not there.",
-    ErrorCode.CONFLICT: "the posting service holds this id with other content. A person must decide.",
+    ErrorCode.CONFLICT: f"{OTHER_CONTENT}. A person must decide.",
     ErrorCode.UNDECIDED: "the posting service does not answer for this id. A person must decide.",
     ErrorCode.EXPIRED: "it could not be posted before its deliverBy. It is not posted.",
     ErrorCode.CANCELLED: "its client took it back before anything was sent. It is not posted.",

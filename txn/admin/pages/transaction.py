@@ -15,6 +15,7 @@ from txn.admin.route import ROOT, Route, page
 from txn.errors import Invalid
 from txn.model.content import loads
 from txn.model.submission import checked_id, id_for_key
+from txn.model.transaction import OTHER_CONTENT
 from txn.operate.tools import Tools
 from txn.readers.details import Details
 
@@ -45,6 +46,7 @@ class OneTransaction:
             r=defaultdict(str, details.record),
             content=_content(details) if shown else None,
             record=_raw(details) if shown else None,
+            why=_why(details),
             asked_ms=max((event.at_ms for event in details.history if not event.by), default=None),
             lease_ms=self._tools.settings.lease_ms,
             now_ms=details.now_ms,
@@ -125,6 +127,13 @@ def _candidates(wanted: str) -> dict[str, str]:
     except Invalid:
         as_id = ""
     return {"transaction id": as_id, "idempotency key": id_for_key(wanted)}
+
+
+def _why(details: Details) -> str:
+    """What its code does not say already."""
+    detail = details.record.get("detail", "")
+    differs = detail.removeprefix(f"{OTHER_CONTENT}: ")
+    return detail if differs == detail else f"What differs: {differs}"
 
 
 def _content(details: Details) -> Mapping[str, Any]:

@@ -61,6 +61,11 @@
       morph(region, document.adoptNode(fresh));
     }
     tell(!fresh);
+    // Forms beside it offer what can be done now. One that still can is left alone: somebody may be typing.
+    for (const part of fresh ? document.querySelectorAll("[data-follows]") : []) {
+      const now = page.getElementById(part.id);
+      if (now && now.dataset.follows !== part.dataset.follows) part.replaceWith(document.adoptNode(now));
+    }
     wait();
   }
 
