@@ -203,7 +203,8 @@ class Rig:
         """Ledger, counters and indexes, when all is quiet. Raises: BrokenPromise."""
         rows = Counter(row["id"] for row in self.mock.rows())
         stem = self.parts.keys.record("")
-        ids = [key.decode()[len(stem) :] for key in self.parts.client.scan_iter(f"{stem}*")]
+        keys: Any = self.parts.client.keys(f"{stem}*")
+        ids = [key.decode()[len(stem) :] for key in keys]
         records = {name: self.parts.record(name) for name in ids}
         if missing := self.told - set(ids):
             raise BrokenPromise(f"acknowledged and gone: {missing}")
@@ -237,7 +238,8 @@ class Rig:
             if counts[f"completed:{evidence}"] != number:
                 wrong[evidence] = (counts[f"completed:{evidence}"], number)
         minutes: Counter[str] = Counter()
-        for key in self.parts.client.scan_iter(f"{self.parts.keys.minute}*"):
+        keys: Any = self.parts.client.keys(f"{self.parts.keys.minute}*")
+        for key in keys:
             found: Any = self.parts.client.hgetall(key)
             minutes.update({name.decode(): int(value) for name, value in found.items()})
             if self.parts.client.ttl(key) < 0 and any(int(value) for value in found.values()):
@@ -282,8 +284,11 @@ class Rig:
         for code in ("rejected", "exhausted", "conflict", "undecided", "crashed_worker", "expired", "cancelled"):
             by_code[f"{keys.failed}:{code}"] = {name for name in letters if records[name]["code"] == code}
         by_code[keys.discarded] = {name for name, one in records.items() if "discarded" in one}
-        for index, expected in by_code.items():
-            found: Any = client.zrange(index, 0, -1)
+        with client.pipeline(transaction=False) as pipeline:
+            for index in by_code:
+                pipeline.zrange(index, 0, -1)
+            indexes = pipeline.execute()
+        for (index, expected), found in zip(by_code.items(), indexes, strict=True):
             if {name.decode() for name in found} != expected:
                 raise BrokenPromise(f"{index} holds {found}, not {expected}")
         bodies: Any = client.hkeys(keys.dead_message_bodies)
