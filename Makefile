@@ -12,7 +12,7 @@ $(error PYTHON=$(PYTHON) is no Python 3.11 or newer that runs: give another, or 
 endif
 endif
 
-.PHONY: help run test test-long test-coverage drill evening swarm bench bench-peers fuzz fuzz-openapi lock check format clean test-browser test-containers test-pythons
+.PHONY: help run test test-crash test-long test-coverage drill evening swarm bench bench-peers fuzz fuzz-openapi lock check format clean test-browser test-containers test-pythons
 
 help: ## this list
 	@echo "make ...  (PYTHON=/path/to/python picks the Python for .venv, ARGS=... goes to what it runs)"
@@ -21,15 +21,23 @@ help: ## this list
 run: $(VENV)/dashboard.stamp $(VENV)/bin/txn ## Redis, a posting service, the API and the workers on this machine, until Ctrl-C
 	@exec $(PY) -m ops
 
-test: $(VENV)/test.stamp $(VENV)/dashboard.stamp ## all tests but the long ones, on three processes (ARGS="-n 0": on one)
-	$(PY) -m pytest -n 3 --dist loadscope --no-loadscope-reorder -m "not long and not browser and not containers" $(ARGS)
+# More processes than cores: half of the time a test waits for processes that it has started.
+QUICK := -n 4 --dist loadscope --no-loadscope-reorder -m "not long and not browser and not containers"
+# pytest rewrites all tests, which takes seconds in each process: kept, also where Python is told to keep nothing.
+test test-crash test-long: export PYTHONDONTWRITEBYTECODE :=
+
+test: $(VENV)/test.stamp $(VENV)/dashboard.stamp ## all tests but the long ones, on four processes (ARGS="-n 0": on one)
+	$(PY) -m pytest $(QUICK) $(ARGS)
+
+test-crash: $(VENV)/test.stamp $(VENV)/dashboard.stamp ## every crash point, every write that fails and everything that can break in Redis
+	$(PY) -m pytest -n 3 --dist worksteal -m long tests/crash $(ARGS)
 
 test-long: $(VENV)/test.stamp $(VENV)/dashboard.stamp ## the tests that take minutes
 	$(PY) -m pytest -m long $(ARGS)
 
 test-coverage: $(VENV)/test.stamp $(VENV)/dashboard.stamp ## `make test`, and which branches of txn/ it takes, other processes included; ARGS=tests/unit for a part
 	@rm -f .coverage .coverage.*
-	@$(PY) -m coverage run -m pytest -n 3 --dist loadscope --no-loadscope-reorder -m "not long and not browser and not containers" $(ARGS); code=$$?; \
+	@$(PY) -m coverage run -m pytest $(QUICK) $(ARGS); code=$$?; \
 	$(PY) -m coverage combine --quiet && $(PY) -m coverage report && exit $$code
 
 test-browser: $(VENV)/browser.stamp tests/browser/node_modules ## the admin site in a real browser (needs Debian's chromium-driver)

@@ -17,6 +17,8 @@ SERVERS = ["valkey", "redis6"]
 #: Memory that looks like a folder, where Linux has it.
 MEMORY = Path("/dev/shm")
 ROOM_BYTES = 2 * 1024**3
+#: Tests that wait for processes more than they work.
+WAITING = ("system", "ops", "hostile")
 
 
 def pytest_configure() -> None:
@@ -30,6 +32,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    # First, so that the others fill the time: at the end of the run there would be nothing left to do beside them.
+    items.sort(key=lambda item: item.path.parent.name not in WAITING)
     if chosen := config.getoption("--server"):
         others = set(SERVERS) - {chosen}
         config.hook.pytest_deselected(items=[item for item in items if others & asked_for(item)])

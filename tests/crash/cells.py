@@ -22,7 +22,7 @@ _VERIFYING = {"fails before", "fails after", "hangs then writes", "404 then visi
 
 
 class Cell(NamedTuple):
-    """One disturbance. `str(cell)` is what `CELL=... make test-long ARGS=tests/crash` takes to play it again."""
+    """One disturbance. `str(cell)` is what `CELL=... make test-crash` takes to play it again."""
 
     cut: str
     fault: str

@@ -12,7 +12,7 @@ from tests.crash.play import play
 from tests.crash.world import Worker, World
 
 CELLS, EXCLUDED = all_cells()
-#: `make test` plays one cell in so many, `make test-long` all. No divisor in common with the sizes of the dimensions.
+#: `make test` plays one cell in so many, `make test-crash` all. No divisor in common with the sizes of the dimensions.
 SAMPLE = 7
 
 
@@ -22,7 +22,7 @@ def play_one(server: RedisServer, mock: MockPosting, cell: Cell, kind: type[Work
     try:
         play(world, cell)
     except Exception as error:
-        error.add_note(f"again: CELL='{cell}' make test-long ARGS=tests/crash")
+        error.add_note(f"again: CELL='{cell}' make test-crash ARGS=-kevery_cell")
         raise
     finally:
         world.close()
