@@ -2,7 +2,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -95,6 +95,24 @@ def test_refusals_are_errors_of_their_kind(client: Client) -> None:
     with pytest.raises(Conflict) as conflict:
         client.submit("2", "USD", "x", key="used")
     assert (conflict.value.status, conflict.value.differs) == (422, ["amount"])
+
+
+def test_what_was_submitted_is_listed_and_chosen_by_what_it_is(stack: Stack, client: Client) -> None:
+    began = datetime.now(UTC) - timedelta(seconds=1)
+    stack.mock.script("listed-bad", post=["reject"])
+    many = [Submission("1", "NOK", "x", id=f"listed-{number}") for number in range(3)]
+    client.submit_batch([*many, Submission("2", "SEK", "x", id="listed-bad")])
+    bad = client.wait("listed-bad")
+    assert list(client.list(currency="SEK", status="failed", error_code="rejected", since=began)) == [bad]
+    assert [one.id for one in client.list(currency="NOK")] == ["listed-2", "listed-1", "listed-0"]
+    assert list(client.list(until=began, currency="NOK")) == []
+    page = client.list_page(limit=1, since=began)
+    assert (len(page.transactions), page.unreadable) == (1, [])
+    assert client.list_page(page.cursor, limit=1, since=began).transactions != page.transactions
+    with pytest.raises(Invalid, match="cursor"):
+        client.list_page("garbled")
+    with pytest.raises(ValueError, match="no time zone"):
+        client.list_page(since=datetime(2999, 1, 1))  # noqa: DTZ001  (that is what is refused)
 
 
 def test_a_float_is_no_amount() -> None:

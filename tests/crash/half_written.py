@@ -28,6 +28,7 @@ from txn.posting.service import PostingService
 from txn.settings import Settings
 from txn.store import scripts
 from txn.store.callbacks import Callbacks, Sent
+from txn.store.listing import Listing, Wanted
 from txn.store.messages import DEAD_AFTER_MS
 
 #: Characters of every prefix.
@@ -37,7 +38,7 @@ FAULT, BROKEN, STRUCK = "half:fault", "half:broken", "half:struck"
 
 _INJECTED = """
 local WRITES = {}
-local names = 'SET HSET HSETNX HINCRBY HDEL EXPIRE PEXPIRE ZADD ZREM SADD SREM LPUSH RPUSH LPOP DEL XADD XDEL'
+local names = 'SET HSET HSETNX HINCRBY HDEL EXPIRE PEXPIRE ZADD ZREM SADD SREM LPUSH RPUSH LPOP RPOP DEL XADD XDEL'
 for name in names:gmatch('%u+') do WRITES[name] = true end
 local script, number, mode = (redis.call('GET', 'half:fault') or ''):match('^(%S+) (%d+) (%S+)$')
 local broken, writes = redis.call('GET', 'half:broken'), 0
@@ -218,6 +219,7 @@ class Rig:
         self._check_feed(records)
         self._check_indexes(records)
         self._check_callbacks(records)
+        self._check_listing(records)
 
     def _check_counters(self, records: dict[str, dict[str, str]]) -> None:
         found_now: Any = self.parts.client.hgetall(self.parts.keys.count)
@@ -276,6 +278,11 @@ class Rig:
         counts = [int(one or 0) for one in client.hmget(keys.count, "callbacks_waiting", "callbacks_dead")]
         if found != left or counts != [0, len(dead)]:
             raise BrokenPromise(f"callbacks: {found}, not {left}, and counted {counts}")
+
+    def _check_listing(self, records: dict[str, dict[str, str]]) -> None:
+        listed = [one.id for one in Listing(self.parts.database).read(Wanted(), 1_000).transactions]
+        if sorted(listed) != sorted(records):
+            raise BrokenPromise(f"there are {sorted(records)}, listed are {sorted(listed)}")
 
     def _check_indexes(self, records: dict[str, dict[str, str]]) -> None:
         client, keys = self.parts.client, self.parts.keys

@@ -631,6 +631,11 @@ PROTECTIONS = {
         "",
         "settle, rejected",
     ),
+    "the list of what was accepted before the record": (
+        "local function list_accepted(at, ...)",
+        "local function list_accepted(at, ...) committed()",
+        "accept",
+    ),
     "the due index as the last that is left": (
         "local function put_away(at, record, id, status, code, failed_at, template)",
         "local function put_away(at, record, id, status, code, failed_at, template) redis.call('ZREM', at.due, id)",

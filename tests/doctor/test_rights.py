@@ -15,7 +15,7 @@ LUA = Path(txn.store.__file__).with_name("lua")
 
 #: What an API process runs but for its operators' pages, and what a worker runs.
 SCRIPTS = {
-    "api": ("accept", "batch", "changes", "intake", "statistics"),
+    "api": ("accept", "batch", "changes", "intake", "listing", "statistics"),
     "worker": (
         *("claim", "settle", "due", "fetch", "requeue", "heartbeat", "push", "statistics", "sweep"),
         "oldest",
@@ -56,7 +56,7 @@ def test_whatever_a_script_calls_is_tried() -> None:
 def test_whatever_the_scripts_of_a_process_call_it_needs(role: Role) -> None:
     needed = set().union(*(called_in_all((LUA / f"{name}.lua").read_text()) for name in SCRIPTS[role]))
     beside = {
-        "api": {"DEL", "MULTI", "HGETALL", "HINCRBY", "XREAD"},
+        "api": {"DEL", "MULTI", "HGETALL", "HINCRBY", "RPOP", "XREAD"},
         "worker": {"MULTI", "HGETALL", "EXISTS", "ZRANGE"},
     }[role]
     assert NEEDED[role] - beside <= needed <= NEEDED[role]
@@ -137,6 +137,7 @@ def test_a_key_that_may_not_be_used_is_named(rights: Rights, parts: Parts, key: 
         "dramatiq:*",
         "doctor*",
         "changes",
+        "accepted*",
     ]
     if key == "dramatiq:deliver":
         names = [name for name in names if name != "dramatiq:*"] + ["dramatiq:deliver.msgs", "dramatiq:__*"]

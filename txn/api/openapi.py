@@ -8,7 +8,7 @@ from openapi_pydantic.util import construct_open_api_with_schema_class
 from pydantic import Field
 
 from txn import __version__
-from txn.api import shapes
+from txn.api import listing, shapes
 from txn.api.describe import ALWAYS, JSON, NDJSON, TEXT, answer, content, operation, parameter, schema_of
 from txn.api.feed import LIMIT, MAX_LIMIT
 from txn.api.operate import described as operate
@@ -16,6 +16,7 @@ from txn.api.waiting import MAX_WAIT_S
 from txn.model import trace
 from txn.model.batch import KEY_FIELD, MAX_TRANSACTIONS
 from txn.model.submission import NewTransaction
+from txn.model.transaction import ErrorCode, Status
 from txn.server.problem import PROBLEM_JSON
 
 _SUBMIT = (*ALWAYS, 409, 413, 415, 422, 429, 503)
@@ -61,7 +62,13 @@ _TRACE = parameter(
     {"type": "string"},
     required=False,
 )
-_KEY_ASKED = parameter("query", KEY_FIELD, "the key of a submit", _KEY_SCHEMA, required=True)
+_KEY_ASKED = parameter(
+    "query",
+    KEY_FIELD,
+    "the transaction of this key, or none; with no other parameter",
+    _KEY_SCHEMA,
+    required=False,
+)
 _ITEMS = {"type": "array", "items": schema_of(BatchItem), "minItems": 1, "maxItems": MAX_TRANSACTIONS}
 _BATCH_MEMBERS = {"transactions": _ITEMS, "atomic": {"type": "boolean"}}
 _BATCH_SCHEMA = {
@@ -81,6 +88,20 @@ _PREFER = parameter(
 _AFTER = parameter("query", "after", "the cursor of the answer before", {"type": "string"}, required=False)
 _LIMIT_SCHEMA = {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": LIMIT}
 _LIMIT = parameter("query", "limit", "how many changes at most", _LIMIT_SCHEMA, required=False)
+_MOMENT = {"type": "string", "format": "date-time"}
+_PAGE = {"type": "integer", "minimum": 1, "maximum": listing.MAX_LIMIT, "default": listing.LIMIT}
+_FILTERS = [
+    parameter("query", name, meaning, schema, required=False)
+    for name, meaning, schema in (
+        ("status", "what they are now", {"enum": [*Status]}),
+        ("since", "accepted then or later", _MOMENT),
+        ("until", "accepted before then", _MOMENT),
+        ("currency", "of their amount", {"type": "string", "pattern": "^[A-Z]{3}$"}),
+        ("errorCode", "why they have failed", {"enum": [*ErrorCode]}),
+        ("limit", "how many at most; there may be fewer, though there is a cursor", _PAGE),
+        ("cursor", "the cursor of the answer before; the other parameters as they were", {"type": "string"}),
+    )
+]
 _RETRY = "in how many seconds to come again"
 
 _PATHS: dict[str, Any] = {
@@ -102,11 +123,11 @@ _PATHS: dict[str, Any] = {
             requestBody={"required": True, "content": content(NewTransaction)},
         ),
         "get": operation(
-            "find",
-            "Did a submit with this key arrive?",
-            {200: answer("the transaction of this key, or none", shapes.Transactions)},
+            "list",
+            "Which transactions are there? Did a submit with this key arrive?",
+            {200: answer("some that match, the newest first", shapes.Transactions)},
             (*ALWAYS, 503),
-            parameters=[_KEY_ASKED],
+            parameters=[_KEY_ASKED, *_FILTERS],
         ),
     },
     "/api/transactions/batch": {

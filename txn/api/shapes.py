@@ -52,9 +52,11 @@ class Transaction(Shape):
 
 
 class Transactions(Shape):
-    """Those that match."""
+    """Some that match. `unreadable`: ids whose records this version of txn cannot read."""
 
     transactions: list[Transaction]
+    cursor: str | None = Field(default=None, description="for `cursor`, to ask for those after these; null at the end")
+    unreadable: list[str] = []
 
 
 class Change(Shape):

@@ -21,6 +21,7 @@ from txn.model.submission import checked_id, parse_submission, with_what_else_is
 from txn.model.trace import checked
 from txn.model.transaction import Transaction
 from txn.store.durability import DurabilityMonitor
+from txn.store.listing import Listing
 from txn.store.transactions import Store
 
 MAX_BODY_BYTES = 64 * 1024
@@ -41,7 +42,7 @@ class Transactions:
         told: Told = untold,
     ) -> None:
         self._store, self._durability, self._note, self._intake = store, durability, note, intake
-        self._waiters, self._told = waiters, told
+        self._waiters, self._told, self._listing = waiters, told, Listing(store.database)
 
     def on_post(self, request: falcon.Request, response: falcon.Response) -> None:
         """202 for a new transaction, 200 for a repeated one. Whoever wants to wait gets it as it has become meanwhile.
@@ -77,9 +78,9 @@ class Transactions:
             return transaction
 
     def on_get(self, request: falcon.Request, response: falcon.Response) -> None:
-        """The transactions that match. Raises: Invalid, StoreUnavailable."""
+        """The transactions that match, the newest first. Raises: Invalid, StoreUnavailable."""
         response.content_type = falcon.MEDIA_JSON
-        response.data = dumps(listed(self._store, request))
+        response.data = dumps(listed(self._store, self._listing, request))
 
 
 class TransactionStatus:

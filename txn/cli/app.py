@@ -24,6 +24,7 @@ from txn.cli import (
     journal,
     keys,
     limit,
+    listing,
     look,
     pause,
     replay,
@@ -88,6 +89,7 @@ app = typer.Typer(
 app.command("status")(status.status)
 app.command("show")(show.show)
 app.command("look")(look.look)
+app.command("list")(listing.list_)
 app.command("failed")(failed.failed)
 app.command("replay")(replay.replay)
 app.command("discard")(discard.discard)

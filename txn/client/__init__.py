@@ -7,7 +7,7 @@ with Client("http://127.0.0.1:8000") as client:
     print(client.wait(transaction.id).status)
 """
 
-from txn.client.answers import BatchResult, Change, Changes, Failure, Submission, Transaction
+from txn.client.answers import BatchResult, Change, Changes, Failure, Page, Submission, Transaction
 from txn.client.client import Client
 from txn.client.errors import (
     BatchRefused,
@@ -35,6 +35,7 @@ __all__ = [
     "Invalid",
     "NotAllowed",
     "NotFound",
+    "Page",
     "Refused",
     "Submission",
     "Transaction",

@@ -100,6 +100,26 @@ class Transaction:
 
 
 @dataclass(frozen=True, slots=True)
+class Page:
+    """Some of your transactions, the newest first, and the cursor behind them; None at the end. There may be fewer than
+    were asked for, or none, before the end.
+
+    `unreadable`: ids whose records the API cannot read now.
+    """
+
+    transactions: list[Transaction]
+    cursor: str | None
+    unreadable: list[str]
+
+    @classmethod
+    def from_json(cls, found: Mapping[str, Any]) -> Self:
+        """Raises: KeyError, TypeError, ValueError, if it is none."""
+        cursor = found["cursor"]
+        transactions = [Transaction.from_json(one) for one in found["transactions"]]
+        return cls(transactions, None if cursor is None else str(cursor), list(found.get("unreadable") or ()))
+
+
+@dataclass(frozen=True, slots=True)
 class Change:
     """A transaction has become completed, failed (`error_code` says why) or, by an operator's replay, pending again."""
 

@@ -11,7 +11,7 @@ from urllib.parse import quote, urlencode, urlsplit
 import requests
 from requests.adapters import HTTPAdapter
 
-from txn.client.answers import BatchResult, Changes, Submission, Transaction
+from txn.client.answers import BatchResult, Changes, Page, Submission, Transaction
 from txn.client.errors import Unavailable, UnexpectedAnswer, refused
 from txn.client.repeats import PASSING, Repeats
 
@@ -22,8 +22,11 @@ LONGEST_WAIT_S = 20
 #: Pause before asking again, if the API did not wait.
 _PAUSE_S = 0.2
 _CONNECTIONS = 64
+#: Transactions of a page, for who wants all of them.
+_AT_ONCE = 500
 
 _Shape = TypeVar("_Shape")
+_Results = list[BatchResult]  # in the class, `list` is a call
 
 
 class Client:
@@ -85,7 +88,7 @@ class Client:
         answer = self._call("POST", "/api/transactions", body, headers, keys=[submission.repeats_as])
         return self._read(answer, lambda found: Transaction.from_json(found, replayed=answer.status_code == 200))
 
-    def submit_batch(self, submissions: Sequence[Submission], *, atomic: bool = False) -> list[BatchResult]:
+    def submit_batch(self, submissions: Sequence[Submission], *, atomic: bool = False) -> _Results:
         """Submit many, in as many requests as they need; the results are in their order.
 
         `atomic`: all of them or none, in one request of at most 500. Raises: BatchRefused, if it is none.
@@ -93,7 +96,7 @@ class Client:
         if atomic:
             wrapped = b'{"atomic": true, "transactions": [%b]}'
             return self._send_batch(submissions, wrapped % b",".join(map(_of_a_batch, submissions)))
-        results: list[BatchResult] = []
+        results: _Results = []
         for some, texts in _divided(submissions):
             results += self._send_batch(some, b"[%b]" % b",".join(texts))
         return results
@@ -116,6 +119,60 @@ class Client:
             if now - asked < _PAUSE_S:  # an API that waits for nobody, or for too many already
                 time.sleep(min(_PAUSE_S, ends - now))
 
+    def list_page(
+        self,
+        cursor: str | None = None,
+        *,
+        status: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        currency: str | None = None,
+        error_code: str | None = None,
+        limit: int = 100,
+    ) -> Page:
+        """Some of your transactions that match, the newest first; go on with the page's `cursor`, and the same filters.
+
+        Accepted at `since` or later, and before `until`; both have a time zone. `status` as it is now.
+        """
+        asked = {
+            "status": status,
+            "since": _written("since", since),
+            "until": _written("until", until),
+            "currency": currency,
+            "errorCode": error_code,
+            "limit": str(limit),
+            "cursor": cursor,
+        }
+        query = urlencode({name: value for name, value in asked.items() if value is not None})
+        return self._read(self._call("GET", f"/api/transactions?{query}"), Page.from_json)
+
+    def list(
+        self,
+        *,
+        status: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        currency: str | None = None,
+        error_code: str | None = None,
+    ) -> Iterator[Transaction]:
+        """All of your transactions that match, the newest first, with as many requests as it takes; see `list_page`.
+
+        Each that was accepted before comes once, as it is when its page is read.
+        """
+        cursor, is_over = None, False
+        while not is_over:
+            page = self.list_page(
+                cursor,
+                status=status,
+                since=since,
+                until=until,
+                currency=currency,
+                error_code=error_code,
+                limit=_AT_ONCE,
+            )
+            yield from page.transactions
+            cursor, is_over = page.cursor, page.cursor is None
+
     def changes(self, after: str | None = None, wait_s: float = 0, limit: int = 100) -> Changes:
         """What has changed since the cursor `after`; if nothing has, what changes first within `wait_s`, or nothing.
 
@@ -137,11 +194,11 @@ class Client:
             elif time.monotonic() - asked < _PAUSE_S:  # too many wait already
                 time.sleep(_PAUSE_S)
 
-    def _send_batch(self, submissions: Sequence[Submission], body: bytes) -> list[BatchResult]:
+    def _send_batch(self, submissions: Sequence[Submission], body: bytes) -> _Results:
         keys = [one.repeats_as for one in submissions]
         answer = self._call("POST", "/api/transactions/batch", body, keys=keys)
 
-        def results(found: Mapping[str, Any]) -> list[BatchResult]:
+        def results(found: Mapping[str, Any]) -> _Results:
             pairs = zip(submissions, found["results"], strict=True)
             return [BatchResult.from_json(submission, result) for submission, result in pairs]
 
@@ -200,6 +257,12 @@ def _session(patience_s: float) -> requests.Session:
     for scheme in ("http://", "https://"):
         session.mount(scheme, HTTPAdapter(max_retries=Repeats.patient(patience_s), pool_maxsize=_CONNECTIONS))
     return session
+
+
+def _written(name: str, moment: datetime | None) -> str | None:
+    if moment is not None and moment.utcoffset() is None:
+        raise ValueError(f"{name} has no time zone: give it one, such as datetime.UTC")
+    return None if moment is None else moment.isoformat()
 
 
 def _encoded(value: Any) -> bytes:

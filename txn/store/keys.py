@@ -84,6 +84,20 @@ class Keys:
         return f"{self.prefix}minute:"
 
     @property
+    def accepted(self) -> str:
+        """Stem of the lists `accepted:<minutes since the epoch>:<client>`: ids that were accepted in that minute."""
+        return f"{self.prefix}accepted:"
+
+    @property
+    def accepted_hours(self) -> str:
+        """Zset: `<hours since the epoch>:<client>`, scored by the hour: each hour in which there are such lists."""
+        return f"{self.prefix}accepted_hours"
+
+    def accepted_hours_of(self, client: str) -> str:
+        """Zset: the same for the lists of one client."""
+        return f"{self.accepted_hours}:{client}"
+
+    @property
     def timings(self) -> str:
         """Hash: how long submits and calls to the posting service took, by bucket."""
         return f"{self.prefix}timings"
@@ -240,6 +254,11 @@ def slot_of(keys: Keys) -> int:
 def letter_places(keys: Keys) -> tuple[str, str, str, str]:
     """Where a dead letter stands, in the order in which the scripts take them."""
     return keys.failed, keys.by_code, keys.dead_messages, keys.dead_message_bodies
+
+
+def lists(keys: Keys) -> tuple[str, str]:
+    """Where it is listed what was accepted, in the order in which the scripts take it."""
+    return keys.accepted, keys.accepted_hours
 
 
 def gates(keys: Keys) -> tuple[str, str, str, str]:

@@ -26,7 +26,7 @@ def _names(text: str) -> frozenset[str]:
 #: What each kind of process cannot do without: what its scripts call (a test compares), and what it calls beside them.
 NEEDED: Mapping[Role, frozenset[str]] = {
     "api": _names(
-        "DEL EXISTS EXPIRE HGET HGETALL HINCRBY HMGET HSET LINDEX MULTI RPUSH SET TIME "
+        "DEL EXISTS EXPIRE HGET HGETALL HINCRBY HMGET HSET LINDEX LLEN LRANGE MULTI RPOP RPUSH SET TIME "
         "XADD XRANGE XREAD XREVRANGE ZADD ZCARD ZCOUNT ZRANGE ZSCORE"
     ),
     "worker": _names(
@@ -96,8 +96,8 @@ class Rights:
                 *(keys.record(some_id), keys.count, f"{keys.minute}0"),
                 *(keys.posting, keys.message_bodies, keys.timings),
             ],
-            "list": [keys.messages],
-            "zset": [keys.due, keys.heartbeats, keys.outage],
+            "list": [keys.messages, f"{keys.accepted}0:"],
+            "zset": [keys.due, keys.heartbeats, keys.outage, keys.accepted_hours, keys.accepted_hours_of("")],
         }
         found["stream"] = [keys.changes]
         if role != "api":

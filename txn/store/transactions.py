@@ -30,7 +30,7 @@ from txn.model.trace import checked
 from txn.model.transaction import Failure, Status, Transaction, rfc3339
 from txn.settings import Settings
 from txn.store.database import Database, ScriptCall
-from txn.store.keys import Keys, letter_places, wake_ups
+from txn.store.keys import Keys, letter_places, lists, wake_ups
 from txn.store.record import whole
 
 #: Text of errors in records is cut to this many characters.
@@ -79,7 +79,10 @@ class Store:
         keys = self._database.keys
         reply = self._database.run(
             "accept",
-            [keys.record(submission.id), keys.payload(submission.id), *_places(keys), *wake_ups(keys)],
+            [
+                *(keys.record(submission.id), keys.payload(submission.id)),
+                *(*_places(keys), *wake_ups(keys), *lists(keys)),
+            ],
             [
                 *(submission.id, submission.fingerprint, submission.payload),
                 *(self._settings.grace_ms, self._template, self._database.shift_ms(), submission.client),
@@ -105,7 +108,7 @@ class Store:
         texts = [(one.id, one.fingerprint, one.payload, _expiry(one), one.callback) for one in submissions]
         replies = self._database.run(
             "batch",
-            [keys.record(""), keys.payload(""), *_places(keys), *wake_ups(keys)],
+            [keys.record(""), keys.payload(""), *_places(keys), *wake_ups(keys), *lists(keys)],
             [
                 *(int(atomic), self._settings.grace_ms, self._template, self._database.shift_ms(), client, trace),
                 *(text for five in texts for text in five),
@@ -141,15 +144,15 @@ class Store:
         return transaction, Past(history or "", evidence or "", whole(attempts), transaction.completed_ms)
 
     def _read(self, transaction_id: str, client: str | None, *more: str) -> tuple[Transaction, list[str | None]]:
-        name, asked = self._database.keys.record(transaction_id), [*_SEEN_BY_CLIENTS, "client", *more]
+        name, asked = self._database.keys.record(transaction_id), [*SEEN_BY_CLIENTS, "client", *more]
         found = self._database.call(lambda redis: redis.hmget(name, asked))
-        seen = len(_SEEN_BY_CLIENTS)
+        seen = len(SEEN_BY_CLIENTS)
         fields, owner, others = found[:seen], found[seen], found[seen + 1 :]
         is_foreign = client is not None and client.encode() != (owner or b"")
         if is_foreign or (fields[0] is None and fields[1] is None):
             raise NotFound("there is no transaction with this id")
         texts = [None if one is None else one.decode(errors="replace") for one in others]
-        return _transaction(transaction_id, fields), texts
+        return transaction_of(transaction_id, fields), texts
 
     def cancel(self, transaction_id: str, who: str, client: str | None = None) -> Transaction:
         """Take back a transaction that no worker has ever claimed: it is failed then, with the code `cancelled`.
@@ -173,7 +176,7 @@ class Store:
         )
         if verdict == b"unknown":
             raise NotFound("there is no transaction with this id")
-        transaction = _transaction(transaction_id, fields)
+        transaction = transaction_of(transaction_id, fields)
         if verdict != b"done":
             raise NotCancellable(_why_not(verdict, transaction.status))
         return transaction
@@ -236,6 +239,11 @@ class Store:
         return settle_reply
 
     @property
+    def database(self) -> Database:
+        """Where the records are."""
+        return self._database
+
+    @property
     def claims_seen(self) -> int:
         """The highest number of claims that Redis has told this process."""
         return self._claims_seen
@@ -294,7 +302,7 @@ def _accepted(submission: Submission, reply: Sequence[Any]) -> tuple[Transaction
     if reply[0] == b"foreign":
         raise ContentConflict("id", "this id is another client's: choose another, or send an Idempotency-Key instead")
     # Nobody else can know a random id: we stored it ourselves, and the answer to that was lost.
-    return _transaction(submission.id, list(reply[1:])), submission.named_by == "random"
+    return transaction_of(submission.id, list(reply[1:])), submission.named_by == "random"
 
 
 def _one_of_many(submission: Submission, reply: Sequence[Any]) -> "AcceptReply | _Other":
@@ -359,7 +367,7 @@ def _doubt(doubt: Doubt) -> tuple[str, int]:
     return ("clear" if isinstance(doubt, Clear) else "keep"), 0
 
 
-def _transaction(transaction_id: str, fields: list[bytes | None]) -> Transaction:
+def transaction_of(transaction_id: str, fields: list[bytes | None]) -> Transaction:
     status, submitted, completed, code, detail, deliver_by = (
         None if field is None else field.decode(errors="replace") for field in fields
     )
@@ -381,4 +389,4 @@ def _why_not(verdict: bytes, status: Status) -> str:
 
 
 _KNOWN = frozenset(Status)
-_SEEN_BY_CLIENTS = ["status", "submitted", "completed", "code", "detail", "deliver_by"]
+SEEN_BY_CLIENTS = ["status", "submitted", "completed", "code", "detail", "deliver_by"]

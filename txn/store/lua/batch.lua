@@ -4,6 +4,7 @@
 -- The caller bounds how many there are: nobody else is served meanwhile.
 --
 -- KEYS   1 t: stem   2 p: stem   3 due   4 count   5 minute stem   6 queue (list)   7 queue's messages (hash)
+--        8 accepted stem   9 accepted_hours
 -- ARGV   1 1: all of them or none   2 grace ms   3 message template   4 shift   5 client | ''   6 traceparent | ''
 --        7 ... id, fingerprint, payload, when it expires, or '', and where its callback goes, or '', of each
 -- reply  one for each: what accept.lua replies, or { 'unreadable' } (its key holds something else), or, of all or none,
@@ -11,7 +12,8 @@
 
 uses_reserve = false
 local now = clock(ARGV[4])
-local at = { due = KEYS[3], queue = KEYS[6], bodies = KEYS[7], grace = ARGV[2], template = ARGV[3], now = now, client = ARGV[5], trace = ARGV[6] }
+local at = { due = KEYS[3], queue = KEYS[6], bodies = KEYS[7], grace = ARGV[2], template = ARGV[3], now = now, client = ARGV[5], trace = ARGV[6],
+    accepted = KEYS[8], hours = KEYS[9] }
 local replies = {}
 
 local function before(i)
@@ -39,6 +41,7 @@ local function one(i)
     if found then return found end
     count(1)
     make_deliverable(at, ARGV[i], KEYS[2] .. ARGV[i], ARGV[i + 2])
+    list_accepted(at, ARGV[i])
     write_record(at, KEYS[1] .. ARGV[i], ARGV[i + 1], ARGV[i + 3], ARGV[i + 4])
     committed()
     return { 'accepted', int(now) }
@@ -79,7 +82,12 @@ end
 local function store()
     if #new == 0 then return end
     count(#new)
-    for _, i in ipairs(new) do make_deliverable(at, ARGV[i], KEYS[2] .. ARGV[i], ARGV[i + 2]) end
+    local ids = {}
+    for n, i in ipairs(new) do
+        make_deliverable(at, ARGV[i], KEYS[2] .. ARGV[i], ARGV[i + 2])
+        ids[n] = ARGV[i]
+    end
+    list_accepted(at, unpack(ids))
     for _, i in ipairs(new) do write_record(at, KEYS[1] .. ARGV[i], ARGV[i + 1], ARGV[i + 3], ARGV[i + 4]) end
     committed()
 end

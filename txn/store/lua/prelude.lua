@@ -150,6 +150,20 @@ local function make_deliverable(at, id, payload_key, payload)
     push(at.queue, at.bodies, id, message_body(at.template, id, id, at.now))
 end
 
+-- Puts ids into the list of those that their client had accepted in this minute; txn/store/listing.py reads it. Before
+-- the record: an id without one is no transaction; taken back, so that a repeat does not list it twice.
+local function list_accepted(at, ...)
+    local minute, ids = math.floor(at.now / 60000), select('#', ...)
+    local list = at.accepted .. int(minute) .. ':' .. at.client
+    local length = redis.call('RPUSH', list, ...)
+    to_undo[#to_undo + 1] = { 'RPOP', list, ids }
+    if length > ids then return end
+    local hour = int(math.floor(minute / 60))
+    for _, hours in ipairs({ at.hours, at.hours .. ':' .. at.client }) do
+        redis.call('ZADD', hours, hour, hour .. ':' .. at.client)
+    end
+end
+
 -- What a submit is told that finds its id stored already: { 'replayed' | 'other' | 'foreign', ... }, see accept.lua. Nil, if it is not.
 -- What is missing of a transaction that was half stored is completed.
 local function accepted_before(at, record, id, fingerprint, payload_key, payload)

@@ -12,6 +12,7 @@ local CALLS = {
     { 'HSET', h, 'a', 1 }, { 'HINCRBY', h, 'a', 1 }, { 'HGET', h, 'a' }, { 'HMGET', h, 'a' },
     { 'HGETALL', h }, { 'HEXISTS', h, 'a' }, { 'HDEL', h, 'a' },
     { 'LPUSH', l, 'a' }, { 'RPUSH', l, 'b' }, { 'LINDEX', l, 0 }, { 'LLEN', l }, { 'LRANGE', l, 0, 1 }, { 'LPOP', l },
+    { 'RPOP', l, 1 },
     { 'SADD', set, 'a' }, { 'SCARD', set }, { 'SMEMBERS', set }, { 'SRANDMEMBER', set }, { 'SMISMEMBER', set, 'a' },
     { 'SREM', set, 'a' },
     { 'ZADD', z, 1, 'a' }, { 'ZCARD', z }, { 'ZCOUNT', z, 0, 1 }, { 'ZRANGE', z, 0, 0 }, { 'ZREVRANGE', z, 0, 0 },
