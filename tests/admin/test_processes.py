@@ -87,6 +87,16 @@ def test_every_api_process_knows_the_session_and_the_pages_show_the_real_workers
         assert any(name in timeline for name in names)
 
 
+def median_of_submits(stack: Stack, name: str) -> float:
+    """In seconds, of 100."""
+    spent = []
+    for number in range(100):
+        began = time.monotonic()
+        stack.submit(f"{name}-{number}")
+        spent.append(time.monotonic() - began)
+    return sorted(spent)[50]
+
+
 def test_submits_are_answered_while_logins_are_hammered(tmp_path: Path) -> None:
     with Stack(tmp_path, {"TXN_ADMIN_USERS": f"ada:operate:{password_hash.hash_password(PASSWORD)}"}) as stack:
         over, answers = threading.Event(), []
@@ -101,19 +111,16 @@ def test_submits_are_answered_while_logins_are_hammered(tmp_path: Path) -> None:
                 url = f"{stack.url}/admin/login"
                 answers.append(session.post(url, data=form, headers=headers, timeout=10).status_code)
 
+        before = median_of_submits(stack, "before")
         with ThreadPoolExecutor(24) as pool, contextlib.ExitStack() as ending:
             ending.callback(over.set)  # whatever happens: the pool waits for its threads
             for number in range(24):
                 pool.submit(hammer, number)
             stack.until(lambda: len(answers) > 100, "logins come in")
-            spent = []
-            for number in range(100):
-                began = time.monotonic()
-                stack.submit(f"meanwhile-{number}")
-                spent.append(time.monotonic() - began)
+            meanwhile = median_of_submits(stack, "meanwhile")
         assert set(answers) == {401, 503}
-        print(f"submit while {len(answers)} logins: median {sorted(spent)[50]:.3f} s, p95 {sorted(spent)[95]:.3f} s")
-        assert sorted(spent)[50] < 0.5
+        print(f"submit: median {before:.3f} s, and {meanwhile:.3f} s while {len(answers)} logins came in")
+        assert meanwhile < 0.5 + 10 * before
 
 
 def test_a_password_on_standard_input_is_hashed() -> None:

@@ -114,7 +114,7 @@ def test_a_service_that_falls_silent_is_not_asked_for_ever(txn: Commands) -> Non
 
     def silent(method: str, path: str, body: bytes) -> tuple[int, dict[str, str], bytes]:
         if path != "/transactions" and next(asked) >= 2:
-            over.wait(10)
+            over.wait(60)
         return not_found(method, path, body)
 
     with posting(silent) as url:
@@ -124,7 +124,7 @@ def test_a_service_that_falls_silent_is_not_asked_for_ever(txn: Commands) -> Non
         over.set()
     assert found(done, "posting GET")["found"].startswith("of 2 GETs 1 failed")
     assert found(done, "posting speed")["level"] == "ok"
-    assert took_s < 9  # the service is silent for 10 s
+    assert took_s < 50  # the service is silent for 60 s
 
 
 @pytest.mark.parametrize(

@@ -74,7 +74,7 @@ class Wire:
         began = time.monotonic()
         text = self.fails(expected, lambda: self.post(timeout_ms=timeout_ms, **options))  # type: ignore[arg-type]
         took_ms = (time.monotonic() - began) * 1000
-        assert timeout_ms - 5 < took_ms < timeout_ms + 700
+        assert timeout_ms - 5 < took_ms < timeout_ms + 10_000
         return text
 
     def arrived(self) -> list[bytes]:

@@ -129,16 +129,16 @@ def test_a_list_that_only_drips_is_given_up_as_a_silent_one_is(stub: StubPosting
     began = time.monotonic()
     with pytest.raises(PostingUnavailable, match="in time"):
         list(PostingList(stub.url, silence_s=0.3).rows())
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 20
 
 
 def test_a_slow_list_whose_rows_come_is_read(stub: StubPosting) -> None:
     def pieces() -> Iterator[bytes]:
         yield b"[" + ROW
-        for _ in range(10):
+        for _ in range(25):
             time.sleep(0.1)
             yield b"," + ROW
         yield b"]"
 
     stub.answers["/transactions"] = lambda: (200, pieces())
-    assert len(list(PostingList(stub.url, silence_s=0.5).rows())) == 11
+    assert len(list(PostingList(stub.url, silence_s=2).rows())) == 26

@@ -169,11 +169,11 @@ def test_a_row_that_is_no_json_is_named_by_its_number(row: bytes) -> None:
 def test_100000_brackets_are_refused_and_not_followed(opening: bytes) -> None:
     closing = b"]" if opening == b"[" else b"}"
     text = b'[{"a":' + opening * 100_000 + b"1" + closing * 100_000 + b"}]"
-    began = time.monotonic()
+    began = time.thread_time()
     [row] = split(text, 65_536)
     with pytest.raises(NotRows, match="in row 1"):
         parse(row, 1)
-    assert time.monotonic() - began < 5
+    assert time.thread_time() - began < 5
 
 
 @pytest.mark.parametrize(

@@ -43,11 +43,11 @@ def test_dead_addresses_share_the_time_for_connecting(monkeypatch: pytest.Monkey
     with full_backlog() as dead:
         addresses = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", dead))] * 3
         monkeypatch.setattr(socket, "getaddrinfo", lambda *_name, **_hints: addresses)
-        with connect("redis://redis.test/0", timeout_ms=600) as client:
+        with connect("redis://redis.test/0", timeout_ms=2_000) as client:
             began = time.monotonic()
             with pytest.raises(redis.TimeoutError):
                 client.ping()
-            assert time.monotonic() - began < 3 * 0.6
+            assert time.monotonic() - began < 3 * 2
 
 
 def test_what_tls_says_for_itself_is_no_stray_reply(valkey: RedisServer) -> None:

@@ -581,7 +581,7 @@ def test_a_setting_that_changes_under_way_is_noticed_by_the_next_look(
     command(server, "CONFIG", "SET", "appendfsync", "always")
     until(lambda: command(server, "PING") and submit(one.api).status_code == 202)
     one.monitor.stop()
-    thread.join(5)
+    thread.join(30)
     assert not thread.is_alive()
 
 
@@ -600,7 +600,7 @@ def test_a_server_that_does_not_answer_changes_nothing_and_does_not_end_the_watc
     until(lambda: one.monitor.latest is not None and one.monitor.latest.level == "lossy")
     assert thread.is_alive()
     one.monitor.stop()
-    thread.join(5)
+    thread.join(30)
 
 
 def test_an_error_that_nobody_has_foreseen_neither_ends_the_watch_nor_lets_the_last_verdict_stand(
@@ -617,7 +617,7 @@ def test_an_error_that_nobody_has_foreseen_neither_ends_the_watch_nor_lets_the_l
     command(server, "ACL", "SETUSER", "limited", "+select")
     until(lambda: one.monitor.latest is not None and one.monitor.latest.level == "durable")
     one.monitor.stop()
-    thread.join(5)
+    thread.join(30)
     assert not thread.is_alive()
 
 

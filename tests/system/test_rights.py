@@ -25,7 +25,7 @@ class Limited(Stack):
         self.client.execute_command("ACL", "SETUSER", "app", *rules)
 
     def ask(self, path: str) -> tuple[int, str]:
-        answer = requests.get(f"{self.url}{path}", timeout=5)
+        answer = requests.get(f"{self.url}{path}", timeout=30)
         return answer.status_code, answer.text
 
 

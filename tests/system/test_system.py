@@ -123,7 +123,7 @@ def test_a_fetch_whose_reply_is_lost_while_the_worker_lives_on_loses_nothing(sta
         accepted = [stack.submit(f"key-{number}") for number in range(5)]
         assert proxy.was_cut.wait(10)
         proxy.mend()
-        assert stack.until_quiet() < 2 * RECOVERY_S
+        assert stack.until_quiet() < 3 * RECOVERY_S
         stack.check_ledger(accepted)
 
 
