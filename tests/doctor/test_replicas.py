@@ -31,5 +31,12 @@ def test_what_a_failover_needs_is_checked(tmp_path: Path, mock: MockPosting) -> 
         said = [one["found"] for one in tight.json["findings"] if one["check"] == "sentinels"]
         assert said == ["1 of 3 do not answer", "they take a primary for dead after 200 ms"]
 
+        assert found(tight, "redis replica disks")["level"] == "ok"
+        with redis.Redis(port=watched.servers["replica"].port) as replica:
+            replica.config_set("appendfsync", "everysec")
+        late = found(Commands(environment | {"TXN_REDIS_REPLICAS": "1"})("doctor", "--json"), "redis replica disks")
+        assert late["level"] == "warn"
+        assert "CONFIG SET appendfsync always" in late["do"]
+
         missing = Commands(environment | {"TXN_REDIS_REPLICAS": "2"})("doctor", "--json")
         assert (missing.code, found(missing, "redis replicas")["level"]) == (1, "bad")

@@ -18,7 +18,9 @@ from txn.settings import Settings
 from txn.store.connection import connect
 from txn.store.database import Database
 from txn.store.flusher import Flusher
+from txn.store.group_commit import GroupCommit
 from txn.store.keys import Keys
+from txn.store.replication import AGAIN_S, TOO_LATE, Replication
 from txn.store.transactions import Store
 
 PREFIX = "txn:"
@@ -28,6 +30,7 @@ class Pair:
     """A primary and its replica, in step."""
 
     def __init__(self, folder: Path, flavour: str) -> None:
+        self.flavour = flavour
         self.primary = RedisServer(free_port(), folder / "primary", flavour, **SERVER).start()
         self.replica = RedisServer(free_port(), folder / "replica", flavour, **SERVER).start()
         with redis.Redis(port=self.replica.port) as client:
@@ -134,6 +137,48 @@ def test_a_script_that_the_server_does_not_know_is_sent_whole(pair: Pair, new_st
     with redis.Redis(port=pair.primary.port) as primary:
         primary.script_flush()
     assert store.accept(submission("b"))[1]
+
+
+def memory_only(caplog: pytest.LogCaptureFixture) -> bool:
+    return any(record.getMessage() == "What replicas confirm is in memory" for record in caplog.records)
+
+
+def test_an_acknowledged_transaction_is_on_the_replicas_disk_if_the_server_can_say_so(
+    pair: Pair, new_store: New, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = new_store()
+    for name in "abcd":
+        store.accept(submission(name))
+    with redis.Redis(port=pair.primary.port) as primary:
+        waits = primary.info("commandstats").get("cmdstat_waitaof", {}).get("calls", 0)
+    assert (waits >= 4) == (pair.flavour == "valkey")
+    assert not memory_only(caplog)
+
+
+def test_a_replica_that_syncs_once_a_second_is_not_waited_for_but_once_a_minute(
+    pair: Pair, caplog: pytest.LogCaptureFixture
+) -> None:
+    with redis.Redis(port=pair.replica.port) as replica:
+        replica.config_set("appendfsync", "no")
+    clock = Clock()
+    with connect(pair.primary.url, timeout_ms=600) as client, redis.Redis(port=pair.primary.port) as primary:
+        replication = Replication(1, Keys(PREFIX, NAME), client, lambda: clock.shift_ms / 1000)
+        group = GroupCommit(client, replication)
+
+        def waits() -> int:
+            """How often a replica's disk is waited for by so many calls that are believed."""
+            primary.config_resetstat()
+            for _ in range(2 * TOO_LATE):
+                group.call("SET", "a", 1)
+            return int(primary.info("commandstats").get("cmdstat_waitaof", {}).get("calls", 0))
+
+        assert waits() == (TOO_LATE if pair.flavour == "valkey" else 0)
+        assert waits() == 0
+        assert memory_only(caplog) == (pair.flavour == "valkey")
+        clock.forward(int(AGAIN_S * 1000))
+        with redis.Redis(port=pair.replica.port) as replica:
+            replica.config_set("appendfsync", "always")
+        assert waits() == (2 * TOO_LATE if pair.flavour == "valkey" else 0)
 
 
 def test_who_may_not_wait_is_told_so(pair: Pair) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import redis
+from redis.client import Pipeline
 
 from txn.doctor.finding import Finding, Level
 from txn.errors import StoreUnavailable
@@ -15,6 +16,8 @@ from txn.store.sentinel import Sentinels
 CHECK = "redis replicas"
 #: How long sentinels should wait before they take a primary for dead, in ms: a slow disk is no failover.
 SHORTEST_MS, LONGEST_MS = 1_000, 30_000
+#: For a replica to receive a write, and to sync it, in ms: a batch waits about as long.
+LONG_ENOUGH_MS = 200
 
 
 def check(about: Mapping[str, Any], durability: DurabilityMonitor, database: Database) -> Iterator[Finding]:
@@ -33,8 +36,36 @@ def check(about: Mapping[str, Any], durability: DurabilityMonitor, database: Dat
         yield Finding(CHECK, Level.NOTE, found, "add one: while one is away, submits are refused")
     elif needed:
         yield Finding(CHECK, Level.OK, f"{online} in step, and {needed} must have each transaction")
+    if needed and online >= needed:
+        yield from _disks(database, needed)
     if durability.fails_over:
         yield from _alone(database)
+
+
+def _disks(database: Database, needed: int) -> Iterator[Finding]:
+    """Whether what is acknowledged is on the disks of replicas, too."""
+    try:
+        answers = [database.pipeline(lambda pipeline: _ask_for_disks(pipeline, database, needed)) for _ in range(3)]
+    except StoreUnavailable as error:
+        if not isinstance(error.__cause__, redis.ResponseError):
+            raise
+        do = "with Redis 7.2 or Valkey, and the right to run WAITAOF, their disks are waited for as well"
+        yield Finding("redis replica disks", Level.NOTE, "replicas confirm what they have received", do)
+        return
+    # One sync may be slow; and a replica that syncs once a second syncs the first write in a while at once.
+    if sum(synced < needed for *_, (_, synced) in answers) > 1:
+        do = "run CONFIG SET appendfsync always on each of them, and see that appendonly is yes; in their files too"
+        found = "replicas sync too late: what they have received is enough for an acknowledgement"
+        yield Finding("redis replica disks", Level.WARN, found, do)
+    else:
+        yield Finding("redis replica disks", Level.OK, f"{needed} must have each transaction on disk")
+
+
+def _ask_for_disks(pipeline: Pipeline, database: Database, needed: int) -> None:
+    """As the batches do (txn/store/replication.py)."""
+    pipeline.set(database.keys.doctor, 1, px=10_000)
+    pipeline.wait(needed, LONG_ENOUGH_MS)
+    pipeline.waitaof(0, needed, LONG_ENOUGH_MS)
 
 
 def _alone(database: Database) -> Iterator[Finding]:

@@ -147,18 +147,19 @@ class GroupCommit:
         """
         connection = self._connected()
         looks = self._may_look and time.monotonic() >= self._next_look_s
-        if self._replication:
-            packed = [*packed, *self._replication.packed]
+        behind = self._replication.behind() if self._replication else ()
+        before = [_LOOK] if looks else ()
         try:
-            connection.send_packed_command([b"".join([_LOOK, *packed] if looks else packed)], check_health=False)
+            connection.send_packed_command([b"".join([*before, *packed, *behind])], check_health=False)
             if looks:
                 self._see(connection, _reply(connection))
             replies = [_reply(connection) for _ in packed]
+            waited = [_reply(connection) for _ in behind]
         except BaseException:
             connection.disconnect()  # or a late reply would be taken for the next one
             raise
         self._in_step = True
-        return self._replication.judge(replies) if self._replication else replies
+        return list(self._replication.judge(replies, waited)) if self._replication else replies
 
     def _see(self, connection: Any, reply: Any) -> None:
         """Leave a server that is a replica. Who may not ask (ACL) does not ask again."""
