@@ -20,7 +20,7 @@ from txn.store.durability import DurabilityMonitor
 from txn.store.keys import Keys
 
 PASSWORD = "right horse"
-#: As cheap as can be, and the same in each process that names tests by it: `hash_password` makes hashes that take 50 ms.
+#: As cheap as can be, and the same in each process: tests are named by it. Those of `hash_password` take 50 ms each.
 HASH = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD, salt=b"the same")
 LINES = f"ada:operate:{HASH}\nvic:view:{HASH}"
 
