@@ -97,7 +97,7 @@ def test_one_that_fails_says_why_and_the_exit_code_is_1(txn: Commands, stack: St
         (("1", "dollars", "x"), "currency"),
         (("1", "USD", "x", "--metadata", "{"), "--metadata is not JSON"),
         (("1", "USD", "x", "--metadata", "[]"), "metadata"),
-        (("much", "dollars", ""), "amount: must be a decimal string such as 100.50; currency: must be"),
+        (("much", "dollars", ""), "amount: must be a number or a decimal string, such as 100.50; currency: must be"),
     ],
 )
 def test_what_the_api_refuses_is_said_with_its_field(

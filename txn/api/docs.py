@@ -24,6 +24,10 @@ _HASH = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
 POLICY = f"default-src 'none'; style-src 'sha256-{_HASH}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 
+#: Said once, at the top.
+_OF_EVERY_REQUEST = ("400", "401", "403", "405", "default")
+
+
 class Described:
     """GET /openapi.json."""
 
@@ -52,4 +56,5 @@ def _as_json() -> bytes:
 def _as_page() -> bytes:
     loader = FileSystemLoader(Path(__file__).parent / "templates")
     found = Environment(loader=loader, autoescape=select_autoescape(), trim_blocks=True).get_template("docs.html")
-    return found.render(document=document(), codes=CODES, style=_STYLE).encode()
+    shown = {"codes": CODES, "style": _STYLE, "of_every_request": _OF_EVERY_REQUEST}
+    return found.render(document=document(), **shown).encode()

@@ -214,7 +214,7 @@ class Count(Shape):
     run: str
 
 
-class Which(Shape):
+class LetterFilter(Shape):
     """Which dead letters; only what is set."""
 
     code: str = ""
@@ -231,7 +231,7 @@ class Run(Shape):
     run: str
     what: Literal["replay", "discard"]
     state: Literal["running", "stopped", "done"]
-    filter: Which
+    filter: LetterFilter
     by: str
     why: str
     started_at: datetime
@@ -264,7 +264,7 @@ class Entry(Shape):
     why: str
     ids: list[str]
     run: str | None
-    filter: Which | None
+    filter: LetterFilter | None
     confirmed: int | None
 
 

@@ -25,6 +25,7 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 from txn.errors import Invalid
 from txn.model.content import dumps, fingerprint, loads
 from txn.model.unheld import Unheld, loads_marked
+from txn.model.wrong import sentence
 
 MAX_AMOUNT = Decimal("99999999.99")
 MAX_METADATA_ENTRIES = 50
@@ -221,14 +222,18 @@ def _check(value: Any, key: str | None = None) -> "NewTransaction":
     try:
         return NewTransaction.model_validate(value, context=key)
     except ValidationError as error:
-        found = error.errors(include_url=False, include_input=False, include_context=False)
+        found = error.errors(include_url=False, include_input=False)
         first, *others = map(_field_and_sentence, found[:MAX_ERRORS])
         raise Invalid(*first, others=others) from None
 
 
 def _field_and_sentence(details: ErrorDetails) -> tuple[str, str]:
     where = _ELSEWHERE.get(details["type"]) or ".".join(str(part) for part in details["loc"]) or "body"
-    return where[:100], details["msg"]
+    return where[:100], sentence(details, _fields())
+
+
+def _fields() -> list[str]:
+    return [field.alias or name for name, field in NewTransaction.model_fields.items()]
 
 
 def _rounded(amount: Decimal, currency: str) -> Decimal:
@@ -239,9 +244,9 @@ def _amount(value: Any) -> Decimal:
     if isinstance(value, Unheld):
         raise PydanticCustomError("amount", _AMOUNT_LIMIT)
     if isinstance(value, bool) or not isinstance(value, (int, Decimal, str)):
-        raise PydanticCustomError("amount", "must be a JSON number or a decimal string such as 100.50")
+        raise PydanticCustomError("amount", "must be a number or a decimal string, such as 100.50")
     if isinstance(value, str) and not _DECIMAL_STRING.fullmatch(value):
-        raise PydanticCustomError("amount", "must be a decimal string such as 100.50")
+        raise PydanticCustomError("amount", "must be a number or a decimal string, such as 100.50")
     amount = Decimal(value)
     if not 0 < amount <= MAX_AMOUNT:
         raise PydanticCustomError("amount", _AMOUNT_LIMIT)

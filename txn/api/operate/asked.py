@@ -10,6 +10,7 @@ from pydantic.alias_generators import to_camel
 from txn.api.body import read_body
 from txn.errors import Invalid
 from txn.model.submission import MAX_ERRORS, MOMENT_PATTERN, moment_ms, parse_json
+from txn.model.wrong import sentence
 from txn.operate.operations import MAX_WHY
 
 MAX_BODY_BYTES = 64 * 1024
@@ -41,8 +42,9 @@ def checked(value: Any, model: type[_Form]) -> _Form:
     try:
         return model.model_validate(value)
     except ValidationError as error:
-        found = error.errors(include_url=False, include_input=False, include_context=False)[:MAX_ERRORS]
-        first, *others = [(".".join(map(str, one["loc"]))[:100] or "body", one["msg"]) for one in found]
+        found = error.errors(include_url=False, include_input=False)[:MAX_ERRORS]
+        fields = [field.alias or name for name, field in model.model_fields.items()]
+        first, *others = [(".".join(map(str, one["loc"]))[:100] or "body", sentence(one, fields)) for one in found]
         raise Invalid(*first, others=others) from None
 
 
