@@ -155,11 +155,14 @@ class Stand:
         """What else runs from the start."""
 
     def _kill_processes(self) -> None:
-        if "COVERAGE_PROCESS_CONFIG" in os.environ:  # what has run is written down at the end, if there is one
-            for process in self.processes.values():
-                process.stop()
         for process in self.processes.values():
-            process.kill()
+            self._end(process)
+
+    @staticmethod
+    def _end(process: Process) -> None:
+        if "COVERAGE_PROCESS_CONFIG" in os.environ:  # what has run is written down at the end, if there is one
+            process.stop()
+        process.kill()
 
     @property
     def workers(self) -> list[Process]:

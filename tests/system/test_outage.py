@@ -1,6 +1,5 @@
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -19,10 +18,16 @@ OUTAGES: dict[str, dict[str, float]] = {
 }
 
 
-@pytest.fixture
-def stack(tmp_path: Path) -> Iterator[Stack]:
-    with Stack(tmp_path, {"TXN_MAX_ATTEMPTS": "2", "TXN_ANSWER_IS_FINAL": "1"}) as found:
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    with Stack(tmp_path_factory.mktemp("outage"), {"TXN_MAX_ATTEMPTS": "2", "TXN_ANSWER_IS_FINAL": "1"}) as found:
         yield found
+
+
+@pytest.fixture
+def stack(running: Stack) -> Stack:
+    running.begin_anew()
+    return running
 
 
 def breaker(stack: Stack) -> str:
@@ -74,8 +79,8 @@ def check(stack: Stack, outage: str, transactions: int, seconds: float) -> None:
     assert stack.health()["postingService"]["held"] == 0
 
 
-def test_ids_that_hang_leave_the_places_to_the_others(stack: Stack) -> None:
-    stack.settings |= {"TXN_IN_FLIGHT": "8", "TXN_MAX_HANGING": "3"}
+def test_ids_that_hang_leave_the_places_to_the_others(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stack, "settings", stack.settings | {"TXN_IN_FLIGHT": "8", "TXN_MAX_HANGING": "3"})
     stack.start_worker()
     stack.mock.faults(get_hang=0.5)
     accepted = stack.submit_many(300)

@@ -2,7 +2,6 @@ import os
 import signal
 import threading
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -14,10 +13,16 @@ pytestmark = pytest.mark.timeout(180)
 FAULTY = {"fail_before": 0.2, "fail_after": 0.2, "get_fail": 0.05, "latency_ms": 20}
 
 
-@pytest.fixture
-def stack(tmp_path: Path) -> Iterator[Stack]:
-    with Stack(tmp_path) as found:
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    with Stack(tmp_path_factory.mktemp("system")) as found:
         yield found
+
+
+@pytest.fixture
+def stack(running: Stack) -> Stack:
+    running.begin_anew()
+    return running
 
 
 def test_a_transaction_is_completed_and_posted_once(stack: Stack) -> None:
