@@ -3,8 +3,10 @@ import pytest
 from tests.parts import Parts
 from txn.model.outcome import Cause, Completed, Maybe, Retry
 from txn.model.transaction import Evidence
-from txn.operate.event_log import REFUSED_MS, EventLog
+from txn.operate.event_log import REFUSED_MS, SLOW_LOOK_S, EventLog
 from txn.operate.events import Events
+from txn.readers.calls import CallTimes
+from txn.readers.workers import WorkerReader
 from txn.store.messages import DEAD_AFTER_MS
 
 
@@ -13,7 +15,9 @@ class Process:
 
     def __init__(self, parts: Parts) -> None:
         self.parts, self.monotonic_s = parts, 0.0
-        self.log = EventLog(Events(parts.new_database()), lambda: self.monotonic_s)
+        self.takes_ms: float | None = 20
+        events, calls = Events(parts.new_database()), lambda: CallTimes(2_000, self.takes_ms, None)
+        self.log = EventLog(events, lambda: self.monotonic_s, calls)
 
     def look(self, redis: str = "there", reason: str = "") -> None:
         self.log.look(None if redis == "away" else self.parts.read_statistics(), redis, reason)
@@ -216,3 +220,38 @@ def test_a_posting_service_that_asks_to_be_left_alone_is_told_if_it_is_for_long(
     began, ended = sentences(parts)
     assert began.startswith("The posting service asks to be left alone (Retry-After): at first until ")
     assert ended == "The posting service may be asked again, after 61 s"
+
+
+def test_that_the_posting_service_is_slow_is_told_once_when_it_begins_and_when_it_ends(
+    parts: Parts, one: Process, other: Process
+) -> None:
+    back(parts)
+    marks = WorkerReader(parts.database).marks
+    for takes_ms, is_slow in ((20, False), (1_000, True), (None, True), (1_000, True), (20, False)):
+        for process in (one, other):
+            process.takes_ms = takes_ms
+            process.look()
+            process.monotonic_s += SLOW_LOOK_S
+        assert (marks().slow_since_ms is not None) is is_slow
+        parts.clock.forward(30_000)
+        back(parts)
+    assert sentences(parts) == [
+        "The posting service is slow: half of the calls take 1 s or longer; txn waits 2 s",
+        "The posting service is not slow any more, after 90 s",
+    ]
+
+
+def test_calls_are_not_asked_for_at_each_look(parts: Parts, one: Process) -> None:
+    back(parts)
+    one.look()
+    one.takes_ms = 1_000
+    one.look()
+    assert sentences(parts) == []
+
+
+def test_during_an_outage_nothing_is_said_of_slowness(parts: Parts, one: Process) -> None:
+    back(parts)
+    away(parts)
+    one.takes_ms = 1_000
+    one.look()
+    assert not [sentence for sentence in sentences(parts) if "slow" in sentence]

@@ -20,6 +20,8 @@ from txn.store.inspection import Durability
 #: What happened longer ago is in `txn events`.
 NEWS_MS = 3_600_000
 _SHARES = (0.5, 0.95, 0.99)
+#: Of states that could be misread: a service that hangs refuses nothing.
+_STATES = {"refusing": "takes no POSTs"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +95,7 @@ def _numbers(seen: Seen) -> Table:
         ("errors", words.percent(statistics.error_rate)),
         ("oldest", words.span(statistics.oldest_unfinished_ms) if statistics.oldest_id else "\N{EN DASH}"),
         ("most overdue", words.span(statistics.most_overdue_ms)),
-        ("posting service", statistics.posting_state),
+        ("posting service", _STATES.get(statistics.posting_state, statistics.posting_state)),
         ("Redis", seen.durability.words),
     ]
     if (limits := statistics.flow.limits) is not None:

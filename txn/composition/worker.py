@@ -34,6 +34,7 @@ from txn.queue.heartbeat import About, worker_name
 from txn.queue.message import NAME, message_template
 from txn.queue.middleware import AddUpTimings, RunLoops, SettleEscaped, StopFetching, TellThreads
 from txn.queue.results import RecordResults
+from txn.readers.calls import CallReader
 from txn.readers.dead_letters import DeadLetters
 from txn.readers.state_log import Watch
 from txn.readers.statistics import StatisticsReader
@@ -74,7 +75,8 @@ def open_worker(settings: Settings) -> tuple[RecordBroker, Actor[Any, Any]]:
     delivering = _on_threads(settings, store, timings) if on_threads else _on_a_loop(settings, believed, store, timings)
     about.threads = 0 if on_threads else settings.in_flight
     about.in_flight = delivering.in_flight
-    events = EventLog(Events(database))
+    calls = CallReader(Timings(database), settings.posting_timeout_ms)
+    events = EventLog(Events(database), calls=calls.read)
     bulk = BulkRunner(BulkRuns(database), DeadLetters(database), worker_name())
     broker = RecordBroker(
         database,

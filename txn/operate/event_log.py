@@ -5,12 +5,16 @@ from collections.abc import Callable
 
 from txn.operate.events import Events, News
 from txn.readers import words
+from txn.readers.calls import CallTimes
 from txn.readers.statistics import Statistics
+from txn.readers.workers import SLOW
 
 #: Submits count as refused for so long after the latest that was.
 REFUSED_MS = 10_000
 #: A Retry-After that is shorter is no event.
 LONG_HOLD_MS = 5_000
+#: How often it is looked whether the posting service is slow, which is told by the minute.
+SLOW_LOOK_S = 10.0
 #: Limits that are about the whole system; the third is about one client.
 _LIMITS = {"unfinished": "too much is unfinished", "memory": "Redis is nearly full"}
 
@@ -18,11 +22,18 @@ _LIMITS = {"unfinished": "too much is unfinished", "memory": "Redis is nearly fu
 class EventLog:
     """One worker process's. Others see the same: what one has written down is not written again.
 
+    `calls`: how long calls take; None: nobody wants to know.
     Every method raises StoreUnavailable; then the change is still there at the next look.
     """
 
-    def __init__(self, events: Events, monotonic_s: Callable[[], float] = time.monotonic) -> None:
-        self._events, self._monotonic_s = events, monotonic_s
+    def __init__(
+        self,
+        events: Events,
+        monotonic_s: Callable[[], float] = time.monotonic,
+        calls: Callable[[], CallTimes] | None = None,
+    ) -> None:
+        self._events, self._monotonic_s, self._calls = events, monotonic_s, calls
+        self._looks_slow_s = monotonic_s()
         self._told: dict[str, str] = {}
         self._trouble: tuple[str, str, float] | None = None
         self._shed: dict[str, int] | None = None
@@ -41,6 +52,7 @@ class EventLog:
         self._pause(seen)
         self._hold(seen)
         self._limits(seen)
+        self._slow(seen)
         if seen.quarantined_until_ms > seen.now_ms:
             until_ms = seen.quarantined_until_ms
             self._tell(seen, "lost", str(until_ms), seen.now_ms, f"deliveries only look until {words.utc(until_ms)}")
@@ -94,6 +106,17 @@ class EventLog:
             self._tell(seen, "limit", now[0], self._shed_ms[now[0]], _LIMITS[now[0]])
         else:
             self._tell(seen, "limit", "off", seen.now_ms, news="quiet")
+
+    def _slow(self, seen: Statistics) -> None:
+        """While it answers. Too few calls to tell: it stays as it was."""
+        if self._calls is None or seen.posting_state != "answering" or self._monotonic_s() < self._looks_slow_s:
+            return
+        calls = self._calls()
+        self._looks_slow_s = self._monotonic_s() + SLOW_LOOK_S
+        if calls.is_slow:
+            self._tell(seen, SLOW, "on", seen.now_ms, calls.words)
+        elif calls.now_ms is not None:
+            self._tell(seen, SLOW, "off", seen.now_ms, news="quiet")
 
     def _tell(
         self, seen: Statistics, what: str, now: str, since_ms: int, detail: str = "", news: News = "change"

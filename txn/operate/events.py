@@ -10,6 +10,7 @@ from typing import Literal
 from txn.model.transaction import rfc3339
 from txn.readers import words
 from txn.readers.health import NO_ANSWER, NO_POSTS
+from txn.readers.workers import SLOW
 from txn.store.database import Database
 from txn.store.record import whole
 from txn.store.scripts import Argument
@@ -43,7 +44,7 @@ class Event:
         """Whether trouble began or ended."""
         if self.now in _ENDS.get(self.what, ()):
             return "good"
-        return "warn" if self.what in ("pause", "worker", "hold") else "bad"
+        return "warn" if self.what in ("pause", "worker", "hold", SLOW) else "bad"
 
     @property
     def sentence(self) -> str:
@@ -111,6 +112,7 @@ _ENDS: Mapping[str, tuple[str, ...]] = {
     "pause": ("off",),
     "limit": ("off",),
     "hold": ("off",),
+    SLOW: ("off",),
 }
 
 
@@ -147,6 +149,8 @@ _SENTENCES: Mapping[tuple[str, str], Callable[[Event], str]] = {
     ("pause", ""): _with_detail("Deliveries were paused"),
     ("hold", "on"): _with_detail("The posting service asks to be left alone (Retry-After)"),
     ("hold", "off"): _after("The posting service may be asked again"),
+    (SLOW, "on"): _with_detail("The posting service is slow"),
+    (SLOW, "off"): _after("The posting service is not slow any more"),
     ("redis", "away"): _lasting("Redis was away"),
     ("redis", "refusing writes"): _lasting("Redis refused writes"),
     ("lost", ""): _with_detail("Redis has lost data: nothing is posted for a while"),

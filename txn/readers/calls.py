@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from txn.readers import words
 from txn.store.timings import Histogram, Timings
 
 #: Minutes that count as now, as few as say something, ...
@@ -33,6 +34,15 @@ class CallTimes:
         if self.now_ms >= SHARE_OF_DEADLINE * self.deadline_ms:
             return True
         return self.before_ms is not None and self.now_ms >= TIMES_SLOWER * self.before_ms
+
+    @property
+    def words(self) -> str:
+        """How long they take, and what that is compared with."""
+        if self.now_ms is None:
+            return "too few calls to tell"
+        before = "" if self.before_ms is None else f" (an hour ago: {words.span(self.before_ms)})"
+        take = f"half of the calls take {words.span(self.now_ms)} or longer{before}"
+        return f"{take}; txn waits {words.span(self.deadline_ms)}"
 
 
 class CallReader:

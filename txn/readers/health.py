@@ -235,11 +235,13 @@ def _slow(seen: Snapshot) -> Iterator[Problem]:
     calls = seen.calls
     if calls is None or calls.now_ms is None or not calls.is_slow or seen.statistics.posting_state != "answering":
         return
-    before = "" if calls.before_ms is None else f" (an hour ago: {words.span(calls.before_ms)})"
-    takes = f"half of the calls take {words.span(calls.now_ms)} or longer{before}"
-    takes += f"; txn waits {words.span(calls.deadline_ms)}"
     costs = "Each delivery holds its place for longer, so fewer get through: see why it is slow, or raise TXN_IN_FLIGHT"
-    yield Problem("warn", "The posting service is slow", f"{takes}. {costs}")
+    yield Problem(
+        "warn",
+        "The posting service is slow",
+        f"{calls.words}. {costs}",
+        seen.marks.slow_since_ms,
+    )
 
 
 def _failed(seen: Snapshot) -> Iterator[Problem]:

@@ -14,6 +14,9 @@ MAX_LOOKED_AT = 400
 #: What a worker says of itself with each heartbeat, in this order.
 FIELDS = ("host", "pid", "threads", "version", "started", "processed", "rate", "clock")
 
+#: In `noticed` and events: that the posting service is slow. txn/operate/event_log.py writes it.
+SLOW = "slow"
+
 
 @dataclass(frozen=True, slots=True)
 class Worker:
@@ -69,10 +72,14 @@ class Floor:
 
 @dataclass(frozen=True, slots=True)
 class Marks:
-    """When a worker last lived, and since when there are dead letters (None: never)."""
+    """When a worker last lived, and since when there are dead letters (None: never).
+
+    `slow_since_ms`: since when the posting service is slow, if a worker has seen it.
+    """
 
     beat_ms: int | None
     first_failed_ms: int | None
+    slow_since_ms: int | None = None
 
 
 class WorkerReader:
@@ -96,13 +103,18 @@ class WorkerReader:
         return Floor(int(now), queued, unfinished, dead, found, flights, complete)
 
     def marks(self) -> Marks:
-        """Two looks at the ends of indexes."""
+        """Two looks at the ends of indexes, and one at what events were about last."""
         keys = self._database.keys
         ends = ((keys.heartbeats, -1), (keys.failed, 0))
-        replies = self._database.pipeline(
-            lambda pipeline: [pipeline.zrange(name, at, at, withscores=True) for name, at in ends]
-        )
-        return Marks(*(int(found[0][1]) if found else None for found in replies))
+
+        def look(pipeline: Any) -> None:
+            for name, at in ends:
+                pipeline.zrange(name, at, at, withscores=True)
+            pipeline.hmget(keys.noticed, SLOW, f"{SLOW}:since")
+
+        *replies, (slow, since) = self._database.pipeline(look)
+        beat_ms, first_failed_ms = (int(found[0][1]) if found else None for found in replies)
+        return Marks(beat_ms, first_failed_ms, whole(since.decode()) if slow == b"on" and since else None)
 
 
 def _worker(consumer: bytes, beat: bytes, held: int, about: list[bytes | None], *, now_ms: int) -> Worker:
