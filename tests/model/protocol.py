@@ -53,13 +53,14 @@ class Protections:
     expires_only_without_doubt: bool = True
     get_before_expiring: bool = True  #: of what was ever allowed to post
     expiry_at_last_check: bool = True
-    cancel_only_unclaimed: bool = True
+    cancel_only_unposted: bool = True
 
 
 class Worker(NamedTuple):
     """`step`: idle, claimed, absent (GET said 404), checked, posting, unsure, refused, settling.
 
-    `left`: lease or deadline. `first`: nobody was allowed to post before this claim.
+    `left`: lease or deadline. `first`: nobody was allowed to post before this claim. `clean`: before this claim it was
+    known that nobody had posted it.
     """
 
     step: str = "idle"
@@ -67,6 +68,7 @@ class Worker(NamedTuple):
     left: int = 0
     note: str = ""
     first: bool = False
+    clean: bool = False
 
 
 class State(NamedTuple):
@@ -79,8 +81,8 @@ class State(NamedTuple):
     tried: bool = False  #: there was a claim that was allowed to post, and did not give that back
     flying: tuple[int, ...] = ()
     workers: tuple[Worker, ...] = (Worker(), Worker())
-    #: Some worker has claimed it, at any time.
-    claimed: bool = False
+    #: Some claim that was allowed to post has not been seen to have posted nothing.
+    unclear: bool = False
 
 
 #: (what happened, the state after it, whether it needs a fault)
@@ -105,7 +107,7 @@ class Protocol:
             yield "it expires", state._replace(expired=True), True
         if state.status == "failed":
             yield "an operator replays", state._replace(status="pending", lease=0, expired=False), True
-        if state.status == "pending" and not (state.claimed and self.with_.cancel_only_unclaimed):
+        if state.status == "pending" and not (state.unclear and self.with_.cancel_only_unposted):
             yield "its client cancels", state._replace(status="failed"), True
         for number, worker in enumerate(state.workers):
             name = "AB"[number]
@@ -123,15 +125,15 @@ class Protocol:
             return
         may_post = not state.doubt or not self.with_.doubt_window
         others = tuple(worker._replace(mine=not self.with_.nonce and worker.mine) for worker in state.workers)
-        after = state._replace(status="processing", lease=self.world.lease, workers=others, claimed=True)
+        after = state._replace(status="processing", lease=self.world.lease, workers=others)
         note = "post" if may_post else "confirm"
         if state.expired and (may_post or not self.with_.expires_only_without_doubt):
             note = "final" if state.tried and self.with_.get_before_expiring and may_post else "expired"
         if note == "post":
-            after = after._replace(tried=True)
+            after = after._replace(tried=True, unclear=True)
         if note == "post" and self.with_.claim_writes_doubt:
             after = after._replace(doubt=self.world.lease + self.world.window)
-        claimed = Worker("claimed", mine=True, left=self.world.lease, note=note, first=not state.tried)
+        claimed = Worker("claimed", True, self.world.lease, note, first=not state.tried, clean=not state.unclear)
         due = not state.doubt if state.status == "pending" else not state.lease
         yield f"claims, may {claimed.note}", self._put(after, number, claimed), not due
 
@@ -228,9 +230,10 @@ class Protocol:
                 doubt = worker.left + self.world.window if self.with_.rejection_leaves_doubt else 0
                 return state._replace(status="failed", lease=0, doubt=doubt)
             case "clear":
-                return state._replace(status="pending", lease=0, doubt=0)
+                return state._replace(status="pending", lease=0, doubt=0, unclear=not worker.clean)
             case "release":
-                return state._replace(status="pending", lease=0, doubt=0, tried=not worker.first)
+                clean = {"tried": not worker.first, "unclear": not worker.clean}
+                return state._replace(status="pending", lease=0, doubt=0, **clean)
             case "keep":
                 return state._replace(status="pending", lease=0)
         return state._replace(status="pending", lease=0, doubt=worker.left + self.world.window)
@@ -268,9 +271,8 @@ class Protocol:
         return state._replace(flying=tuple(sorted((*state.flying, worker.left + self.world.late))[-2:]))
 
     def _to_settle(self, state: State, number: int, outcome: str, left: int = 0) -> State:
-        mine = state.workers[number].mine
-        first = state.workers[number].first
-        return self._put(state, number, Worker("settling", mine, left, outcome, first))
+        settling = state.workers[number]._replace(step="settling", left=left, note=outcome)
+        return self._put(state, number, settling)
 
     def _put(self, state: State, number: int, worker: Worker) -> State:
         workers = (*state.workers[:number], worker, *state.workers[number + 1 :])

@@ -19,7 +19,7 @@ def test_with_every_protection_no_promise_breaks_and_everything_ends() -> None:
         ("id_in_the_answer", "completed, but not there", "gets 200 without the id, the request lives on"),
         ("get_before_rejecting", "failed, but there", "gets 400 after the write"),
         ("rejection_leaves_doubt", "two rows", "an operator replays"),
-        ("cancel_only_unclaimed", "failed, but there", "its client cancels"),
+        ("cancel_only_unposted", "failed, but there", "its client cancels"),
     ],
 )
 def test_what_an_answer_means_is_a_protection(name: str, promise: str, told: str) -> None:
