@@ -129,6 +129,13 @@ def retried(rig: Rig) -> None:
     rig.clock.forward(501)
 
 
+def sent_away(rig: Rig) -> None:
+    rig.accept("a")
+    outcome = Retry(Cause.SENT_AWAY, "429", Clear(), 0, others=True)
+    rig.parts.settle(rig.parts.claimed("a"), outcome, answered=True)
+    rig.clock.forward(101)
+
+
 def exhausted(rig: Rig) -> None:
     rig.accept("a")
     for number in range(SETTINGS.max_attempts):
@@ -462,6 +469,8 @@ SCENES = [
     Scene("requeue", "requeue", held_unknowingly, lambda rig: rig.messages.requeue_all_but(())),
     Scene("heartbeat", "heartbeat", held_by_the_dead, lambda rig: rig.messages.heartbeat({"host": "h"})),
     Scene("cancel", "cancel", accepted, cancel),
+    Scene("cancel, after it was sent away", "cancel", sent_away, cancel),
+    Scene("settle, sent away again", "settle", sent_away, lambda rig: rig.deliver("a")),
     Scene("replay", "operate", letters, operate("replay")),
     Scene("discard", "operate", letters, operate("discard"), swept=True),
     Scene(

@@ -54,6 +54,7 @@ class Protections:
     get_before_expiring: bool = True  #: of what was ever allowed to post
     expiry_at_last_check: bool = True
     cancel_only_unposted: bool = True
+    clear_is_of_one_claim: bool = True  #: it says nothing of those before it
 
 
 class Worker(NamedTuple):
@@ -133,7 +134,8 @@ class Protocol:
             after = after._replace(tried=True, unclear=True)
         if note == "post" and self.with_.claim_writes_doubt:
             after = after._replace(doubt=self.world.lease + self.world.window)
-        claimed = Worker("claimed", True, self.world.lease, note, first=not state.tried, clean=not state.unclear)
+        claimed = Worker("claimed", mine=True, left=self.world.lease, note=note)
+        claimed = claimed._replace(first=not state.tried, clean=not state.unclear)
         due = not state.doubt if state.status == "pending" else not state.lease
         yield f"claims, may {claimed.note}", self._put(after, number, claimed), not due
 
@@ -221,6 +223,7 @@ class Protocol:
     # What that does to the state.
 
     def _settled(self, state: State, worker: Worker) -> State:
+        unclear = not worker.clean and self.with_.clear_is_of_one_claim
         match worker.note:
             case "complete":
                 return state._replace(status="completed", lease=0, doubt=0)
@@ -230,9 +233,9 @@ class Protocol:
                 doubt = worker.left + self.world.window if self.with_.rejection_leaves_doubt else 0
                 return state._replace(status="failed", lease=0, doubt=doubt)
             case "clear":
-                return state._replace(status="pending", lease=0, doubt=0, unclear=not worker.clean)
+                return state._replace(status="pending", lease=0, doubt=0, unclear=unclear)
             case "release":
-                clean = {"tried": not worker.first, "unclear": not worker.clean}
+                clean = {"tried": not worker.first, "unclear": unclear}
                 return state._replace(status="pending", lease=0, doubt=0, **clean)
             case "keep":
                 return state._replace(status="pending", lease=0)

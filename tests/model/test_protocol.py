@@ -20,6 +20,7 @@ def test_with_every_protection_no_promise_breaks_and_everything_ends() -> None:
         ("get_before_rejecting", "failed, but there", "gets 400 after the write"),
         ("rejection_leaves_doubt", "two rows", "an operator replays"),
         ("cancel_only_unposted", "failed, but there", "its client cancels"),
+        ("clear_is_of_one_claim", "failed, but there", "its client cancels"),
     ],
 )
 def test_what_an_answer_means_is_a_protection(name: str, promise: str, told: str) -> None:

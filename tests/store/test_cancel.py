@@ -5,9 +5,10 @@ import pytest
 
 from tests.parts import Parts
 from txn.errors import NotCancellable, NotFound
-from txn.model.outcome import Cause, Clear, Completed, Released, Retry
+from txn.model.outcome import Cause, Clear, Completed, Keep, Maybe, Outcome, Released, Retry, named
 from txn.model.transaction import Evidence, Status
 from txn.queue.message import message_template
+from txn.store.arrival import MOMENT_MS
 from txn.store.integrity import Integrity
 
 
@@ -40,18 +41,94 @@ def test_once_more_does_no_harm(parts: Parts) -> None:
     assert parts.read_statistics().totals.failed == 1
 
 
+AWAY = Retry(Cause.OUTAGE, "away", Clear(), 0)
+SENT_AWAY = Retry(Cause.SENT_AWAY, "429", Clear(), 0, others=True)
+UNSURE = Retry(Cause.UNCERTAIN, "500", Maybe(0), 0)
+OWN_FAULT = Retry(Cause.INTERNAL, "a fault", Keep(), 0)
+
+
+def attempt(parts: Parts, *outcomes: Outcome) -> None:
+    """Deliveries of `a`, each when its time has come."""
+    for outcome in outcomes:
+        parts.settle(parts.claimed("a"), outcome, answered=True)
+        parts.clock.forward(parts.settings.lease_ms + parts.settings.doubt_window_ms)
+
+
 @pytest.mark.parametrize(
-    "outcome", [Released(), Retry(Cause.OUTAGE, "away", Clear(), 0), Completed(Evidence.POSTED), None]
+    "outcomes",
+    [[Released()], [AWAY], [SENT_AWAY], [AWAY, Released(), SENT_AWAY], [Released(), AWAY, AWAY]],
+    ids=lambda outcomes: " ".join(map(named, outcomes)),
 )
-def test_what_a_worker_has_had_is_not_cancelled(parts: Parts, outcome: Released | Retry | Completed | None) -> None:
+def test_what_every_attempt_has_provably_not_posted_is_cancelled(parts: Parts, outcomes: list[Outcome]) -> None:
     parts.accept("a")
-    claim = parts.claimed("a")
-    if outcome is not None:
-        parts.settle(claim, outcome)
+    attempt(parts, *outcomes)
+    assert parts.store.cancel("a", "shop").status == Status.FAILED
+    totals = parts.read_statistics().totals
+    assert (totals.pending, totals.retrying, totals.sent_away, totals.in_doubt, totals.dead) == (0, 0, 0, 0, 0)
+    assert Integrity(parts.database, message_template()).look_at_all() == []
+    assert parts.claim("a") is None
+
+
+@pytest.mark.parametrize(
+    "outcomes",
+    [[UNSURE], [OWN_FAULT], [UNSURE, AWAY], [AWAY, UNSURE], [AWAY, AWAY, OWN_FAULT, AWAY]],
+    ids=lambda outcomes: " ".join(map(named, outcomes)),
+)
+def test_one_attempt_that_may_have_posted_is_enough_for_no(parts: Parts, outcomes: list[Outcome]) -> None:
+    parts.accept("a")
+    attempt(parts, *outcomes)
     before = parts.record("a")
-    with pytest.raises(NotCancellable, match="already" if isinstance(outcome, Completed) else "begun to deliver"):
+    with pytest.raises(NotCancellable, match="may have been written"):
         parts.store.cancel("a", "shop")
     assert parts.record("a") == before
+
+
+def test_while_a_worker_holds_it_it_is_not_cancelled(parts: Parts) -> None:
+    parts.accept("a")
+    attempt(parts, AWAY)
+    claim = parts.claimed("a")
+    with pytest.raises(NotCancellable, match="begun to deliver"):
+        parts.store.cancel("a", "shop")
+    parts.settle(claim, AWAY)
+    assert parts.store.cancel("a", "shop").status == Status.FAILED
+
+
+def test_what_became_of_a_dead_workers_attempt_is_not_known(parts: Parts) -> None:
+    parts.accept("a")
+    dead = parts.claimed("a")
+    parts.clock.forward(parts.settings.lease_ms + parts.settings.doubt_window_ms)
+    with pytest.raises(NotCancellable, match="begun to deliver"):
+        parts.store.cancel("a", "shop")
+    attempt(parts, AWAY)
+    for _ in range(2):
+        with pytest.raises(NotCancellable, match="may have been written"):
+            parts.store.cancel("a", "shop")
+        assert parts.settle(dead, AWAY) == "taken"
+
+
+def test_a_settle_that_comes_twice_counts_once(parts: Parts) -> None:
+    parts.accept("a")
+    attempt(parts, UNSURE)
+    claim = parts.claimed("a")
+    assert [parts.settle(claim, AWAY) for _ in range(3)] == ["settled", "repeated", "repeated"]
+    assert (parts.record("a")["attempts"], parts.record("a")["unposted"]) == ("2", "1")
+
+
+def test_what_is_completed_after_all_keeps_nothing_of_it(parts: Parts) -> None:
+    parts.accept("a")
+    attempt(parts, AWAY, Completed(Evidence.POSTED))
+    with pytest.raises(NotCancellable, match="completed already"):
+        parts.store.cancel("a", "shop")
+    assert "unposted" not in parts.record("a")
+
+
+def test_in_the_moment_after_a_promotion_nothing_is_cancelled(parts: Parts) -> None:
+    parts.accept("a")
+    parts.client.hset(parts.keys.epoch, "moment", parts.read_statistics().now_ms + MOMENT_MS)
+    with pytest.raises(NotCancellable, match="lost data"):
+        parts.store.cancel("a", "shop")
+    parts.clock.forward(MOMENT_MS)
+    assert parts.store.cancel("a", "shop").status == Status.FAILED
 
 
 def test_a_dead_letter_is_none_of_the_clients_business(parts: Parts) -> None:

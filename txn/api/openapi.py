@@ -174,7 +174,7 @@ _PATHS: dict[str, Any] = {
     "/api/transactions/{transactionId}/cancel": {
         "post": operation(
             "cancel",
-            "Take it back, if nothing of it can have been sent",
+            "Take it back, if it provably was never posted",
             {200: answer("failed, with the code cancelled", shapes.Transaction)},
             (*ALWAYS, 404, 409, 503),
             parameters=[_ID_IN_PATH],

@@ -49,7 +49,7 @@ MEANINGS: Mapping[str, str] = {
     ErrorCode.CONFLICT: f"{OTHER_CONTENT}. A person must decide.",
     ErrorCode.UNDECIDED: "the posting service does not answer for this id. A person must decide.",
     ErrorCode.EXPIRED: "it could not be posted before its deliverBy. It is not posted.",
-    ErrorCode.CANCELLED: "its client took it back before anything was sent. It is not posted.",
+    ErrorCode.CANCELLED: "its client took it back. It was never posted.",
     ErrorCode.CRASHED_WORKER: "three workers did not come back from delivering it. A person must decide.",
 }
 

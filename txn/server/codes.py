@@ -29,7 +29,7 @@ CODES: Mapping[str, Code] = {
     "not_found": _final("there is no such transaction or run, or no such address", 404),
     "method_not_allowed": _final("the address does not have this method; `Allow` names those it has", 405),
     "content_conflict": _final("the id (409) or the key (422) was used before, with other content", 409, 422),
-    "not_cancellable": _final("the transaction may have been sent already, or has ended; it goes on as it is", 409),
+    "not_cancellable": _final("the transaction may have been posted already, or has ended; it goes on as it is", 409),
     "batch_refused": _final("an atomic batch was not stored; `results` says because of which transactions", 422),
     "cursor_expired": _final("what came behind this cursor of the feed is not kept any more", 410),
     "unauthorized": _final("the credential is missing or not valid", 401),

@@ -40,6 +40,9 @@ RECORD: Mapping[str, Field] = {
     "callback": _field("text", "where its end is told: a URL, or `client`: where its client says", "accept batch"),
     "history": _field("lines", "a time and JSON a line: the latest deliveries and deeds", "settle operate bulk cancel"),
     "attempts": _field("number", "claims that were allowed to post", "claim settle"),
+    "unposted": _field(
+        "number", "attempts of which it is known that they posted nothing", "settle", "settle due cancel"
+    ),
     "owner": _field("text", "the nonce of the latest claim", "claim"),
     "doubt": _field("time", "until then a POST may still turn up", "claim settle due", "settle due cancel"),
     "deliver_by": _field(
@@ -63,9 +66,9 @@ RECORD: Mapping[str, Field] = {
     # What earlier deliveries have met.
     "tries": _field("number", "failures since it was accepted or replayed", "settle", _OVER),
     "error": _field("text", "the latest failure; may quote the content", "settle", _OVER),
-    "failing": _field("flag", "counted as `retrying`", "settle", _OVER),
-    "uncertain": _field("flag", "counted as `in_doubt`", "claim settle", _OVER),
-    "sent_away": _field("flag", "counted as `sent_away`", "settle", _OVER),
+    "failing": _field("flag", "counted as `retrying`", "settle cancel", _OVER),
+    "uncertain": _field("flag", "counted as `in_doubt`", "claim settle cancel", _OVER),
+    "sent_away": _field("flag", "counted as `sent_away`", "settle cancel", _OVER),
     "let_in": _field("number", "POSTs of all that were let in, when it was last sent away", "settle", _OVER),
     "kept_out": _field("number", "POSTs of all that were sent away, at that time", "settle", _OVER),
     "unanswered": _field("time", "since when GETs of it bring nothing while others are answered", "settle", _OVER),

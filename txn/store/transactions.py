@@ -29,6 +29,7 @@ from txn.model.submission import Submission
 from txn.model.trace import checked
 from txn.model.transaction import Failure, Status, Transaction, rfc3339
 from txn.settings import Settings
+from txn.store.arrival import MOMENT_MS
 from txn.store.database import Database, ScriptCall
 from txn.store.keys import Keys, letter_places, lists, wake_ups
 from txn.store.record import whole
@@ -44,7 +45,7 @@ SETTLE_REPEATS = 6
 
 
 #: Why a cancelled transaction failed.
-CANCELLED = "cancelled by its client before anything was sent"
+CANCELLED = "cancelled by its client; it was never posted"
 
 #: What became of one of many submissions: the transaction and whether it is new, or why not, or it was left.
 AcceptReply = tuple[Transaction, bool] | Invalid | ContentConflict | RecordUnreadable | None
@@ -155,7 +156,7 @@ class Store:
         return transaction_of(transaction_id, fields), texts
 
     def cancel(self, transaction_id: str, who: str, client: str | None = None) -> Transaction:
-        """Take back a transaction that no worker has ever claimed: it is failed then, with the code `cancelled`.
+        """Take back a transaction that provably was never posted: it is failed then, with the code `cancelled`.
 
         Only `client` may, if one is given. Repeating it changes nothing.
         Raises: NotFound, NotCancellable, RecordUnreadable.
@@ -170,7 +171,7 @@ class Store:
             ],
             [
                 *(transaction_id, client or "", int(client is None), CANCELLED, line, self._template),
-                self._database.shift_ms(),
+                *(self._database.shift_ms(), MOMENT_MS),
             ],
             repeats=ACCEPT_REPEATS,
         )
@@ -178,7 +179,7 @@ class Store:
             raise NotFound("there is no transaction with this id")
         transaction = transaction_of(transaction_id, fields)
         if verdict != b"done":
-            raise NotCancellable(_why_not(verdict, transaction.status))
+            raise NotCancellable(_WHY_NOT.get(verdict) or f"it is {transaction.status} already")
         return transaction
 
     def claim(self, transaction_id: str, owner: str) -> Claim | None:
@@ -380,13 +381,11 @@ def transaction_of(transaction_id: str, fields: list[bytes | None]) -> Transacti
     return Transaction(transaction_id, Status(status), submitted_ms, whole(completed), failure, whole(deliver_by))
 
 
-def _why_not(verdict: bytes, status: Status) -> str:
-    if verdict == b"lost":
-        return "Redis has lost data since this was accepted: it may have been posted, so it goes on"
-    if status in (Status.COMPLETED, Status.FAILED):
-        return f"it is {status} already"
-    return "a worker has begun to deliver it: it may have been posted, so it goes on"
-
-
+#: By what cancel.lua says.
+_WHY_NOT = {
+    b"held": "a worker has begun to deliver it: it may have been posted, so it goes on; once it is pending, ask again",
+    b"attempted": "an attempt was made whose POST may have been written: it may have been posted, so it goes on",
+    b"lost": "Redis has lost data since this was accepted, or may have: it may have been posted, so it goes on",
+}
 _KNOWN = frozenset(Status)
 SEEN_BY_CLIENTS = ["status", "submitted", "completed", "code", "detail", "deliver_by"]

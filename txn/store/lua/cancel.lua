@@ -1,10 +1,12 @@
--- cancel: a client takes a transaction back that no worker has ever claimed, so that nothing of it was ever sent. It is
--- failed then, and no dead letter: nobody has to decide anything. Repeating it changes nothing.
+-- cancel: a client takes a transaction back that provably was never posted, and that no worker holds. It is failed then,
+-- and no dead letter: nobody has to decide anything. Repeating it changes nothing. (Model: tests/model/protocol.py.)
 --
 -- KEYS   1 t:<id>   2 due   3 count   4 minute stem   5 epoch   6 failed   7 failed:<code> stem   8 the queue's dead
 --        letters   9 their messages   10 outage   11 turned_back   12 changes   13 callbacks
 -- ARGV   1 id   2 client | ''   3 1: whoever's it is   4 detail   5 line for the history   6 message template   7 shift
--- reply  { 'done' | 'claimed' (some worker has had it) | 'lost' (Redis may have lost what became of it) | 'unknown',
+--        8 how long what may be lost is not known after a promotion (ms)
+-- reply  { 'done' | 'held' (a worker has it) | 'attempted' (an attempt may have posted it) | 'ended' | 'unknown'
+--          | 'lost' (Redis may have lost what became of it),
 --          status, submitted ms, completed ms | nil, code | nil, detail | nil, deliver by ms | nil }
 
 local CODE = 'cancelled'
@@ -13,8 +15,8 @@ local record, id, due, count = KEYS[1], ARGV[1], KEYS[2], KEYS[3]
 local now = clock(ARGV[7])
 local at = { due = due, failed = KEYS[6], codes = KEYS[7], dead = KEYS[8], dead_bodies = KEYS[9] }
 
-local r = redis.call('HMGET', record, 'status', 'submitted', 'completed', 'code', 'detail', 'deliver_by', 'owner', 'client',
-    'history', 'callback')
+local r = redis.call('HMGET', record, 'status', 'submitted', 'completed', 'code', 'detail', 'deliver_by', 'attempts', 'client',
+    'history', 'callback', 'unposted', 'failing', 'sent_away', 'uncertain')
 local function reply(verdict)
     return { verdict, unpack(r, 1, 6) }
 end
@@ -30,10 +32,15 @@ if r[1] == 'failed' and r[4] == CODE then
     if redis.call('ZSCORE', due, id) then tidy(tonumber(r[3]) or now) end
     return reply('done')
 end
-if r[7] or r[1] ~= 'pending' then return reply('claimed') end
+if r[1] ~= 'pending' then return reply(r[1] == 'processing' and 'held' or 'ended') end
+-- A claim that may post counts as an attempt. What it has not proved to be none may have been one.
+if (tonumber(r[7]) or 0) > (tonumber(r[11]) or 0) then return reply('attempted') end
 -- What was accepted before a loss may have been delivered in the time that was lost.
-local lost = tonumber(redis.call('HGET', KEYS[5], 'quarantine')) or 0
-if (tonumber(r[2]) or 0) <= lost then return reply('lost') end
+local epoch = redis.call('HMGET', KEYS[5], 'quarantine', 'moment')
+local moment = tonumber(epoch[2]) or 0
+if (tonumber(r[2]) or 0) <= (tonumber(epoch[1]) or 0) or (moment > now and moment <= now + ARGV[8]) then
+    return reply('lost')
+end
 
 raise(count, 'pending', -1)
 tally(count, KEYS[4], now, 'failed', 'failed:' .. CODE)
@@ -42,8 +49,18 @@ if r[10] then
     call_back(KEYS[13], count, r[10], id, CODE .. int(now), r[8], now, 'status', 'failed', 'submitted', r[2] or int(now),
         'deliver_by', r[6] or '', 'code', CODE, 'detail', ARGV[4])
 end
-redis.call('HSET', record, 'status', 'failed', 'code', CODE, 'detail', ARGV[4], 'completed', int(now),
-    'discarded', ARGV[5], 'history', (r[9] or '') .. int(now) .. ' ' .. ARGV[5] .. '\n')
+local written = { 'status', 'failed', 'code', CODE, 'detail', ARGV[4], 'completed', int(now),
+    'discarded', ARGV[5], 'history', (r[9] or '') .. int(now) .. ' ' .. ARGV[5] .. '\n' }
+local function stands(field, name, was)
+    if was ~= '1' then return end
+    raise(count, name, -1)
+    written[#written + 1] = field
+    written[#written + 1] = 0
+end
+stands('failing', 'retrying', r[12])
+stands('sent_away', 'sent_away', r[13])
+stands('uncertain', 'in_doubt', r[14])
+redis.call('HSET', record, unpack(written))
 committed()
 tidy(now)
 r[1], r[3], r[4], r[5] = 'failed', int(now), CODE, ARGV[4]

@@ -264,7 +264,7 @@ local OF_A_DELIVERY = { 'mode', 'lease', 'next', 'counted', 'counts_if', 'failed
 -- What follows from a record that says `completed` or `failed`. Repeating it changes nothing. A failed one keeps its doubt.
 local function put_away(at, record, id, status, code, failed_at, template)
     if status == 'completed' then
-        redis.call('HDEL', record, 'doubt', unpack(OF_A_DELIVERY))
+        redis.call('HDEL', record, 'doubt', 'unposted', unpack(OF_A_DELIVERY))
     else
         redis.call('HDEL', record, unpack(OF_A_DELIVERY))
         if redis.call('HEXISTS', record, 'discarded') == 1 then

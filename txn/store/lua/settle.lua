@@ -48,7 +48,7 @@ local function write_down()
 end
 local r = redis.call('HMGET', record, 'status', 'owner', 'mode', 'doubt', 'attempts', 'tries',
     'uncertain', 'failing', 'history', 'submitted', 'unanswered', 'silent', 'crashes', 'sent_away', 'code', 'completed',
-    'hung', 'lease', 'replayed', 'client', 'callback')
+    'hung', 'lease', 'replayed', 'client', 'callback', 'unposted')
 local status, settled_by, mode = r[1], r[2], r[3]
 local may_have_posted = mode == 'post'
 
@@ -162,6 +162,7 @@ end
 local function retry(doubt_until)
     come_back(doubt_until)
     raise(count, 'retried:' .. code, 1)
+    if may_have_posted and doubt == 'clear' then write('unposted', (tonumber(r[22]) or 0) + 1) end
     stands('uncertain', 'in_doubt', r[7], doubt_until > now)
     if has_hung or r[17] == '1' then write('hung', has_hung and 1 or 0) end
     if calls:find('%u') then
