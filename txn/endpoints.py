@@ -56,6 +56,12 @@ def split_hosts(text: str) -> list[str]:
     return hosts
 
 
+def shown(url: str) -> str:
+    """A URL for logs and pages: what stands behind the path may be a secret."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}{parts.path}{'?…' if parts.query else ''}" if parts.netloc else url
+
+
 @dataclass(frozen=True, slots=True)
 class Endpoint:
     """One client's. `url`: where it is told by default, or empty. Callbacks are signed with each of the `secrets`."""

@@ -13,7 +13,7 @@ from txn.store.durability import Durability, DurabilityMonitor
 
 NUMBERS = {
     *("queueDepth", "pending", "processing", "completed", "failed", "retryCount", "inDoubt"),
-    *("sentAway", "leftAlone", "possibleDoubles", "errorRate"),
+    *("sentAway", "leftAlone", "possibleDoubles", "errorRate", "callbacksWaiting", "callbacksDead"),
     *("oldestPendingSeconds", "mostOverdueSeconds", "oldestUnfinishedSeconds"),
     *("workers", "durability", "durableOn", "attestedBy", "postingService", "paused", "limits"),
 }
@@ -61,6 +61,8 @@ def test_a_fresh_system_with_a_worker_is_healthy(api: TestClient, worker: str) -
         "inDoubt": 0,
         "sentAway": 0,
         "leftAlone": 0,
+        "callbacksWaiting": 0,
+        "callbacksDead": 0,
         "possibleDoubles": 0,
         "errorRate": 0.0,
         "mostOverdueSeconds": 0,

@@ -5,8 +5,8 @@ import pytest
 
 from tests.callbacks.receiver import KEY, OLD_SECRET, SECRET, line
 from txn.callbacks.lanes import FIRST, MOST, Lanes
-from txn.callbacks.rules import CallbackRules, is_public, read_endpoints, shown
-from txn.endpoints import Endpoints
+from txn.callbacks.rules import CallbackRules, is_public, read_endpoints
+from txn.endpoints import Endpoints, shown
 from txn.errors import BadSettings, Invalid
 from txn.settings import Settings
 from txn.signatures import new_secret, secret_bytes

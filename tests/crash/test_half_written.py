@@ -20,6 +20,7 @@ from txn.errors import NotCancellable, TxnError
 from txn.model.dead_letter import Action, Filter
 from txn.model.outcome import Cause, Clear, Maybe, Released, Retry, Settlement
 from txn.model.transaction import rfc3339
+from txn.operate.callbacks import CallbackLetters
 from txn.operate.events import Events
 from txn.operate.limits import parse_rate
 from txn.store.arrival import MOMENT_MS
@@ -98,6 +99,17 @@ def told(rig: Rig, *post: str) -> None:
 def to_be_told(rig: Rig) -> None:
     told(rig)
     rig.deliver("a")
+
+
+def callback_given_up(rig: Rig) -> None:
+    to_be_told(rig)
+    rig.tell("gone")
+
+
+def operate_callbacks(what: str) -> Step:
+    return lambda rig: getattr(CallbackLetters(rig.parts.database, rig.parts.database), what)(
+        [name for name, _ in rig.heard], "ann", "why"
+    )
 
 
 def expired(rig: Rig) -> None:
@@ -502,6 +514,8 @@ SCENES = [
     Scene("a callback is told", "callback_sent", to_be_told, lambda rig: rig.tell()),
     Scene("a callback has failed", "callback_sent", to_be_told, lambda rig: rig.tell("again")),
     Scene("a callback is given up", "callback_sent", to_be_told, lambda rig: rig.tell("gone")),
+    Scene("a callback is replayed", "callback_operate", callback_given_up, operate_callbacks("replay"), swept=True),
+    Scene("a callback is discarded", "callback_operate", callback_given_up, operate_callbacks("discard"), swept=True),
     Scene("arrive", "arrive", accepted, arrive_at_a_promoted_server),
     Scene("oldest", "oldest", accepted, lambda rig: Oldest(rig.parts.database).beat()),
     Scene("sweep", "sweep", not_in_the_index, sweep, swept=True),

@@ -39,7 +39,18 @@ from txn.admin.door.guard import Guard
 from txn.admin.door.passwords import Passwords
 from txn.admin.door.sessions import Sessions
 from txn.admin.door.users import User
-from txn.admin.pages import bulk, dramatiq_mount, failed, journal, login, overview, pause, queues, transaction
+from txn.admin.pages import (
+    bulk,
+    callbacks,
+    dramatiq_mount,
+    failed,
+    journal,
+    login,
+    overview,
+    pause,
+    queues,
+    transaction,
+)
 from txn.admin.route import ROOT, Route
 from txn.operate.tools import Tools
 from txn.store.durability import DurabilityMonitor
@@ -59,6 +70,7 @@ def routes(tools: Tools, users: Mapping[str, User], sessions: Sessions) -> list[
         *transaction.routes(tools),
         *failed.routes(tools),
         *bulk.routes(tools),
+        *callbacks.routes(tools),
         *journal.routes(tools),
         *dramatiq_mount.routes(tools),
     ]

@@ -69,6 +69,8 @@ class Health:
             "inDoubt": statistics.totals.in_doubt,
             "sentAway": statistics.totals.sent_away,
             "leftAlone": statistics.left_alone,
+            "callbacksWaiting": statistics.totals.callbacks_waiting,
+            "callbacksDead": statistics.totals.callbacks_dead,
             "possibleDoubles": statistics.totals.late_posted,
             "errorRate": round(statistics.error_rate, 4),
             "mostOverdueSeconds": statistics.most_overdue_ms // 1000,

@@ -204,6 +204,49 @@ class Discarded(LeftAlone):
     discarded: list[str]
 
 
+class Callback(Shape):
+    """One that was given up. `client` and `url`: null, if it has no name, and if it is the client's own."""
+
+    name: str
+    transaction: str
+    type: Literal["transaction.completed", "transaction.failed"]
+    client: str | None
+    url: str | None
+    ended_at: datetime
+    tries: Unsigned
+    why: str
+    given_up_at: datetime | None
+
+
+class Callbacks(Shape):
+    """Some that were given up; how many wait, and were given up, in all."""
+
+    waiting: int
+    dead: int
+    callbacks: list[Callback]
+    unreadable: list[str]
+    next: str | None = Field(description="for `before`, to ask for those after these; null, if there are none")
+
+
+class CallbacksLeft(Shape):
+    """Names to which nothing was done."""
+
+    not_dead: list[str]
+    unknown: list[str]
+
+
+class ReplayedCallbacks(CallbacksLeft):
+    """Names by what became of them."""
+
+    replayed: list[str]
+
+
+class DiscardedCallbacks(CallbacksLeft):
+    """Names by what became of them."""
+
+    discarded: list[str]
+
+
 class Count(Shape):
     """What a run may be confirmed with. `next`: for `after`, to count on; null once it is `exact`."""
 

@@ -2,7 +2,6 @@
 
 import ipaddress
 from collections.abc import Callable
-from urllib.parse import urlsplit
 
 from txn.addresses import Networks
 from txn.endpoints import Endpoint, Endpoints, split_callback_url, split_hosts
@@ -104,12 +103,6 @@ def is_public(address: str) -> bool:
 
 
 _SITE_LOCAL = ipaddress.IPv6Network("fec0::/10")
-
-
-def shown(url: str) -> str:
-    """A URL for logs and pages: what stands behind the path may be a secret."""
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc}{parts.path}{'?…' if parts.query else ''}" if parts.netloc else url
 
 
 def _fits(host: str, allowed: str) -> bool:

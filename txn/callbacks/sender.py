@@ -16,7 +16,8 @@ from typing import NamedTuple
 from txn.backoff import backoff_ms
 from txn.callbacks.lanes import FIRST, Lanes
 from txn.callbacks.post import Answer, NoAnswer, Poster
-from txn.callbacks.rules import CallbackRules, shown
+from txn.callbacks.rules import CallbackRules
+from txn.endpoints import shown
 from txn.errors import Invalid, StoreUnavailable
 from txn.posting.retry_after import wait_ms
 from txn.settings import Settings

@@ -15,6 +15,7 @@ from txn import __version__
 from txn.cli import (
     INTERRUPTED,
     audit,
+    callbacks,
     completion,
     discard,
     doctor,
@@ -100,6 +101,7 @@ app.command("submit")(submit.submit)
 app.command("doctor")(doctor.doctor)
 app.command("audit")(audit.audit)
 app.add_typer(keys.keys, name="keys")
+app.add_typer(callbacks.callbacks, name="callbacks")
 app.command("hash-password")(hash_password.hash_command)
 app.command("runs")(runs.runs)
 app.command("journal")(journal.journal)

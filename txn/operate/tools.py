@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from txn.operate.bulk_runs import BulkRuns
+from txn.operate.callbacks import CallbackLetters
 from txn.operate.ended_sessions import EndedSessions
 from txn.operate.events import Events
 from txn.operate.journal import Journal
@@ -50,6 +51,7 @@ class Tools:
     limits: Limits
     looks: Looks
     audits: LastAudits
+    callbacks: CallbackLetters
 
     @classmethod
     def on(
@@ -82,4 +84,5 @@ class Tools:
             limits=Limits(writer, settings.lease_ms),
             looks=Looks(settings),
             audits=LastAudits(database),
+            callbacks=CallbackLetters(database, writer),
         )

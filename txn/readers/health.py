@@ -38,7 +38,7 @@ class Problem:
     what: str
     hint: str
     since_ms: int | None = None
-    about: Literal["", "workers", "queue", "dead letters"] = ""
+    about: Literal["", "workers", "queue", "dead letters", "callbacks"] = ""
 
     @property
     def sentence(self) -> str:
@@ -61,7 +61,7 @@ class Snapshot:
 def problems_in(seen: Snapshot) -> list[Problem]:
     """What is wrong, the worst first; empty: all is well."""
     pressing = standing_still(seen.statistics, seen.marks.beat_ms)
-    found = [*_durability(seen), *pressing, *_errors(seen), *_slow(seen), *_failed(seen)]
+    found = [*_durability(seen), *pressing, *_errors(seen), *_slow(seen), *_failed(seen), *_callbacks(seen)]
     return sorted(found, key=lambda problem: problem.level != "bad")
 
 
@@ -249,3 +249,10 @@ def _failed(seen: Snapshot) -> Iterator[Problem]:
         what = f"{dead:,} failed transaction{'s wait' if dead > 1 else ' waits'} for a decision"
         hint = "replay those that can be sent again; discard those that must not be"
         yield Problem("warn", what, hint, seen.marks.first_failed_ms, "dead letters")
+
+
+def _callbacks(seen: Snapshot) -> Iterator[Problem]:
+    if dead := seen.statistics.totals.callbacks_dead:
+        what = f"{dead:,} callback{'s were' if dead > 1 else ' was'} given up"
+        hint = "txn callbacks says why: send them again when their receivers are well, or discard them"
+        yield Problem("warn", what, hint, about="callbacks")

@@ -2,7 +2,7 @@
 prelude.lua), so that there is one for every end of a transaction that wants one, whoever dies when.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -92,13 +92,17 @@ class Callbacks:
         return noted
 
 
-def _texts(flat: list[bytes]) -> dict[str, str]:
+def _texts(flat: Sequence[bytes]) -> dict[str, str]:
     pairs = zip(flat[::2], flat[1::2], strict=True)
     return {name.decode(errors="replace"): value.decode(errors="replace") for name, value in pairs}
 
 
+def callback_of(name: str, found: Mapping[bytes, bytes]) -> Callback:
+    """One as its hash has it. Raises: RecordUnreadable."""
+    return _callback(name, _texts([item for pair in found.items() for item in pair]))
+
+
 def _callback(name: str, fields: Mapping[str, str]) -> Callback:
-    """Raises: RecordUnreadable."""
     status, ended_ms, submitted_ms = (
         fields.get("status"),
         whole(fields.get("completed")),

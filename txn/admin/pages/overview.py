@@ -17,6 +17,7 @@ _MORE = {
     "workers": (f"{ROOT}/queues", "Workers"),
     "queue": (f"{ROOT}/queues", "Look"),
     "dead letters": (f"{ROOT}/failed", "Show them"),
+    "callbacks": (f"{ROOT}/callbacks", "Show them"),
 }
 
 #: The latest things that happened.

@@ -4,9 +4,10 @@ from typing import Any
 
 from txn.api import shapes
 from txn.api.describe import ALWAYS, answer, content, operation, parameter
-from txn.api.operate import letters, past, runs
+from txn.api.operate import callbacks, letters, past, runs
 from txn.api.operate.flow import NewLimits, NewPause
 from txn.operate.bulk_runs import RUNS_KEPT
+from txn.operate.callbacks import PLACE_PATTERN
 from txn.operate.operations import MAX_WHY
 from txn.server.problem import PROBLEM_JSON
 
@@ -37,6 +38,13 @@ _BEFORE = parameter(
     "before",
     "the `next` of the answer before",
     {"type": "string", "pattern": "^-?[0-9]{1,14}$"},
+    required=False,
+)
+_BEFORE_CALLBACK = parameter(
+    "query",
+    "before",
+    "the `next` of the answer before",
+    {"type": "string", "pattern": PLACE_PATTERN},
     required=False,
 )
 _AFTER = parameter(
@@ -94,6 +102,33 @@ PATHS: dict[str, Any] = {
             {200: answer("what became of each id", shapes.Discarded)},
             _WRITE,
             requestBody=_sent(letters.Chosen),
+        ),
+    },
+    "/api/operate/callbacks": {
+        "get": operation(
+            "callbacks",
+            "Which callbacks were given up?",
+            {200: answer("the newest first", shapes.Callbacks)},
+            _READ,
+            parameters=[_whole("limit", callbacks.MAX_LIMIT, callbacks.LIMIT), _BEFORE_CALLBACK],
+        ),
+    },
+    "/api/operate/callbacks/replay": {
+        "post": operation(
+            "replayCallbacks",
+            "Send callbacks that were given up again",
+            {200: answer("what became of each name", shapes.ReplayedCallbacks)},
+            _WRITE,
+            requestBody=_sent(callbacks.ChosenCallbacks),
+        ),
+    },
+    "/api/operate/callbacks/discard": {
+        "post": operation(
+            "discardCallbacks",
+            "Delete callbacks that were given up",
+            {200: answer("what became of each name", shapes.DiscardedCallbacks)},
+            _WRITE,
+            requestBody=_sent(callbacks.ChosenCallbacks),
         ),
     },
     "/api/operate/count": {

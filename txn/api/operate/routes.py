@@ -4,6 +4,7 @@ from typing import Any
 
 import falcon
 
+from txn.api.operate.callbacks import CallbackDeed, Callbacks
 from txn.api.operate.flow import Limits, Pause
 from txn.api.operate.letters import Deed, Failed
 from txn.api.operate.past import Events, Journal
@@ -21,6 +22,8 @@ def add_routes(app: falcon.App[Any, Any], tools: Tools) -> None:
     app.add_route(f"{ROOT}/failed", Failed(tools))
     for what in Action:
         app.add_route(f"{ROOT}/{what.value}", Deed(tools, what))
+        app.add_route(f"{ROOT}/callbacks/{what.value}", CallbackDeed(tools, what))
+    app.add_route(f"{ROOT}/callbacks", Callbacks(tools))
     app.add_route(f"{ROOT}/count", Count(tools))
     app.add_route(f"{ROOT}/runs", Runs(tools))
     app.add_route(f"{ROOT}/runs/{{run}}", OneRun(tools))

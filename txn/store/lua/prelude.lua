@@ -121,8 +121,9 @@ local function call_back(callbacks, count, to, id, claim, client, now, ...)
     to_undo[#to_undo + 1] = { 'DEL', callbacks .. ':' .. name }
     redis.call('HSET', callbacks .. ':' .. name, 'transaction', id, 'to', to, 'client', client or '', 'lane', lane,
         'completed', int(now), ...)
-    redis.call('ZADD', callbacks .. ':to:' .. lane, int(now), name)
+    -- In this order: a lane without callbacks is forgotten when it is looked at, and one that is not known is not.
     redis.call('ZADD', callbacks, 'LT', int(now), lane)
+    redis.call('ZADD', callbacks .. ':to:' .. lane, int(now), name)
 end
 
 -- A lane is looked at again when its first callback is due.
