@@ -9,7 +9,9 @@ import socket
 import stat
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import psutil
 import pytest
@@ -63,6 +65,36 @@ def worker_processes(running: Foreground) -> list[psutil.Process]:
     return [process for process in found if process.ppid() in leaders]
 
 
+class Run(NamedTuple):
+    """One that goes on while several tests look at it."""
+
+    running: Foreground
+    ports: dict[str, str]
+    folder: Path
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
+    folder, ports = tmp_path_factory.mktemp("run"), own_ports()
+    with make_run(folder, **ports) as running:
+        running.until("Ctrl-C stops everything")
+        yield Run(running, ports, folder)
+
+
+def test_one_screen_says_all_and_what_it_says_is_true(run: Run) -> None:
+    running = run.running
+    assert len(running.seen) < 24, "one screen"
+    assert not running.said("WARNING", "Listening at", "booting up")
+    curls = [line.strip() for line in running.seen if line.strip().startswith("curl")]
+    found = [json.loads(subprocess.check_output(line, shell=True)) for line in curls]
+    assert len(found) == 2
+    assert found[0]["transactionId"] == found[1]["transactionId"]
+    name, password = re.findall(r"as (\w+), password (\S+)\)", running.said_line("admin site"))[0]
+    assert name == "operator"
+    for path in (run.folder / ".txn").rglob("*"):
+        assert not path.is_file() or password.encode() not in path.read_bytes(), path
+
+
 def test_a_transaction_is_completed_and_is_there_at_the_next_run(tmp_path: Path) -> None:
     ports = own_ports()
     with make_run(tmp_path, **ports) as running:
@@ -84,32 +116,26 @@ def test_a_transaction_is_completed_and_is_there_at_the_next_run(tmp_path: Path)
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
-def test_a_worker_process_that_ends_is_replaced_and_deliveries_go_on(tmp_path: Path, number: signal.Signals) -> None:
-    ports = own_ports()
-    with make_run(tmp_path, **ports) as running:
-        running.until("curl -s")
-        until(lambda: "is booting up" in log(tmp_path, "worker"), "Dramatiq has seen all its workers")
-        before = worker_processes(running)
-        assert len(before) == 2
-        before[0].send_signal(number)
-        running.until("worker ended")
-        until(lambda: len(worker_processes(running)) == 2, "two workers are there again")
-        assert not {process.pid for process in worker_processes(running)} & {process.pid for process in before}
-        until_completed(submit(ports))
+def test_a_worker_process_that_ends_is_replaced_and_deliveries_go_on(run: Run, number: signal.Signals) -> None:
+    until(lambda: "is booting up" in log(run.folder, "worker"), "Dramatiq has seen all its workers")
+    before = worker_processes(run.running)
+    assert len(before) == 2
+    before[0].send_signal(number)
+    run.running.until("worker ended")
+    until(lambda: len(worker_processes(run.running)) == 2, "two workers are there again")
+    assert not {process.pid for process in worker_processes(run.running)} & {process.pid for process in before}
+    until_completed(submit(run.ports))
 
 
-def test_a_killed_redis_is_started_again_with_what_was_acknowledged(tmp_path: Path) -> None:
-    ports = own_ports()
-    with make_run(tmp_path, **ports) as running:
-        running.until("curl -s")
-        transaction = submit(ports)
-        [server] = [process for process in running.left() if "valkey" in process.name()]
-        os.kill(server.pid, signal.SIGKILL)
-        running.until("valkey ended (signal 9, Killed)")
-        ready = "Ready to accept connections"
-        until(lambda: log(tmp_path, "valkey").count(ready) == 2, "it is up again")
-        # Whoever had claimed it when Redis died may have posted: then its lease and doubt window, 35 s, must end first.
-        until_completed(transaction, LEASE_AND_DOUBT_S + 30)
+def test_a_killed_redis_is_started_again_with_what_was_acknowledged(run: Run) -> None:
+    transaction = submit(run.ports)
+    [server] = [process for process in run.running.left() if "valkey" in process.name()]
+    os.kill(server.pid, signal.SIGKILL)
+    run.running.until("valkey ended (signal 9, Killed)")
+    ready = "Ready to accept connections"
+    until(lambda: log(run.folder, "valkey").count(ready) == 2, "it is up again")
+    # Whoever had claimed it when Redis died may have posted: then its lease and doubt window, 35 s, must end first.
+    until_completed(transaction, LEASE_AND_DOUBT_S + 30)
 
 
 def test_with_an_external_redis_none_is_started_and_it_is_used(valkey: RedisServer, tmp_path: Path) -> None:
@@ -125,24 +151,6 @@ def test_with_an_external_redis_none_is_started_and_it_is_used(valkey: RedisServ
         running.signal(signal.SIGTERM)
         assert running.exit_code() == 0
         assert running.left() == []
-
-
-def test_one_screen_says_all_and_what_it_says_is_true(tmp_path: Path) -> None:
-    ports = own_ports()
-    with make_run(tmp_path, **ports) as running:
-        running.until("Ctrl-C stops everything")
-        assert len(running.seen) < 24, "one screen"
-        assert not running.said("WARNING", "Listening at", "booting up")
-        curls = [line.strip() for line in running.seen if line.strip().startswith("curl")]
-        found = [json.loads(subprocess.check_output(line, shell=True)) for line in curls]
-        assert len(found) == 2
-        assert found[0]["transactionId"] == found[1]["transactionId"]
-        name, password = re.findall(r"as (\w+), password (\S+)\)", running.said_line("admin site"))[0]
-        assert name == "operator"
-        for path in (tmp_path / ".txn").rglob("*"):
-            assert not path.is_file() or password.encode() not in path.read_bytes(), path
-        running.signal(signal.SIGINT)
-        assert running.exit_code() == 0
 
 
 def test_a_second_terminal_finds_what_runs_until_it_ends(tmp_path: Path) -> None:
