@@ -10,7 +10,7 @@ import txn
 from tests.parts import Parts
 from tests.store.lua_source import PRELUDE, SCRIPTS, arguments, calls, names, whole
 from txn.model.outcome import Cause, Maybe, Retry
-from txn.readers import dead_letters, records
+from txn.readers import letter, records
 from txn.store import transactions
 from txn.store.record import RECORD
 
@@ -70,7 +70,7 @@ def test_a_field_is_written_and_cleared_by_the_scripts_that_the_table_names(name
 def test_every_field_is_read_by_somebody_and_nobody_reads_another() -> None:
     page = (Path(txn.__file__).parent / "admin/templates/transaction.html").read_text()
     shown = set(re.findall(r"\br\.(\w+)", page)) | set(re.findall(r'details\.ms\("(\w+)"\)', page))
-    read_by_python = {*dead_letters._FIELDS, *records._FIELDS, *transactions.SEEN_BY_CLIENTS}
+    read_by_python = {*letter.FIELDS, *records._FIELDS, *transactions.SEEN_BY_CLIENTS}
     assert len(shown) > 8
     assert shown | read_by_python | set(by_field(read)) == set(RECORD)
 

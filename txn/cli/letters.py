@@ -17,7 +17,7 @@ from txn.model.dead_letter import Filter
 from txn.model.transaction import ErrorCode
 from txn.operate import letter_query
 from txn.readers import words
-from txn.readers.dead_letters import Letter
+from txn.readers.letter import Letter
 
 Code = Annotated[
     str,

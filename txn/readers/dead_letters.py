@@ -6,55 +6,15 @@ from typing import Any
 
 from redis.client import Pipeline
 
-from txn.model.content import loads
 from txn.model.dead_letter import LETTER_CODES, Confirmed, Filter
-from txn.model.transaction import rfc3339
-from txn.readers.details import Event, read_history
+from txn.readers.letter import FIELDS, Letter, content_of, letter_of, text_of
 from txn.store.database import OTHER_TYPE, Database
 from txn.store.keys import Keys
-from txn.store.record import whole
 
 #: Letters read with one call, so that Redis is never busy with us for long ...
 SLICE = 500
 #: ... and those that one page looks at when an index alone cannot answer.
 MAX_LOOKED_AT = 2_000
-
-_FIELDS = ("code", "detail", "attempts", "submitted", "history", "completed", "discarded")
-
-
-@dataclass(frozen=True, slots=True)
-class Letter:
-    """A transaction that has failed. `last_answer`: the posting service's last HTTP status, if the history has one.
-
-    `amount` and `currency` are empty if the content cannot be read. `discarded`: who took it off the list, when, why.
-    """
-
-    id: str
-    failed_ms: int
-    code: str
-    detail: str
-    attempts: int
-    submitted_ms: int | None
-    last_answer: int | None
-    last_event: Event | None
-    amount: str
-    currency: str
-    discarded: Event | None
-
-    def to_json(self) -> dict[str, Any]:
-        """For programs."""
-        return {
-            "id": self.id,
-            "failedAt": rfc3339(self.failed_ms),
-            "submittedAt": None if self.submitted_ms is None else rfc3339(self.submitted_ms),
-            "discardedAt": None if self.discarded is None else rfc3339(self.discarded.at_ms),
-            "code": self.code,
-            "detail": self.detail,
-            "attempts": self.attempts,
-            "http": self.last_answer,
-            "amount": self.amount,
-            "currency": self.currency,
-        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,7 +214,7 @@ class DeadLetters:
         records = [reply or (None, None) for reply in replies[: len(names)]]
         payloads = replies[len(names) :] or [None] * len(names)
         return [
-            wanted.matches(_text(code), str(_content(payload).get("currency", "")), _text(detail))
+            wanted.matches(text_of(code), str(content_of(payload).get("currency", "")), text_of(detail))
             for (code, detail), payload in zip(records, payloads, strict=True)
         ]
 
@@ -263,14 +223,14 @@ class DeadLetters:
 
         def queue(pipeline: Pipeline) -> None:
             for name, _ in places:
-                pipeline.hmget(keys.record(name), list(_FIELDS))
+                pipeline.hmget(keys.record(name), list(FIELDS))
                 pipeline.get(keys.payload(name))
 
         replies = self._read(queue)
         # Who was replayed a moment ago is no letter any more.
         rows = zip(places, replies[::2], replies[1::2], strict=True)
         return [
-            _letter(place, fields, payload, discarded=wanted.discarded)
+            letter_of(place, fields, payload, discarded=wanted.discarded)
             for place, fields, payload in rows
             if fields and fields[0]
         ]
@@ -294,37 +254,6 @@ def _taken(places: Sequence[_Place], matches: Sequence[bool], limit: int) -> tup
 def letters_index(keys: Keys, wanted: Filter) -> str:
     """The name of the zset that holds all that `wanted` may mean."""
     return keys.discarded if wanted.discarded else keys.failed_with(wanted.code)
-
-
-def _text(value: bytes | None) -> str:
-    return "" if value is None else value.decode(errors="replace")
-
-
-def _letter(place: _Place, fields: Sequence[bytes | None], payload: bytes | None, *, discarded: bool) -> Letter:
-    code, detail, attempts, submitted, history, completed, gone = map(_text, fields)
-    events, content = read_history(history), _content(payload)
-    answers = [event.http for event in events if event.http]
-    return Letter(
-        id=place[0],
-        failed_ms=(whole(completed) or place[1]) if discarded else place[1],
-        code=code,
-        detail=detail,
-        attempts=whole(attempts) or 0,
-        submitted_ms=whole(submitted),
-        last_answer=answers[-1] if answers else None,
-        last_event=events[-1] if events else None,
-        amount=str(content.get("amount", "")),
-        currency=str(content.get("currency", "")),
-        discarded=read_history(f"{place[1]} {gone}")[0] if discarded and gone else None,
-    )
-
-
-def _content(payload: bytes | None) -> dict[str, Any]:
-    try:
-        content = loads(payload) if payload else None
-    except ValueError:
-        content = None
-    return content if isinstance(content, dict) else {}
 
 
 def _bound(ms: int | None, otherwise: str) -> str:
