@@ -61,6 +61,11 @@ def health(port: int) -> dict[str, Any]:
     return {}
 
 
+def pause_s(waited_s: float) -> float:
+    """Before the next look: soon at first; who has waited for long can wait a little longer. Each look costs CPU."""
+    return min(0.1, 0.01 + waited_s / 20)
+
+
 def _ended_like_ctrl_c() -> None:
     """From now on, whoever ends this program with SIGTERM also ends what it has started."""
     on_main_thread = threading.current_thread() is threading.main_thread()
@@ -216,7 +221,7 @@ class Stand:
         while not true():
             if time.monotonic() - began > seconds:
                 raise TimeoutError(f"not within {seconds:g} s: {what}\n{self.logs()}")
-            time.sleep(0.02)
+            time.sleep(pause_s(time.monotonic() - began))
         return time.monotonic() - began
 
     def until_workers(self, processes: int) -> None:

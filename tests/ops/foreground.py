@@ -17,6 +17,7 @@ from typing import Self
 import psutil
 
 from ops.ports import free_port
+from ops.stand import pause_s
 
 ROOT = Path(__file__).parents[2]
 PATIENCE_S = 30.0
@@ -29,6 +30,8 @@ class Foreground:
         self._mark, self._folder = uuid.uuid4().hex, folder
         self._lines = queue.SimpleQueue[str | None]()
         self.seen: list[str] = []
+        #: They never become ours.
+        self._others: set[psutil.Process] = set()
         own = {name: value for name, value in os.environ.items() if not name.startswith("TXN_")}
         self.popen = subprocess.Popen(
             [sys.executable, *arguments],
@@ -75,10 +78,11 @@ class Foreground:
         """What it has started, and what that has started, and still lives."""
         found = []
         for process in psutil.process_iter():
+            if process in self._others or process.pid == self.popen.pid:
+                continue
             with contextlib.suppress(psutil.Error):
-                alive = process.status() != psutil.STATUS_ZOMBIE and process.pid != self.popen.pid
-                if alive and self._is_ours(process):
-                    found.append(process)
+                if process.status() != psutil.STATUS_ZOMBIE:
+                    (found.append if self._is_ours(process) else self._others.add)(process)
         return found
 
     def said(self, *texts: str) -> list[str]:
@@ -106,10 +110,10 @@ class Foreground:
 
 def until(true: Callable[[], object], what: str, seconds: float = PATIENCE_S) -> None:
     """Wait for what no line tells."""
-    deadline = time.monotonic() + seconds
+    began = time.monotonic()
     while not true():
-        assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
-        time.sleep(0.02)
+        assert time.monotonic() < began + seconds, f"not within {seconds} s: {what}"
+        time.sleep(pause_s(time.monotonic() - began))
 
 
 def make_run(folder: Path, *options: str, **settings: str) -> Foreground:
