@@ -74,10 +74,12 @@ def test_whatever_expires_at(cut: str, crash_server: RedisServer, crash_mock: Mo
 
 
 DOUBT = "elseif (tonumber(r[4]) or 0) > now or quarantined > now then\n    mode = 'confirm'"
-LATE = "elseif left and left <= 0 then\n    -- Without a doubt: what was ever sent shows in a GET.\n    mode = "
+FINAL = "mode = was_sent and 'final' or 'expired'"
+UNSENT = "(tonumber(r[2]) or math.huge) <= now and not may_be_posted"
 WITHOUT: dict[str, Mutations] = {
     "the doubt": {"claim": ((DOUBT, f"elseif left and left <= 0 then\n    mode = 'expired'\n{DOUBT}"),)},
-    "the GET": {"claim": ((f"{LATE}attempts > 0 and 'final' or 'expired'", f"{LATE}'expired'"),)},
+    "the GET": {"claim": ((FINAL, "mode = 'expired'"),)},
+    "the look at what was sent": {"due": ((UNSENT, "(tonumber(r[2]) or math.huge) <= now"),)},
     "the last check": {"claim": (("left and int(left) or ''", "''"),)},
 }
 
@@ -87,6 +89,7 @@ WITHOUT: dict[str, Mutations] = {
     [
         ("the doubt", ("after post", True, "fine"), "1 rows"),
         ("the GET", ("after post", True, "fine"), "1 rows"),
+        ("the look at what was sent", ("after settle", False, "404 then visible"), "1 rows"),
         ("the last check", ("after get", False, "fine"), "posted although it had expired"),
     ],
 )

@@ -33,6 +33,7 @@ Step = Callable[[Rig], object]
 IDS = ("a", "b", "c")
 #: Failures that tell what is wrong: no more are looked for.
 ENOUGH = 5
+NOT_REACHED = Retry(Cause.OUTAGE, "refused", Clear(), 0)
 
 
 def nothing(rig: Rig) -> None:
@@ -120,6 +121,21 @@ def expired(rig: Rig) -> None:
 def expired_after_a_try(rig: Rig) -> None:
     expiring(rig)
     rig.parts.settle(rig.parts.claimed("a"), Retry(Cause.NOT_WRITTEN, "500", Clear(), 0), answered=True)
+    rig.clock.forward(60_000)
+
+
+def expired_without_a_post(rig: Rig) -> None:
+    """It is counted as retrying and in doubt, waits for the end of an outage, and somebody is to be told of its end."""
+    expiring(rig)
+    rig.parts.settle(rig.parts.claimed("a"), NOT_REACHED, outage="refused", calls="G")
+    rig.parts.client.hset(rig.parts.keys.record("a"), mapping={"uncertain": 1, "callback": "https://hooks.example/"})
+    rig.parts.client.hincrby(rig.parts.keys.count, "in_doubt", 1)
+    rig.clock.forward(60_000)
+
+
+def expired_in_a_claim(rig: Rig) -> None:
+    expiring(rig)
+    rig.parts.claimed("a")
     rig.clock.forward(60_000)
 
 
@@ -384,6 +400,15 @@ def not_in_the_index(rig: Rig) -> None:
     client.hdel(keys.dead_message_bodies, "b")
 
 
+def expiring_by_hand(rig: Rig) -> None:
+    expiring(rig)
+    assert rig.parts.store.claim("a", "owner") is not None
+
+
+def not_reached_by_hand(rig: Rig) -> None:
+    rig.parts.store.settle("a", "owner", Settlement(NOT_REACHED, outage="refused", calls="G"))
+
+
 def settle_by_hand(rig: Rig) -> None:
     rig.parts.store.settle("a", "owner", Settlement(Released()))
 
@@ -435,6 +460,11 @@ SCENES = [
     Scene("accept, of a trace", "accept", nothing, traced),
     Scene("claim, expired", "claim", expired, lambda rig: rig.deliver("a")),
     Scene("claim, expired after a try", "claim", expired_after_a_try, lambda rig: rig.deliver("a")),
+    Scene("settle, it expires, and has to wait", "settle", expiring_by_hand, not_reached_by_hand),
+    Scene("due, it expires", "due", expired, look_for_due),
+    Scene("due, it expires in an outage", "due", expired_without_a_post, look_for_due),
+    Scene("due, it expires after a try", "due", expired_after_a_try, look_for_due),
+    Scene("due, it expires in a claim", "due", expired_in_a_claim, look_for_due),
     Scene("settle, expired", "settle", expired, lambda rig: rig.deliver("a")),
     Scene("replay, expired", "operate", expired_letter, lambda rig: rig.parts.operations.replay(["a"], "ann", "why")),
     Scene("settle, completed", "settle", accepted, lambda rig: rig.deliver("a")),

@@ -8,9 +8,9 @@ from txn.delivery.blocking import BlockingSteps, run
 from txn.delivery.rules import Rules
 from txn.errors import ContentConflict, Invalid
 from txn.model.claim import Claim
-from txn.model.outcome import Mode
+from txn.model.outcome import Cause, Clear, Completed, Maybe, Mode, Retry
 from txn.model.submission import Submission, parse_submission
-from txn.model.transaction import Status, rfc3339
+from txn.model.transaction import Evidence, Status, rfc3339
 from txn.posting.results import Lookup, PostResult
 
 Build = Callable[..., Rig]
@@ -69,6 +69,118 @@ def test_what_was_tried_expires_when_a_get_does_not_find_it(rig: Build, fault: s
     stats = one.mock.stats()
     assert (stats["gets"] + stats["posts"], stats["posts"]) == (calls, 1)
     assert one.rows(name) == 0
+
+
+def away(one: Rig) -> None:
+    one.parts.client.hset(one.parts.keys.posting, mapping={"breaker": "open", "kind": "gets"})
+
+
+def paused(one: Rig) -> None:
+    one.parts.pauses.pause("ann", "why", None)
+
+
+def asked_to_wait(one: Rig) -> None:
+    hold_until = one.parts.read_statistics().now_ms + 60_000
+    one.parts.client.hset(one.parts.keys.posting, mapping={"hold_until": hold_until})
+
+
+def limited(one: Rig) -> None:
+    one.parts.limits.set("ann", in_flight=1)
+    one.parts.claimed(one.parts.accept())
+
+
+def busy(one: Rig) -> None:
+    """Nobody comes to it."""
+
+
+@pytest.mark.parametrize("held_up", [away, paused, asked_to_wait, limited, busy])
+@pytest.mark.parametrize("tried", [False, True], ids=["never claimed", "not reached"])
+def test_what_was_never_posted_expires_at_its_moment_whatever_holds_deliveries_up(
+    rig: Build, held_up: Callable[[Rig], None], tried: bool
+) -> None:
+    one = rig()
+    name = accept(one, 10_000)
+    if tried:
+        claim = one.parts.claimed(name)
+        one.parts.settle(claim, Retry(Cause.OUTAGE, "refused", Clear(), 300_000), outage="refused", calls="G")
+    held_up(one)
+    one.clock.forward(9_000)
+    one.parts.store.due(10)
+    assert one.parts.status(name) == "pending"
+    one.clock.forward(1_000)
+    one.parts.store.due(10)
+    assert one.error(name) == "expired"
+    assert one.outcomes(name)[-1] == "expired"
+    assert one.parts.letters.totals()["expired"] == 1
+    totals = one.parts.read_statistics().totals
+    assert (totals.dead, totals.retrying, totals.in_doubt) == (1, 0, 0)
+    assert one.parts.client.zcard(one.parts.keys.expiring) == 0
+    assert one.parts.client.zscore(one.parts.keys.outage, name) is None
+    assert one.mock.calls() == 0
+    assert one.deliver(name).status is Status.FAILED
+
+
+def test_what_may_be_posted_is_not_failed_without_a_get(rig: Build) -> None:
+    one = rig()
+    name = accept(one, 60_000)
+    one.mock.script(name, post=["fail_before"])
+    one.deliver(name)
+    paused(one)
+    one.clock.forward(60_000)
+    one.parts.store.due(10)
+    assert one.parts.status(name) == "pending"
+    one.parts.pauses.resume("ann")
+    calls = one.mock.calls()
+    one.until_due(name)
+    one.deliver(name)
+    assert (one.error(name), one.mock.calls()) == ("expired", calls + 1)
+
+
+def test_one_attempt_that_posted_nothing_does_not_excuse_another_that_may_have(rig: Build) -> None:
+    one = rig()
+    name = accept(one, 60_000)
+    one.parts.settle(one.parts.claimed(name), Retry(Cause.UNCERTAIN, "500", Maybe(0), 0))
+    one.clock.forward(200)
+    one.parts.settle(one.parts.claimed(name), Retry(Cause.OUTAGE, "refused", Clear(), 0))
+    one.clock.forward(60_000)
+    one.parts.store.due(10)
+    assert one.parts.status(name) == "pending"
+    assert one.parts.claimed(name).mode is Mode.FINAL
+
+
+def test_in_flight_it_is_left_to_its_delivery(rig: Build) -> None:
+    one = rig()
+    name = accept(one, 5_000)
+    claim = one.parts.claimed(name)
+    one.clock.forward(5_000)
+    one.parts.store.due(10)
+    assert one.parts.status(name) == "processing"
+    one.parts.settle(claim, Completed(Evidence.POSTED))
+    assert one.parts.client.zcard(one.parts.keys.expiring) == 0
+    one.clock.forward(100_000)
+    one.parts.store.due(10)
+    assert one.parts.status(name) == "completed"
+
+
+def test_a_backoff_ends_when_it_expires_unless_we_are_asked_to_wait(rig: Build) -> None:
+    one = rig()
+    for name, hold_ms in (("b", 30_000), ("a", 0)):
+        one.parts.store.accept(expiring(one, 10_000, name))
+        claim = one.parts.claimed(name)
+        one.parts.settle(claim, Retry(Cause.NOT_WRITTEN, "500", Clear(), 300_000), calls="gPg", hold_ms=hold_ms)
+    one.clock.forward(10_000)
+    assert one.parts.claimed("a").mode is Mode.FINAL
+    assert one.parts.claim("b") is None
+
+
+def test_what_redis_may_have_lost_the_delivery_of_is_looked_for_before_it_expires(rig: Build) -> None:
+    one = rig()
+    name = accept(one, 60_000)
+    one.parts.client.hset(one.parts.keys.epoch, "quarantine", one.parts.read_statistics().now_ms + 1_000)
+    one.clock.forward(60_000)
+    one.parts.store.due(10)
+    assert one.parts.status(name) == "pending"
+    assert one.parts.claimed(name).mode is Mode.FINAL
 
 
 def test_in_doubt_it_is_verified_on_and_never_expired_blindly(rig: Build) -> None:

@@ -110,12 +110,19 @@ class Protocol:
             yield "an operator replays", state._replace(status="pending", lease=0, expired=False), True
         if state.status == "pending" and not (state.unclear and self.with_.cancel_only_unposted):
             yield "its client cancels", state._replace(status="failed"), True
+        if state.expired and self._expires_by_itself(state):
+            yield "the rescuer expires it", state._replace(status="failed", lease=0, doubt=0), False
         for number, worker in enumerate(state.workers):
             name = "AB"[number]
             for what, after, fault in getattr(self, f"_{worker.step}")(state, number, worker):
                 yield f"{name} {what}", after, fault
             if worker.step != "idle":
                 yield f"{name} dies", self._put(self._abandon(state, worker), number, IDLE), True
+
+    def _expires_by_itself(self, state: State) -> bool:
+        """Without a claim: it is known that nothing was posted."""
+        unposted = not state.unclear or not self.with_.get_before_expiring
+        return state.status == "pending" and unposted and not state.doubt
 
     # What a worker can do, by its step.
 
@@ -155,7 +162,8 @@ class Protocol:
             else:
                 yield "GETs 404", self._put(state, number, worker._replace(step="absent")), stale
                 yield "GETs 404, no attempts left", self._to_settle(state, number, "fail"), True
-        yield "GETs nothing", self._to_settle(state, number, "keep" if confirm_only else "clear"), True
+        may_post = worker.note == "post"
+        yield "GETs nothing", self._to_settle(state, number, "clear" if may_post else "keep"), True
 
     def _absent(self, state: State, number: int, worker: Worker) -> Iterator[Move]:
         late = state.expired and self.with_.expiry_at_last_check
@@ -336,10 +344,11 @@ WORLDS = [
     for late, stale, pause, margin in product((0, 1), (0, 1), (0, 2), (0, 1))
 ]
 
+_OF_EXPIRY = ("expires_only_without_doubt", "get_before_expiring", "expiry_at_last_check")
 #: The world in which a protection matters, if it is not the usual one.
 WITHOUT = {
     "rejection_leaves_doubt": World(hides_rejected=True),
-    **dict.fromkeys(("expires_only_without_doubt", "get_before_expiring", "expiry_at_last_check"), World(expires=True)),
+    **dict.fromkeys(_OF_EXPIRY, World(expires=True)),
 }
 
 

@@ -61,6 +61,11 @@ OUTCOMES: st.SearchStrategy[Outcome] = st.one_of(
 )
 
 
+def posted_nothing(outcome: Outcome) -> bool:
+    """Whether it says so."""
+    return isinstance(outcome, Released) or (isinstance(outcome, Retry) and outcome.doubt == Clear())
+
+
 class StoreMachine(RuleBasedStateMachine):
     """Random interleavings of all verbs, by any number of workers, on a moved clock."""
 
@@ -77,6 +82,8 @@ class StoreMachine(RuleBasedStateMachine):
         self.consumers = [self.parts.messages(name) for name in ("one", "two")]
         #: id -> when the last POST that a claim allowed can no longer turn up, as far as the store was told.
         self.doubt_until: dict[str, int] = {}
+        #: id -> how many claims may have posted it.
+        self.sent = Counter[str]()
 
     def teardown(self) -> None:
         self.drive_to_the_end()
@@ -142,6 +149,7 @@ class StoreMachine(RuleBasedStateMachine):
         if claim.mode is Mode.POST:
             assert self.doubt_until.get(name, 0) <= self.now(), "may post while an earlier POST may turn up"
             self.doubt_until[name] = int(self.parts.record(name)["doubt"])
+            self.sent[name] += 1
         else:
             assert self.parts.record(name).get("doubt") == before.get("doubt")
         self.claims.append(claim)
@@ -165,6 +173,7 @@ class StoreMachine(RuleBasedStateMachine):
             # But for one thing: a worker that was taken for crashed, and is late, is alive.
             assert after | {"crashes": ""} == before | {"crashes": ""}
             return
+        self.sent[claim.id] -= claim.mode is Mode.POST and posted_nothing(outcome)
         if claim.mode is not Mode.POST and not isinstance(outcome, Completed):
             assert after.get("doubt") == before.get("doubt")
         elif isinstance(outcome, Completed):
@@ -180,10 +189,19 @@ class StoreMachine(RuleBasedStateMachine):
         self.parts.store.due(limit)
         for name in IDS:
             after = self.parts.record(name)
+            if after.get("code") == "expired" and before[name]["status"] == "pending":
+                self.check_expired(name, before[name])
+                continue
             for field in ("status", "owner", "doubt", "lease"):
                 assert after.get(field) == before[name].get(field)
             if name.encode() not in held:
                 assert after.get("next") == before[name].get("next")
+
+    def check_expired(self, name: str, before: dict[str, str]) -> None:
+        """It was failed without a claim."""
+        assert int(before["deliver_by"]) <= self.now(), "failed before it has expired"
+        assert not self.sent[name], "expired blindly"
+        self.last[name] = "failed"
 
     @rule()
     def the_posting_service_was_away_for_others(self) -> None:

@@ -43,6 +43,7 @@ def pattern_of(key: str) -> str:
 def live(parts: Parts) -> None:
     """Something of everything."""
     parts.accept("waits")
+    parts.store.accept(replace(submission("expires"), deliver_by_ms=parts.read_statistics().now_ms + 3_600_000))
     parts.settle(parts.claimed(parts.accept()), Completed(Evidence.POSTED), answered=True)
     for _ in range(2):
         told = replace(submission(), callback="client")

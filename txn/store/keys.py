@@ -121,6 +121,11 @@ class Keys:
         return f"{self.prefix}outage"
 
     @property
+    def expiring(self) -> str:
+        """Zset: unfinished ids that expire, by when (ms)."""
+        return f"{self.prefix}expiring"
+
+    @property
     def probes(self) -> str:
         """Zset: ids that were claimed since the posting service is away, by the end of their leases (ms)."""
         return f"{self.prefix}probes"

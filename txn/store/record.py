@@ -30,15 +30,18 @@ _OVER = "settle due operate bulk cancel"
 #: Scripts that make a failed transaction pending again, or complete that.
 _BACK = "settle operate bulk"
 
+#: Scripts that change the state.
+_STATUS = "accept batch claim settle due operate bulk cancel"
+
 RECORD: Mapping[str, Field] = {
     # From the beginning to the end.
-    "status": _field("text", "pending, processing, completed, failed", "accept batch claim settle operate bulk cancel"),
+    "status": _field("text", "pending, processing, completed, failed", _STATUS),
     "fingerprint": _field("text", "the content's, in 32 hex digits", "accept batch"),
     "submitted": _field("time", "when it was accepted: the `timestamp` of every POST", "accept batch"),
     "client": _field("text", "who submitted it, as the API key says; not there: who came without one", "accept batch"),
     "trace": _field("text", "the `traceparent` that it was submitted with, if any", "accept batch"),
     "callback": _field("text", "where its end is told: a URL, or `client`: where its client says", "accept batch"),
-    "history": _field("lines", "a time and JSON a line: the latest deliveries and deeds", "settle operate bulk cancel"),
+    "history": _field("lines", "a time and JSON a line: latest deliveries and deeds", "settle due operate bulk cancel"),
     "attempts": _field("number", "claims that were allowed to post", "claim settle"),
     "unposted": _field(
         "number", "attempts of which it is known that they posted nothing", "settle", "settle due cancel"
@@ -49,10 +52,10 @@ RECORD: Mapping[str, Field] = {
         "time", "no POST begins after it; empty: a replay took that away", "accept batch operate bulk"
     ),
     # How it ended.
-    "completed": _field("time", "when it was completed or failed", "settle cancel", _BACK),
+    "completed": _field("time", "when it was completed or failed", "settle due cancel", _BACK),
     "evidence": _field("text", "how it is known to be posted", "settle"),
-    "code": _field("text", "why it failed", "settle cancel", _BACK),
-    "detail": _field("text", "the same for people; may quote the content", "settle cancel", _BACK),
+    "code": _field("text", "why it failed", "settle due cancel", _BACK),
+    "detail": _field("text", "the same for people; may quote the content", "settle due cancel", _BACK),
     "discarded": _field("text", "JSON: who took it off the dead letters, and why", "operate bulk cancel", _BACK),
     # The claim.
     "mode": _field("text", "what the latest claim may do: post, confirm, final, crashed, expired", "claim", _OVER),
@@ -66,9 +69,9 @@ RECORD: Mapping[str, Field] = {
     # What earlier deliveries have met.
     "tries": _field("number", "failures since it was accepted or replayed", "settle", _OVER),
     "error": _field("text", "the latest failure; may quote the content", "settle", _OVER),
-    "failing": _field("flag", "counted as `retrying`", "settle cancel", _OVER),
-    "uncertain": _field("flag", "counted as `in_doubt`", "claim settle cancel", _OVER),
-    "sent_away": _field("flag", "counted as `sent_away`", "settle cancel", _OVER),
+    "failing": _field("flag", "counted as `retrying`", "settle due cancel", _OVER),
+    "uncertain": _field("flag", "counted as `in_doubt`", "claim settle due cancel", _OVER),
+    "sent_away": _field("flag", "counted as `sent_away`", "settle due cancel", _OVER),
     "let_in": _field("number", "POSTs of all that were let in, when it was last sent away", "settle", _OVER),
     "kept_out": _field("number", "POSTs of all that were sent away, at that time", "settle", _OVER),
     "unanswered": _field("time", "since when GETs of it bring nothing while others are answered", "settle", _OVER),

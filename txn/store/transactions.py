@@ -3,6 +3,7 @@
 Whether a delivery may POST is decided in lua/claim.lua; what an answer leads to, in txn/delivery/rules.py.
 """
 
+import logging
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -33,6 +34,8 @@ from txn.store.arrival import MOMENT_MS
 from txn.store.database import Database, ScriptCall
 from txn.store.keys import Keys, letter_places, lists, wake_ups
 from txn.store.record import whole
+
+log = logging.getLogger(__name__)
 
 #: Text of errors in records is cut to this many characters.
 MAX_DETAIL = 300
@@ -82,7 +85,7 @@ class Store:
             "accept",
             [
                 *(keys.record(submission.id), keys.payload(submission.id)),
-                *(*_places(keys), *wake_ups(keys), *lists(keys)),
+                *(*_places(keys), *wake_ups(keys), *lists(keys), keys.expiring),
             ],
             [
                 *(submission.id, submission.fingerprint, submission.payload),
@@ -109,7 +112,7 @@ class Store:
         texts = [(one.id, one.fingerprint, one.payload, _expiry(one), one.callback) for one in submissions]
         replies = self._database.run(
             "batch",
-            [keys.record(""), keys.payload(""), *_places(keys), *wake_ups(keys), *lists(keys)],
+            [keys.record(""), keys.payload(""), *_places(keys), *wake_ups(keys), *lists(keys), keys.expiring],
             [
                 *(int(atomic), self._settings.grace_ms, self._template, self._database.shift_ms(), client, trace),
                 *(text for five in texts for text in five),
@@ -223,7 +226,7 @@ class Store:
             [
                 *(keys.record(transaction_id), *_places(keys), keys.epoch, keys.posting),
                 *(*letter_places(keys), keys.outage, keys.probes, keys.hanging, keys.in_flight, keys.changes),
-                keys.callbacks,
+                *(keys.callbacks, keys.expiring),
             ],
             [
                 *(transaction_id, owner, kind, *_doubt(getattr(outcome, "doubt", Clear())), wait_ms, int(counts)),
@@ -250,14 +253,15 @@ class Store:
         return self._claims_seen
 
     def due(self, limit: int) -> tuple[int, int]:
-        """Look at up to `limit` transactions whose time has come: (looked at, queued again)."""
+        """Look at up to `limit` transactions whose time has come: (looked at, queued again or expired)."""
         keys, settings = self._database.keys, self._settings
-        looked, queued, claims = self._database.run(
+        looked, queued, claims, expired = self._database.run(
             "due",
             [
                 *(keys.due, keys.record(""), keys.count, keys.epoch, *wake_ups(keys)),
                 *(*letter_places(keys), keys.payload(""), keys.posting, keys.outage, keys.probes),
-                *(keys.in_flight, keys.turned_back),
+                *(keys.in_flight, keys.turned_back, keys.minute, keys.changes, keys.expiring),
+                keys.callbacks,
             ],
             [
                 *(limit, settings.grace_ms, settings.patience_ms, settings.lease_ms, settings.doubt_window_ms),
@@ -265,6 +269,8 @@ class Store:
             ],
         )
         self._saw(claims)
+        for name in expired:
+            log.warning("transaction expired before anything was posted", extra={"transaction": name.decode()})
         return looked, queued
 
     def cleanup(self) -> int:

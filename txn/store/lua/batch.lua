@@ -4,7 +4,7 @@
 -- The caller bounds how many there are: nobody else is served meanwhile.
 --
 -- KEYS   1 t: stem   2 p: stem   3 due   4 count   5 minute stem   6 queue (list)   7 queue's messages (hash)
---        8 accepted stem   9 accepted_hours
+--        8 accepted stem   9 accepted_hours   10 expiring
 -- ARGV   1 1: all of them or none   2 grace ms   3 message template   4 shift   5 client | ''   6 traceparent | ''
 --        7 ... id, fingerprint, payload, when it expires, or '', and where its callback goes, or '', of each
 -- reply  one for each: what accept.lua replies, or { 'unreadable' } (its key holds something else), or, of all or none,
@@ -13,7 +13,7 @@
 uses_reserve = false
 local now = clock(ARGV[4])
 local at = { due = KEYS[3], queue = KEYS[6], bodies = KEYS[7], grace = ARGV[2], template = ARGV[3], now = now, client = ARGV[5], trace = ARGV[6],
-    accepted = KEYS[8], hours = KEYS[9] }
+    accepted = KEYS[8], hours = KEYS[9], expiring = KEYS[10] }
 local replies = {}
 
 local function before(i)
@@ -42,6 +42,7 @@ local function one(i)
     count(1)
     make_deliverable(at, ARGV[i], KEYS[2] .. ARGV[i], ARGV[i + 2])
     list_accepted(at, ARGV[i])
+    note_expiry(at, ARGV[i], ARGV[i + 3])
     write_record(at, KEYS[1] .. ARGV[i], ARGV[i + 1], ARGV[i + 3], ARGV[i + 4])
     committed()
     return { 'accepted', int(now) }
@@ -85,6 +86,7 @@ local function store()
     local ids = {}
     for n, i in ipairs(new) do
         make_deliverable(at, ARGV[i], KEYS[2] .. ARGV[i], ARGV[i + 2])
+        note_expiry(at, ARGV[i], ARGV[i + 3])
         ids[n] = ARGV[i]
     end
     list_accepted(at, unpack(ids))

@@ -149,8 +149,9 @@ if crashes >= MAX_CRASHES then
 elseif (tonumber(r[4]) or 0) > now or quarantined > now then
     mode = 'confirm'
 elseif left and left <= 0 then
-    -- Without a doubt: what was ever sent shows in a GET.
-    mode = attempts > 0 and 'final' or 'expired'
+    -- Without a doubt: what was ever sent shows in a GET. So does what was sent in a time that Redis has lost.
+    local was_sent = attempts > 0 or (tonumber(r[10]) or 0) <= quarantined
+    mode = was_sent and 'final' or 'expired'
 elseif counted >= max_attempts and not sent_away then
     mode = 'final'
 else

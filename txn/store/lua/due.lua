@@ -9,16 +9,17 @@
 --
 -- KEYS   1 due   2 t: stem   3 count   4 epoch   5 queue (list)   6 queue's messages (hash)   7 failed
 --        8 failed:<code> stem   9 the queue's dead letters   10 their messages   11 p: stem   12 posting   13 outage
---        14 probes   15 in_flight   16 turned_back
+--        14 probes   15 in_flight   16 turned_back   17 minute stem   18 changes   19 expiring
+--        20 callbacks
 -- ARGV   1 how many   2 grace ms   3 patience ms   4 lease ms   5 doubt window ms   6 claims seen   7 message template
 --        8 longest wait ms: no backoff, lease or doubt is longer   9 shift
--- reply  { looked at, queued, claims }
+-- reply  { looked at, queued or expired, claims, ids of the expired }
 
 local due, t_stem, count, queue, bodies = KEYS[1], KEYS[2], KEYS[3], KEYS[5], KEYS[6]
 local at = { due = due, failed = KEYS[7], codes = KEYS[8], dead = KEYS[9], dead_bodies = KEYS[10] }
 local grace, patience, lease, template = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[7]
 local longest, now = tonumber(ARGV[8]), clock(ARGV[9])
-local _, claims = quarantine(KEYS[4], tonumber(ARGV[6]), now, lease, tonumber(ARGV[5]))
+local quarantined, claims = quarantine(KEYS[4], tonumber(ARGV[6]), now, lease, tonumber(ARGV[5]))
 
 -- One round of looks is spread over a second per thousand that wait, so that a large backlog costs no more than a small one.
 local function pause() return math.max(grace, redis.call('ZCARD', due)) end
@@ -43,6 +44,61 @@ if is_beyond(redis.call('ZREVRANGE', due, 0, 0, 'WITHSCORES')[2]) then
     for _, id in ipairs(redis.call('ZRANGEBYSCORE', due, '(' .. beyond, '+inf', 'LIMIT', 0, ARGV[1])) do
         if not try(bring_near, id) then redis.call('ZADD', due, int(now), id) end
     end
+end
+
+-- What expires while it waits, and of which provably nothing was ever posted, fails at that moment: that needs neither a claim
+-- nor a call, so nothing that holds deliveries up holds it up. Of all others a claim decides, with a GET.
+-- `r`: client, callback, submitted, uncertain, failing, sent_away.
+local expiring, expired, EXPIRED = KEYS[19], {}, 'its deliverBy was over before anything was posted'
+local function expire(id, record, attempts, history, r)
+    local line = '{"attempt":' .. int(attempts) .. ',"mode":"expired","outcome":"expired","detail":"' .. EXPIRED
+        .. '","http":null,"ms":0}'
+    local written = { 'status', 'failed', 'completed', int(now), 'code', 'expired', 'detail', EXPIRED,
+        'history', history .. int(now) .. ' ' .. line .. '\n' }
+    local function stands(field, name, was)
+        if was ~= '1' then return end
+        raise(count, name, -1)
+        written[#written + 1] = field
+        written[#written + 1] = 0
+    end
+    stands('uncertain', 'in_doubt', r[4])
+    stands('failing', 'retrying', r[5])
+    stands('sent_away', 'sent_away', r[6])
+    raise(count, 'pending', -1)
+    raise(count, 'dead', 1)
+    tally(count, KEYS[17], now, 'failed', 'failed:expired')
+    announce(KEYS[18], id, 'failed', now, 'expired', r[1])
+    if r[2] then
+        call_back(KEYS[20], count, r[2], id, 'expired' .. int(now), r[1], now, 'status', 'failed', 'submitted', r[3] or int(now),
+            'deliver_by', redis.call('HGET', record, 'deliver_by'), 'code', 'expired', 'detail', EXPIRED)
+    end
+    redis.call('HSET', record, unpack(written))
+    committed()
+    put_away(at, record, id, 'failed', 'expired', now, template)
+    redis.call('ZREM', KEYS[13], id)
+    expired[#expired + 1] = id
+end
+local function look_whether_expired(id)
+    local record = t_stem .. id
+    local r = redis.call('HMGET', record, 'status', 'deliver_by', 'attempts', 'unposted', 'doubt', 'submitted', 'lease',
+        'history', 'client', 'callback', 'submitted', 'uncertain', 'failing', 'sent_away')
+    if r[1] == 'processing' then
+        redis.call('ZADD', expiring, int(math.max(tonumber(r[7]) or 0, now + 1000)), id)
+        return
+    end
+    local attempts = tonumber(r[3]) or 0
+    local may_be_posted = attempts > (tonumber(r[4]) or 0) or (tonumber(r[5]) or 0) > now
+        or (tonumber(r[6]) or 0) <= quarantined
+    if r[1] == 'pending' and (tonumber(r[2]) or math.huge) <= now and not may_be_posted then
+        expire(id, record, attempts, r[8] or '', { unpack(r, 9, 14) })
+    end
+    redis.call('ZREM', expiring, id)
+end
+for _, id in ipairs(redis.call('ZRANGEBYSCORE', expiring, '-inf', int(now), 'LIMIT', 0, ARGV[1])) do
+    if not try(look_whether_expired, id) then redis.call('ZADD', expiring, int(now + grace), id) end
+end
+local function reply(looked, queued)
+    return { looked + #expired, queued + #expired, claims, expired }
 end
 
 -- Puts one that waits because of an outage at the head of the queue, if nothing is on its way for it and it can be claimed:
@@ -141,13 +197,13 @@ local state = redis.call('HMGET', posting, 'breaker', 'cap', 'probe_at', 'paused
     'kind', 'refill', 'limited', 'hold_until', 'turned_back', 'counted_from')
 local most, LONGEST_PAUSE, OFFERED_MS = ARGV[1], 60000, 2000
 if state[4] then
-    if (tonumber(state[5]) or now + 1) > now then return { 0, 0, claims } end
+    if (tonumber(state[5]) or now + 1) > now then return reply(0, 0) end
     redis.call('HSET', posting, 'refill', int(now))
     redis.call('HDEL', posting, 'paused', 'paused_until', 'paused_at')
     state[9] = now
 end
 if state[10] then tidy_places(state[13]) end
-if held_ms(state[11], now) > 0 then return { 0, 0, claims } end
+if held_ms(state[11], now) > 0 then return reply(0, 0) end
 if state[11] then redis.call('HDEL', posting, 'hold_until') end
 if state[1] then
     -- From before the clock was set back.
@@ -167,14 +223,14 @@ if state[1] then
         end
     end
     -- With nobody to offer, it is somebody's turn whose worker died, or whose message was lost.
-    if is_open and (room < 1 or offered + waits > 0) then return { 0, offered, claims } end
+    if is_open and (room < 1 or offered + waits > 0) then return reply(0, offered) end
     most = is_open and 1 or most
 end
 if state[12] and not state[1] then turn_all_round() end
 local brought_back = not state[1] and state[9] and bring_back(tonumber(state[9])) or 0
 
 local ids = redis.call('ZRANGEBYSCORE', due, '-inf', int(now), 'LIMIT', 0, most)
-if #ids == 0 then return { brought_back, brought_back, claims } end
+if #ids == 0 then return reply(brought_back, brought_back) end
 local next_round = now + pause()
 
 local head = redis.call('LINDEX', queue, 0)
@@ -258,4 +314,4 @@ for _, id in ipairs(ids) do
     end
 end
 if failure then error(failure, 0) end
-return { #ids + brought_back, queued + brought_back, claims }
+return reply(#ids + brought_back, queued + brought_back)

@@ -188,6 +188,11 @@ local function too_late(deliver_by, now)
     if deliver_by ~= '' and tonumber(deliver_by) <= now then return { 'past', int(now) } end
 end
 
+-- So that it fails when it has expired, whatever goes out then. `deliver_by`: when it expires, or ''.
+local function note_expiry(at, id, deliver_by)
+    if deliver_by ~= '' then redis.call('ZADD', at.expiring, deliver_by, id) end
+end
+
 -- The last that is written of a new transaction. `deliver_by`: when it expires, or ''. `callback`: who is told of its end, if anybody.
 local function write_record(at, record, fingerprint, deliver_by, callback)
     local written = { 'status', 'pending', 'fingerprint', fingerprint, 'submitted', int(at.now) }

@@ -2,7 +2,7 @@
 --
 -- KEYS   1 t:<id>   2 due   3 count   4 minute stem   5 epoch   6 posting   7 failed   8 failed:<code> stem
 --        9 the queue's dead letters (zset)   10 their messages (hash)   11 outage   12 probes
---        13 hanging   14 in_flight   15 changes   16 callbacks
+--        13 hanging   14 in_flight   15 changes   16 callbacks   17 expiring
 -- ARGV   1 id   2 owner   3 outcome   4 doubt   5 doubt ms   6 wait ms   7 counts   8 answered   9 taken   10 outage
 --        11 code or evidence   12 detail   13 line for the history   14 message template   15 shift
 --        16 calls   17 lease ms   18 hold
@@ -48,7 +48,7 @@ local function write_down()
 end
 local r = redis.call('HMGET', record, 'status', 'owner', 'mode', 'doubt', 'attempts', 'tries',
     'uncertain', 'failing', 'history', 'submitted', 'unanswered', 'silent', 'crashes', 'sent_away', 'code', 'completed',
-    'hung', 'lease', 'replayed', 'client', 'callback', 'unposted')
+    'hung', 'lease', 'replayed', 'client', 'callback', 'unposted', 'deliver_by')
 local status, settled_by, mode = r[1], r[2], r[3]
 local may_have_posted = mode == 'post'
 
@@ -114,7 +114,7 @@ end
 local function tell(status, ...)
     if not r[21] then return end
     call_back(KEYS[16], count, r[21], id, owner, r[20], now, 'status', status, 'submitted', r[10] or int(now),
-        'deliver_by', redis.call('HGET', record, 'deliver_by') or '', ...)
+        'deliver_by', r[23] or '', ...)
 end
 
 local function complete()
@@ -141,9 +141,16 @@ local function fail()
     tally(count, minute_stem, now, 'failed', 'failed:' .. code)
 end
 
+local deliver_by = tonumber(r[23])
 local function come_back(doubt_until)
     local state = redis.call('HMGET', KEYS[5], 'quarantine', 'moment')
-    local next_look = math.max(now + ARGV[6], doubt_until, tonumber(state[1]) or 0, tonumber(state[2]) or 0)
+    local wait = now + ARGV[6]
+    if deliver_by then
+        redis.call('ZADD', KEYS[17], int(deliver_by), id)
+        -- What expires meanwhile is looked for then, unless we are asked to wait.
+        if deliver_by > now and ARGV[18] == '0' then wait = math.min(wait, deliver_by) end
+    end
+    local next_look = math.max(wait, doubt_until, tonumber(state[1]) or 0, tonumber(state[2]) or 0)
     write('status', 'pending')
     write('next', int(next_look))
     raise(count, 'pending', 1)
@@ -236,4 +243,5 @@ redis.call('HSET', record, unpack(written))
 committed()
 if outcome == 'complete' then put_away(at, record, id, 'completed') end
 if outcome == 'fail' then put_away(at, record, id, 'failed', code, now, template) end
+if deliver_by and (outcome == 'complete' or outcome == 'fail') then redis.call('ZREM', KEYS[17], id) end
 return { 'settled' }
