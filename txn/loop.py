@@ -17,7 +17,7 @@ UNKNOWN_S = 5.0
 class Loop:
     """Calls `tick` until `stop`; it returns the seconds to the next, and may raise StoreUnavailable.
 
-    That Redis is away is said by whoever watches it (`txn.readers.state_log`, the API's `DurabilityMonitor`), not by
+    That Redis is away is said by whoever watches it (`txn.readers.watch`, the API's `DurabilityMonitor`), not by
     everybody.
     """
 

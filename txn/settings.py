@@ -11,9 +11,9 @@ from txn.api_keys import KeyRing
 from txn.endpoints import Endpoints, split_hosts
 from txn.errors import BadSettings
 from txn.memory import limit_of
+from txn.misspelt_settings import misspelt, without_prefix
 from txn.redis_places import SentinelAccess, split_cluster_url, split_sentinel_url
 from txn.redis_url import check_redis_url
-from txn.setting_names import misspelt, without_prefix
 from txn.url import split_origins, split_posting_url
 
 #: Characters of a secret that nobody guesses.

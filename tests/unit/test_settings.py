@@ -3,8 +3,8 @@ from pydantic import ValidationError
 
 from txn.errors import BadSettings
 from txn.memory import limit_of
+from txn.misspelt_settings import misspelt
 from txn.posting.endpoint import Endpoint
-from txn.setting_names import misspelt
 from txn.settings import Settings, not_read
 
 

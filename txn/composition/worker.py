@@ -36,8 +36,8 @@ from txn.queue.middleware import AddUpTimings, RunLoops, SettleEscaped, StopFetc
 from txn.queue.results import RecordResults
 from txn.readers.calls import CallReader
 from txn.readers.dead_letters import DeadLetters
-from txn.readers.state_log import Watch
 from txn.readers.statistics import StatisticsReader
+from txn.readers.watch import Watch
 from txn.settings import Settings
 from txn.store.arrival import Arrival
 from txn.store.callbacks import Callbacks

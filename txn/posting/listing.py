@@ -19,8 +19,8 @@ import urllib3
 
 from txn.errors import TxnError, Unavailable
 from txn.posting.endpoint import Endpoint
-from txn.posting.envelope import why_not_whole
 from txn.posting.rows import NoRows, NotRows, Splitter, parse
+from txn.posting.wholeness import why_not_whole
 
 #: How long the list may give no row: the service may have to collect all of it before its first byte.
 SILENCE_S = 120.0

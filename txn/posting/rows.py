@@ -13,7 +13,7 @@ import jiter
 
 from txn.model.content import loads
 from txn.model.unheld import loads_marked
-from txn.posting.envelope import lists
+from txn.posting.wholeness import lists
 
 #: A longer row is somebody else's, and would fill the memory.
 MAX_ROW_BYTES = 8 * 1024 * 1024

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from txn.model.content import loads
-from txn.posting.envelope import lists, why_not_whole
+from txn.posting.wholeness import lists, why_not_whole
 
 
 def why(members: dict[str, Any], rows: int = 3) -> str | None:
