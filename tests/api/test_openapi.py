@@ -9,10 +9,14 @@ from jsonschema import Draft202012Validator, ValidationError
 
 from tests.api.conforming import check, operation
 from tests.api.test_keys import routes
-from tests.parts import BODY
+from tests.callbacks.receiver import KEY
+from tests.callbacks.rig import REJECTED, ended
+from tests.parts import BODY, Parts
 from txn.api.openapi import document
+from txn.callbacks.sender import headers_of
 from txn.model.content import loads
 from txn.model.submission import parse_submission
+from txn.store.callbacks import Callbacks
 
 
 def schema(name: str) -> Draft202012Validator:
@@ -92,8 +96,23 @@ def page(api: TestClient) -> Result:
 
 def test_the_page_names_every_path_shape_and_code(api: TestClient) -> None:
     text = page(api).text
-    for name in (*document()["paths"], *document()["components"]["schemas"], "content_conflict"):
+    for name in (
+        *document()["paths"],
+        *document()["webhooks"],
+        *document()["components"]["schemas"],
+        "content_conflict",
+    ):
         assert name in text
+
+
+def test_a_callback_is_as_the_document_says(parts: Parts) -> None:
+    ended(parts, "a", REJECTED)
+    [callback] = Callbacks(parts.database).take("me", 1, 1, {}, 1, 1)
+    webhook = document()["webhooks"]["transactionEnded"]["post"]
+    told = webhook["requestBody"]["content"]["application/json"]["schema"]
+    Draft202012Validator(told | {"components": document()["components"]}).validate(loads(callback.body()))
+    headers = headers_of("name", (KEY,), 1, b"")
+    assert {one["name"] for one in webhook["parameters"]} == {name for name in headers if name.startswith("webhook-")}
 
 
 def test_the_page_needs_nothing_from_elsewhere_and_its_policy_allows_nothing(api: TestClient) -> None:

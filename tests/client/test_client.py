@@ -1,13 +1,16 @@
+import contextlib
 import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
 from ops.ports import free_port
+from tests.callbacks.receiver import SECRET, Receiver, line
 from tests.client.scripted import scripted
 from tests.system.stack import Stack
 from txn.client import (
@@ -21,6 +24,7 @@ from txn.client import (
     Submission,
     Unavailable,
     UnexpectedAnswer,
+    verify_callback,
 )
 
 FOUND = (
@@ -297,17 +301,39 @@ def check_that_none_is_lost_or_doubled(stack: Stack, told: list[str]) -> None:
     stack.check_ledger(told)
 
 
-def test_the_api_is_killed_again_and_again_and_none_is_lost_or_doubled(
+def check_that_each_was_called_back(stack: Stack, receiver: Receiver, told: list[str]) -> None:
+    """At least once, and genuine."""
+    names = set(told)
+    stack.until(lambda: len({one.headers["webhook-id"] for one in list(receiver.received)}) >= len(names), "told", 240)
+    called = [verify_callback(one.headers, one.body, SECRET, tolerance_s=600) for one in receiver.received]
+    assert {one.transaction.id for one in called if one.transaction} == names
+    assert {one.type for one in called} == {"transaction.completed"}
+    stack.until(lambda: stack.count("callbacks_waiting") == 0, "all are told")
+    assert (stack.count("callbacks_dead"), stack.count("callbacks_told")) == (0, len(names))
+
+
+@contextlib.contextmanager
+def called_back(folder: Path) -> Iterator[tuple[Stack, Receiver]]:
+    """A stack whose client is told, and whoever is told."""
+    local = {"TXN_ALLOW_HTTP_CALLBACKS": "1", "TXN_CALLBACK_NETWORKS": "127.0.0.0/8"}
+    with Receiver() as receiver, Stack(folder, local | {"TXN_CALLBACKS": line("default", receiver.url)}) as stack:
+        yield stack, receiver
+
+
+def test_the_api_is_killed_again_and_again_and_none_is_lost_or_doubled_and_each_is_told(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
-    with Stack(tmp_path_factory.mktemp("killed")) as stack:
-        check_that_none_is_lost_or_doubled(stack, submit_while_the_api_is_killed(stack, 200, kills=2))
+    with called_back(tmp_path_factory.mktemp("killed")) as (stack, receiver):
+        told = submit_while_the_api_is_killed(stack, 200, kills=2)
+        check_that_none_is_lost_or_doubled(stack, told)
+        check_that_each_was_called_back(stack, receiver, told)
 
 
 @pytest.mark.long
 @pytest.mark.timeout(600)
 def test_five_thousand_while_the_api_is_killed_every_second(tmp_path_factory: pytest.TempPathFactory) -> None:
-    with Stack(tmp_path_factory.mktemp("killed")) as stack:
+    with called_back(tmp_path_factory.mktemp("killed")) as (stack, receiver):
         told = submit_while_the_api_is_killed(stack, 5_000, kills=10)
         assert len(told) >= 5_000
         check_that_none_is_lost_or_doubled(stack, told)
+        check_that_each_was_called_back(stack, receiver, told)

@@ -36,6 +36,7 @@ def document() -> dict[str, Any]:
             "openapi": "3.1.0",
             "info": {"title": "txn", "version": __version__, "description": _ABOUT},
             "paths": _PATHS | operate.PATHS,
+            "webhooks": _WEBHOOKS,
             "components": {"securitySchemes": {"apiKey": {"type": "http", "scheme": "bearer"}}},
         }
     )
@@ -103,6 +104,32 @@ _FILTERS = [
     )
 ]
 _RETRY = "in how many seconds to come again"
+
+_SIGNED = {
+    "webhook-id": "the same if it comes again",
+    "webhook-timestamp": "when it was sent, in seconds since 1970",
+    "webhook-signature": "`v1,` and the HMAC-SHA256 of `id.timestamp.body` in base64; several with spaces between",
+}
+#: What a client's own server is sent (Standard Webhooks).
+_WEBHOOKS: dict[str, Any] = {
+    "transactionEnded": {
+        "post": {
+            "operationId": "transactionEnded",
+            "summary": "A transaction is completed or has failed",
+            "description": "Sent at least once, and again for a day until it is answered with 2xx.",
+            "security": [],
+            "parameters": [
+                parameter("header", name, said, {"type": "string"}, required=True) for name, said in _SIGNED.items()
+            ],
+            "requestBody": {"required": True, "content": content(shapes.Told)},
+            "responses": {
+                "2XX": {"description": "you have it"},
+                "410": {"description": "you do not want it, also not later"},
+                "default": {"description": "it is sent again"},
+            },
+        }
+    }
+}
 
 _PATHS: dict[str, Any] = {
     "/api/transactions": {

@@ -51,6 +51,14 @@ class Transaction(Shape):
     )
 
 
+class Told(Shape):
+    """The body of a callback. Its `type` may be one that you do not know: then answer 204, and do nothing."""
+
+    type: Literal["transaction.completed", "transaction.failed"]
+    timestamp: datetime = Field(description="when that was")
+    data: Transaction = Field(description="as GET showed it at that moment")
+
+
 class Transactions(Shape):
     """Some that match. `unreadable`: ids whose records this version of txn cannot read."""
 

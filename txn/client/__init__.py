@@ -8,23 +8,30 @@ with Client("http://127.0.0.1:8000") as client:
 """
 
 from txn.client.answers import BatchResult, Change, Changes, Failure, Page, Submission, Transaction
+from txn.client.callbacks import Callback, verify_callback
 from txn.client.client import Client
 from txn.client.errors import (
     BatchRefused,
+    CallbackRefused,
     ClientError,
     Conflict,
     CursorExpired,
     Invalid,
     NotAllowed,
     NotFound,
+    NotSigned,
+    OutOfTime,
     Refused,
     Unavailable,
     UnexpectedAnswer,
+    WrongSignature,
 )
 
 __all__ = [
     "BatchRefused",
     "BatchResult",
+    "Callback",
+    "CallbackRefused",
     "Change",
     "Changes",
     "Client",
@@ -35,10 +42,14 @@ __all__ = [
     "Invalid",
     "NotAllowed",
     "NotFound",
+    "NotSigned",
+    "OutOfTime",
     "Page",
     "Refused",
     "Submission",
     "Transaction",
     "Unavailable",
     "UnexpectedAnswer",
+    "WrongSignature",
+    "verify_callback",
 ]

@@ -33,6 +33,8 @@ class Submission:
     key: str | None = field(default=None)
     #: No POST begins after it. It is not part of the content.
     deliver_by: datetime | None = None
+    #: Told how it has ended, if its host is allowed. It is not part of the content.
+    callback_url: str | None = None
 
     def __post_init__(self) -> None:
         if self.deliver_by is not None and self.deliver_by.utcoffset() is None:
@@ -52,6 +54,7 @@ class Submission:
         amount = format(self.amount, "f") if isinstance(self.amount, Decimal) else self.amount
         content = {"amount": amount, "currency": self.currency, "description": self.description}
         more = {"metadata": None if self.metadata is None else dict(self.metadata), "id": self.id}
+        more["callbackUrl"] = self.callback_url
         more["deliverBy"] = None if self.deliver_by is None else self.deliver_by.isoformat()
         return content | {name: value for name, value in more.items() if value is not None}
 

@@ -73,13 +73,15 @@ class Client:
         key: str | None = None,
         id: str | None = None,  # noqa: A002 - the API's name of it
         deliver_by: datetime | None = None,
+        callback_url: str | None = None,
     ) -> Transaction:
         """Submit a transaction: it is acknowledged, and stored once, whatever gets lost on the way.
 
         Without `key` and `id` a key is made; `Unavailable.keys` has it, for who repeats the call later. No POST begins
-        after `deliver_by`, which has a time zone.
+        after `deliver_by`, which has a time zone. `callback_url` is told how it ends, if its host is allowed.
         """
-        return self.submit_one(Submission(amount, currency, description, metadata, id, key, deliver_by))
+        submission = Submission(amount, currency, description, metadata, id, key, deliver_by, callback_url)
+        return self.submit_one(submission)
 
     def submit_one(self, submission: Submission) -> Transaction:
         """See `submit`. The same object again is the same transaction."""

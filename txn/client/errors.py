@@ -8,6 +8,10 @@ ClientError
 │   ├── CursorExpired   the feed does not keep any more what came behind this cursor (410)
 │   ├── NotAllowed      the credential is missing, wrong, or does not allow this (401, 403)
 │   └── BatchRefused    an atomic batch was not stored (422)
+├── CallbackRefused     a callback must not be believed; answer it with 400
+│   ├── NotSigned       the headers of a signature are missing, or are none
+│   ├── WrongSignature  it was signed with another secret, or changed on the way
+│   └── OutOfTime       it was signed too long ago, or a clock is wrong
 ├── Unavailable         not answered, or refused for now, for as long as the client is patient; it may have been stored
 └── UnexpectedAnswer    what answers at this URL is not txn's API
 """
@@ -68,6 +72,22 @@ class BatchRefused(Refused):
     def __init__(self, status: int, document: Mapping[str, Any]) -> None:
         super().__init__(status, document)
         self.results: list[dict[str, Any]] = list(document.get("results") or ())
+
+
+class CallbackRefused(ClientError):
+    """A callback must not be believed. The message says why, and shows nothing of it."""
+
+
+class NotSigned(CallbackRefused):
+    """The headers of a signature are missing, or are none."""
+
+
+class WrongSignature(CallbackRefused):
+    """It was signed with another secret, or changed on the way."""
+
+
+class OutOfTime(CallbackRefused):
+    """It was signed too long ago: perhaps somebody sends an old one again. Or a clock is wrong."""
 
 
 class Unavailable(ClientError):
