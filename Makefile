@@ -12,7 +12,7 @@ $(error PYTHON=$(PYTHON) is no Python 3.11 or newer that runs: give another, or 
 endif
 endif
 
-.PHONY: help run test test-crash test-long test-coverage drill evening swarm bench bench-peers fuzz fuzz-openapi lock check format clean test-browser test-containers test-pythons
+.PHONY: help run test test-crash test-long test-coverage drill evening swarm bench bench-peers fuzz fuzz-openapi test-strangers lock check format clean test-browser test-containers test-pythons
 
 help: ## this list
 	@echo "make ...  (PYTHON=/path/to/python picks the Python for .venv, ARGS=... goes to what it runs)"
@@ -68,6 +68,9 @@ fuzz: $(VENV)/test.stamp $(VENV)/dashboard.stamp ## 50,000 seeded odd requests t
 fuzz-openapi: $(VENV)/test.stamp $(VENV)/dashboard.stamp .venv-schema/schema.stamp ## requests made of /openapi.json to the real API; ARGS="--max-examples 1000" for more
 	@$(PY) -m tests.hostile.described $(ARGS)
 
+test-strangers: $(VENV)/test.stamp $(VENV)/dashboard.stamp .venv-strangers/strangers.stamp tests/strangers/node_modules ## clients that others have written, and one made of /openapi.json, as they are, on the real API
+	$(PY) -m pytest tests/strangers $(ARGS)
+
 bench: $(VENV)/local.stamp ## measure everything on this machine, in 35 minutes; ARGS=--quick for less, ARGS="whole idle" for a part
 	@$(PY) -m bench $(ARGS)
 
@@ -113,16 +116,17 @@ $(VENV)/dashboard.stamp: requirements/lock/dashboard.txt $(VENV)/local.stamp
 
 $(VENV)/browser.stamp: $(VENV)/test.stamp $(VENV)/dashboard.stamp
 
-# axe-core, which the browser is asked about accessibility with: without npm that one test is left out.
-tests/browser/node_modules: tests/browser/package-lock.json
-	@if command -v npm >/dev/null; then cd tests/browser && npm ci --ignore-scripts --no-audit --no-fund --silent && touch node_modules; \
-	else echo "npm is not installed: axe is left out" >&2; fi
+# axe-core, which the browser is asked about accessibility with, and axios: without npm these tests are left out.
+tests/browser/node_modules tests/strangers/node_modules: tests/%/node_modules: tests/%/package-lock.json
+	@if command -v npm >/dev/null; then cd $(@D) && npm ci --ignore-scripts --no-audit --no-fund --silent && touch node_modules; \
+	else echo "npm is not installed: what needs $(@D)/package.json is left out" >&2; fi
 
 # Locust brings Locust brings a pytest plugin and a web server of its own, Celery much else.
 .venv-swarm/swarm.stamp: requirements/lock/swarm.txt
 .venv-schema/schema.stamp: requirements/lock/schema.txt
+.venv-strangers/strangers.stamp: requirements/lock/strangers.txt
 .venv-peers/peers.stamp: requirements/lock/peers.txt
-.venv-swarm/swarm.stamp .venv-peers/peers.stamp .venv-schema/schema.stamp: $(PY)
+.venv-swarm/swarm.stamp .venv-peers/peers.stamp .venv-schema/schema.stamp .venv-strangers/strangers.stamp: $(PY)
 	@echo "Installing $(filter %.txt,$^)"
 	@$(PY) -m venv --clear $(@D)
 	@$(@D)/bin/python -m pip install --quiet --disable-pip-version-check -r $(filter %.txt,$^)

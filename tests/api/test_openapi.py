@@ -1,6 +1,7 @@
 import base64
 import hashlib
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -138,3 +139,21 @@ def test_it_names_the_headers_that_say_whose_request_it_is() -> None:
     submitted = operation("POST", "/api/transactions")
     assert submitted is not None
     assert all("X-Request-Id" in answer["headers"] for answer in submitted["responses"].values())
+
+
+def defaults(schema: Any) -> Iterator[dict[str, Any]]:
+    """Each schema that has a default."""
+    if isinstance(schema, dict):
+        if schema.get("default") is not None and "properties" not in schema:
+            yield schema
+        schema = list(schema.values())
+    if isinstance(schema, list):
+        for one in schema:
+            yield from defaults(one)
+
+
+def test_a_default_that_a_generated_client_sends_is_allowed() -> None:
+    found = list(defaults(document()))
+    assert len(found) > 3
+    wrong = [one for one in found if "$ref" not in str(one) and not Draft202012Validator(one).is_valid(one["default"])]
+    assert wrong == []

@@ -124,7 +124,13 @@ def submission_of(value: Any, idempotency_key: str | None = None, client: str = 
         raise Invalid("id", "must not be a UUID of version 5, which ids made of keys are: send an Idempotency-Key")
     own_id, named_by = _name(form.id, idempotency_key, client)
     return Submission(
-        own_id, named_by, dumps(content), fingerprint(content), client, form.deliver_by, callback=form.callback_url
+        own_id,
+        named_by,
+        dumps(content),
+        fingerprint(content),
+        client,
+        form.deliver_by,
+        callback=form.callback_url or "",
     )
 
 
@@ -325,11 +331,9 @@ def moment_ms(value: Any) -> int | None:
         raise PydanticCustomError("moment", _NO_TIME) from None
 
 
-def _url(value: Any) -> str:
+def _url(value: Any) -> str | None:
     """Where it may lead is for who takes it to say."""
-    if value is None:
-        return ""
-    if not isinstance(value, str) or not value:
+    if value is not None and (not isinstance(value, str) or not value):
         raise PydanticCustomError("url", "must be a URL")
     return value
 
@@ -385,6 +389,6 @@ class NewTransaction(BaseModel):
     deliver_by: Annotated[int | None, BeforeValidator(moment_ms), WithJsonSchema(_DELIVER_BY_SCHEMA)] = Field(
         default=None, alias="deliverBy"
     )
-    callback_url: Annotated[str, BeforeValidator(_url), WithJsonSchema(_CALLBACK_SCHEMA)] = Field(
-        default="", alias="callbackUrl"
+    callback_url: Annotated[str | None, BeforeValidator(_url), WithJsonSchema(_CALLBACK_SCHEMA)] = Field(
+        default=None, alias="callbackUrl"
     )
