@@ -16,11 +16,12 @@ from txn.doctor.finding import Level
 from txn.errors import StoreRefuses, StoreUnavailable
 from txn.redis_places import Place, split_cluster_url
 from txn.settings import Settings
-from txn.store.asking import NoPrimary
+from txn.store.asking import Found, NoPrimary
 from txn.store.cluster import Range, View, latest
 from txn.store.connection import connect
 from txn.store.database import Database
 from txn.store.keys import Keys, slot_of
+from txn.store.server import REMEMBERED_S, Server
 
 PROMPT_S = 10.0  # two on a machine that does nothing else
 KEYS = Keys("{txn}:", "q")
@@ -158,6 +159,16 @@ def view(owner: str, **epochs: int | tuple[int, str]) -> View:
 def test_the_latest_configuration_counts_however_many_believe_an_older_one() -> None:
     views = [view("old", old=3, new=1), view("new", old=3, new=4), view("old", old=3)]
     assert latest(views, 7)[1].primary == ("new", 1)
+
+
+def test_an_earlier_configuration_is_not_believed_for_a_while() -> None:
+    server = Server()
+    new, old = Place("new", 1), Place("old", 1)
+    assert server.is_at(Found(old, 3)) == old
+    assert server.is_at(Found(new, 4)) == new
+    assert server.is_at(Found(old, 3)) == server.primary == new
+    server._believed_s -= REMEMBERED_S  # the nodes were set up anew
+    assert server.is_at(Found(old, 3)) == server.primary == old
 
 
 def test_a_primary_that_the_others_have_seen_fail_is_not_named() -> None:

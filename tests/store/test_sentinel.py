@@ -11,10 +11,12 @@ from ops.sentinels import NAME, Watched, names, until
 from tests.posting.raw_server import CERTIFICATE
 from tests.proxy import TlsProxy
 from txn.errors import StoreUnavailable
-from txn.redis_places import SentinelAccess
+from txn.redis_places import Place, SentinelAccess, SentinelUrl
+from txn.store.asking import Answer, Found
 from txn.store.connection import connect
 from txn.store.database import Database
 from txn.store.keys import Keys
+from txn.store.sentinel import Sentinels, _Seen
 
 PROMPT_S = 10.0  # two on a machine that does nothing else
 
@@ -113,3 +115,19 @@ def test_sentinels_may_speak_tls(watched: Watched) -> None:
             database = Database(connect(url, timeout_ms=1_000, access=access), Keys("txn:", "q"))
             with pytest.raises(StoreUnavailable, match="TXN_SENTINEL_CA"):
                 database.call(lambda one: one.ping())
+
+
+def seen(described: int, epoch: int, place: int, *, is_down: bool = False) -> Answer:
+    """What a sentinel says of a primary on one port, while it sends clients to another."""
+    state = {"ip": "h", "port": described, "config-epoch": epoch, "is_master": True}
+    return Answer(_Seen(state | {"is_sdown": is_down, "is_odown": False}, Place("h", place)), None)
+
+
+@pytest.mark.parametrize("is_down", [True, False])
+def test_the_sentinel_that_leads_a_failover_is_believed_before_the_others_know_of_it_and_the_old_primary_is_back(
+    monkeypatch: pytest.MonkeyPatch, is_down: bool
+) -> None:
+    others, leader = [seen(1, 1, 1), seen(1, 1, 1)], seen(1, 2, 2, is_down=is_down)
+    sentinels = Sentinels(SentinelUrl([Place("h", 1)] * 3, NAME, ""), SentinelAccess())
+    monkeypatch.setattr(sentinels, "_told", lambda: [*others, leader])
+    assert sentinels.primary() == Found(Place("h", 2), 2)

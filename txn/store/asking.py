@@ -10,9 +10,11 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from txn.redis_places import Place
+
 #: How long one may take to answer, and how long the others are waited for once there are enough, in s.
 ANSWER_S = 1.0
-OTHERS_S = 0.05
+OTHERS_S = 0.2
 
 #: For the client of one that is asked.
 OPTIONS: dict[str, Any] = {
@@ -26,6 +28,13 @@ OPTIONS: dict[str, Any] = {
 
 class NoPrimary(redis.ConnectionError):
     """No primary is to be had now; the message says why, without addresses."""
+
+
+class Found(NamedTuple):
+    """Where a primary is, and of which configuration that is: a later one has a higher epoch."""
+
+    place: Place
+    epoch: int
 
 
 class Answer(NamedTuple):

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import redis
 
 from txn.redis_places import ClusterUrl, Place
-from txn.store.asking import OPTIONS, Answer, NoPrimary, ask_all, is_majority, refuses_us, said
+from txn.store.asking import OPTIONS, Answer, Found, NoPrimary, ask_all, is_majority, refuses_us, said
 
 #: So many nodes are asked, if there are so many.
 _ENOUGH = 3
@@ -55,10 +55,15 @@ class Cluster:
         self._url, self._lock = url, threading.Lock()
         self._clients: dict[Place, redis.Redis] = {}
 
-    def look(self) -> Callable[[int], Place]:
+    def look(self) -> Callable[[int], Found]:
         """Ask; what is returned says of a slot where its primary is. Both raise NoPrimary."""
         views = self.views(self.told())
-        return lambda slot: latest(views, slot)[1].primary
+
+        def of(slot: int) -> Found:
+            view, has = latest(views, slot)
+            return Found(has.primary, view.epoch(has.node))
+
+        return of
 
     def told(self) -> list[Answer]:
         """What the nodes in the URL say: a View each, of those that answer."""

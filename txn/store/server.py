@@ -9,7 +9,7 @@ from typing import Protocol
 
 from txn.loop import Loop
 from txn.redis_places import Place
-from txn.store.asking import NoPrimary
+from txn.store.asking import Found, NoPrimary
 
 log = logging.getLogger(__name__)
 
@@ -17,6 +17,9 @@ log = logging.getLogger(__name__)
 LEAVE_EVERY_S = 0.25
 #: How often it is asked where the primaries are, beside that.
 LOOK_S = 0.5
+#: For so long no earlier configuration is believed: sentinels tell each other of a new one only every two seconds, and
+#: those that know may be slow to answer, while the old primary has come back. (Then they may have been set up anew.)
+REMEMBERED_S = 10.0
 #: That it is left is said once in so long; what Redis is like meanwhile, its watch says.
 SAY_EVERY_S = 60.0
 
@@ -24,7 +27,7 @@ SAY_EVERY_S = 60.0
 class Source(Protocol):
     """Who is asked where the primaries are."""
 
-    def look(self) -> Callable[[int], Place]:
+    def look(self) -> Callable[[int], Found]:
         """Ask; what is returned says it of a slot. Both raise NoPrimary."""
 
 
@@ -46,14 +49,14 @@ class Topology:
     def _find(self, slot: int) -> Place:
         if self._watching.acquire(blocking=False):  # the first time
             Loop("topology", self._beat).start()
-        return self._look()(slot)
+        return self.server(slot).is_at(self._look()(slot))
 
     def _beat(self) -> float:
         with contextlib.suppress(NoPrimary):
             self._look()
         return LOOK_S
 
-    def _look(self) -> Callable[[int], Place]:
+    def _look(self) -> Callable[[int], Found]:
         where = self._source.look()
         for slot, server in list(self._servers.items()):
             with contextlib.suppress(NoPrimary):
@@ -69,7 +72,8 @@ class Server:
 
     def __init__(self, find: Callable[[], Place] | None = None) -> None:
         self.left_s = self._said_s = float("-inf")
-        self._find = find
+        self._find, self._lock = find, threading.Lock()
+        self._epoch, self._believed_s = 0, float("-inf")
         #: The latest that was found. A connection to another server is not used any more.
         self.primary: Place | None = None
 
@@ -77,13 +81,18 @@ class Server:
         """Where to connect to now; None: where the URL says. Raises: NoPrimary."""
         return self._find() if self._find else None
 
-    def is_at(self, found: Place) -> None:
-        """The primary has been found."""
-        before, self.primary = self.primary, found
-        if before not in (None, found):
-            log.warning(
-                "Redis has another primary: connecting to it", extra={"detail": "its sentinels or nodes say so"}
-            )
+    def is_at(self, found: Found) -> Place:
+        """The primary has been found. Where it is: there, if this is the latest configuration that is remembered."""
+        now_s = time.monotonic()
+        with self._lock:
+            if self.primary and found.epoch < self._epoch and now_s < self._believed_s + REMEMBERED_S:
+                return self.primary
+            self._epoch, self._believed_s = found.epoch, now_s
+            before, self.primary = self.primary, found.place
+        if before not in (None, found.place):
+            why = "its sentinels or nodes say so"
+            log.warning("Redis has another primary: connecting to it", extra={"detail": why})
+        return found.place
 
     def leave(self, why: str) -> None:
         """Every connection that is there now is closed before its next call."""
