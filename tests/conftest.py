@@ -11,6 +11,7 @@ from ops.mock_posting.client import MockPosting
 from ops.ports import free_port
 from ops.redis_server import RedisServer
 from tests.parts import Clock, Parts
+from tests.topologies import TOPOLOGIES, start
 from txn.settings import Settings
 
 SERVERS = ["valkey", "redis6"]
@@ -29,6 +30,7 @@ def pytest_configure() -> None:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--server", choices=SERVERS, help="leave out the tests on each other server (default: all)")
+    parser.addoption("--topology", choices=TOPOLOGIES, default=TOPOLOGIES[0], help="what the tests' Valkey is")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -47,8 +49,8 @@ def asked_for(item: pytest.Item) -> set[object]:
 
 
 @pytest.fixture(scope="session")
-def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    server = RedisServer(free_port(), tmp_path_factory.mktemp("valkey")).start()
+def valkey(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Iterator[RedisServer]:
+    server = start(pytestconfig.getoption("--topology"), tmp_path_factory.mktemp("valkey"))
     yield server
     server.stop()
 

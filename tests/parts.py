@@ -5,6 +5,7 @@ from typing import Any, Self
 
 import redis
 
+from tests.topologies import replicas_of
 from txn.model.claim import Claim
 from txn.model.dead_letter import Action, Confirmed, Filter
 from txn.model.outcome import Clear, Completed, Failed, Outcome, Settlement
@@ -68,6 +69,7 @@ class Parts:
         self.settings, self.clock = settings, clock
         self.keys = Keys(settings.prefix, NAME)
         self.client = connect(url, timeout_ms=5_000, slot=slot_of(self.keys))
+        self.replicas = replicas_of(url)
         self.database = self.new_database()
         self.store = self.new_store()
         self.statistics = StatisticsReader(self.database)
@@ -93,7 +95,7 @@ class Parts:
         return Store(self.new_database(), message_template(), self.settings)
 
     def new_database(self) -> Database:
-        return Database(self.client, self.keys, self.clock)
+        return Database(self.client, self.keys, self.clock, self.replicas)
 
     def messages(self, consumer: str = "consumer") -> Messages:
         return Messages(self.database, consumer)

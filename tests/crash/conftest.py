@@ -3,16 +3,16 @@ from collections.abc import Iterator
 import pytest
 
 from ops.mock_posting.client import MockPosting
-from ops.ports import free_port
 from ops.redis_server import RedisServer
+from tests.topologies import start
 
 
 @pytest.fixture(scope="package")
-def crash_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+def crash_server(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Iterator[RedisServer]:
     """A server of its own: it is killed in the middle."""
-    server = RedisServer(free_port(), tmp_path_factory.mktemp("crash")).start()
+    server = start(pytestconfig.getoption("--topology"), tmp_path_factory.mktemp("crash"))
     yield server
-    server.kill()
+    server.stop()
 
 
 @pytest.fixture(scope="package")

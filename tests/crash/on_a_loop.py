@@ -65,7 +65,7 @@ class LoopWorker(Worker):
         self._in_flight.start()
 
     def _open_kit(self) -> Kit:
-        database = Database(self.client, self.world.keys, self.world.clock)
+        database = Database(self.client, self.world.keys, self.world.clock, self.world.replicas)
         flusher, pulse = CutFlusher(database, self._cut), Pulse(lambda what, seconds: None)
         transport = MultiTransport(self.world.mock.url)
         posting = AsyncPostingService(transport, self.world.settings.posting_timeout_ms)

@@ -18,6 +18,7 @@ from ops.mock_posting.client import MockPosting
 from ops.redis_server import RedisServer
 from tests.crash.cuts import Cut, CutSteps
 from tests.parts import BODY, Clock, clear
+from tests.topologies import replicas_of
 from txn.clock import boot_ms
 from txn.delivery.blocking import BlockingSteps, run
 from txn.delivery.rules import Rules
@@ -34,8 +35,9 @@ from txn.readers.statistics import StatisticsReader
 from txn.settings import Settings
 from txn.store.connection import connect
 from txn.store.database import Database
-from txn.store.keys import Keys
+from txn.store.keys import Keys, slot_of
 from txn.store.messages import Messages
+from txn.store.replication import Replication
 from txn.store.scripts import Scripts
 from txn.store.transactions import Store
 
@@ -67,8 +69,8 @@ class CutScripts(Scripts):
     Of those that are steps of a delivery only the answer can be lost here.
     """
 
-    def __init__(self, client: Any, cut: Cut, mutations: Mutations) -> None:
-        super().__init__(client)
+    def __init__(self, client: Any, cut: Cut, mutations: Mutations, replication: Replication | None = None) -> None:
+        super().__init__(client, replication)
         self.called = ""
         for name, changes in mutations.items():
             text = str(self._scripts[name].script)
@@ -112,7 +114,7 @@ class World:
         self.kind = kind or Worker
         name = name or uuid.uuid4().hex[:8]
         self.server, self.mock, self.clock = server, mock, Clock()
-        self.settings = settings.model_copy(update={"prefix": f"{name}:"})
+        self.settings = settings.model_copy(update={"prefix": f"{{{name}}}:"})
         self.mutations, self.tamper = mutations, tamper
         self.keys = Keys(self.settings.prefix, NAME)
         self.submission = parse_submission(BODY, name)
@@ -121,7 +123,8 @@ class World:
         self._hidden = False
         self.down = False
         self.workers: list[Worker] = []
-        self.client = connect(server.url, timeout_ms=2_000)
+        self.client = connect(server.url, timeout_ms=2_000, slot=slot_of(self.keys))
+        self.replicas = replicas_of(server.url)
 
     def close(self) -> None:
         clear(self.client, self.keys.prefix)
@@ -213,9 +216,9 @@ class Worker:
 
     def __init__(self, world: World, name: str, cut: Cut) -> None:
         self.world, clock = world, world.clock
-        self.client = connect(world.server.url, timeout_ms=2_000)
-        self.scripts = CutScripts(self.client, cut, world.mutations)
-        database = Database(self.client, world.keys, clock)
+        self.client = connect(world.server.url, timeout_ms=2_000, slot=slot_of(world.keys))
+        database = Database(self.client, world.keys, clock, world.replicas)
+        self.scripts = CutScripts(self.client, cut, world.mutations, database.replication)
         database.scripts = self.scripts
         self.store = Store(database, message_template(), world.settings)
         self.operations = Operations(database)

@@ -74,7 +74,7 @@ class StoreMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.clock = Clock()
-        prefix = f"{uuid.uuid4().hex[:8]}:"
+        prefix = f"{{{uuid.uuid4().hex[:8]}}}:"
         self.parts = Parts(self.server.url, SETTINGS.model_copy(update={"prefix": prefix}), self.clock)
         self.claims: list[Claim] = []
         self.last: dict[str, str | None] = dict.fromkeys(IDS)
