@@ -1,6 +1,7 @@
 """An API process, with the admin site beside it."""
 
 from collections.abc import Callable
+from functools import partial
 
 from txn.addresses import Networks
 from txn.admin.door.users import read_users
@@ -44,17 +45,15 @@ def open_api(settings: Settings) -> Wsgi:
     Raises: BadSettings.
     """
     keys = Keys(settings.prefix, NAME)
-    url, slot, access = settings.redis_url, slot_of(keys), settings.sentinel_access
-    age_ms = settings.redis_connection_age_ms
-    probe = connect(url, timeout_ms=HEALTH_TIMEOUT_MS, max_age_ms=age_ms, access=access, slot=slot)
-    probed = Database(probe, keys)
-    rights = RightsMonitor(Rights(probed), "api")
-    durability = DurabilityMonitor.of(settings, lacking=lambda: rights.problem)
-    client = connect(
-        url, timeout_ms=ACCEPT_TIMEOUT_MS, on_connect=durability.on_connect, max_age_ms=age_ms, access=access, slot=slot
+    open_client = partial(
+        connect,
+        settings.redis_url,
+        max_age_ms=settings.redis_connection_age_ms,
+        access=settings.sentinel_access,
+        slot=slot_of(keys),
     )
-    durability.watch(probe)
-    Loop("rights", rights.beat).start()
+    probed = Database(open_client(timeout_ms=HEALTH_TIMEOUT_MS), keys)
+    durability = _open_durability(settings, probed)
     timings = Timings(probed)
     Loop("timings", timings.flush).start()
     intake = _open_intake(settings, probed)
@@ -62,8 +61,9 @@ def open_api(settings: Settings) -> Wsgi:
     users = read_users(settings.admin_users)
     # None, if nobody is named who could log in.
     site = create_site(tools, users) if users else None
+    client = open_client(timeout_ms=ACCEPT_TIMEOUT_MS, on_connect=durability.on_connect)
     database = Database(client, keys, replicas=settings.redis_replicas)
-    waiting = connect(url, timeout_ms=WAITING_TIMEOUT_MS, max_age_ms=age_ms, access=access, slot=slot)
+    waiting = open_client(timeout_ms=WAITING_TIMEOUT_MS)
     app = create_app(
         Store(database, message_template(), settings),
         StatisticsReader(probed),
@@ -93,6 +93,14 @@ def _keys(settings: Settings) -> Callable[[], KeyRing] | None:
         return KeyFile(settings.api_keys_file)
     ring = KeyRing.parse(settings.api_keys, "TXN_API_KEYS")
     return lambda: ring
+
+
+def _open_durability(settings: Settings, database: Database) -> DurabilityMonitor:
+    rights = RightsMonitor(Rights(database), "api")
+    monitor = DurabilityMonitor.of(settings, lacking=lambda: rights.problem)
+    monitor.watch(database.client)
+    Loop("rights", rights.beat).start()
+    return monitor
 
 
 def _open_intake(settings: Settings, database: Database) -> Intake:

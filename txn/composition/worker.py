@@ -75,9 +75,6 @@ def open_worker(settings: Settings) -> tuple[RecordBroker, Actor[Any, Any]]:
     delivering = _on_threads(settings, store, timings) if on_threads else _on_a_loop(settings, believed, store, timings)
     about.threads = 0 if on_threads else settings.in_flight
     about.in_flight = delivering.in_flight
-    calls = CallReader(Timings(database), settings.posting_timeout_ms)
-    events = EventLog(Events(database), calls=calls.read)
-    bulk = BulkRunner(BulkRuns(database), DeadLetters(database), worker_name())
     broker = RecordBroker(
         database,
         [
@@ -86,20 +83,27 @@ def open_worker(settings: Settings) -> tuple[RecordBroker, Actor[Any, Any]]:
             StopFetching(),
             Results(backend=RecordResults(store)),
             *delivering.then,
-            RunLoops(
-                Loop("rescuer", Rescuer(store).beat),
-                Loop("bulk runner", bulk.tick),
-                *_callbacks(settings, database),
-                Loop("rights", RightsMonitor(Rights(database), "worker").beat),
-                Loop("sweep", Sweep(Integrity(database, message_template())).beat),
-                Loop("oldest", Oldest(database).beat),
-                Loop("watch", Watch(StatisticsReader(database), lambda: about.refused, events.look).beat),
-            ),
+            RunLoops(*_loops(settings, database, store, about)),
             AddUpTimings(timings),
         ],
         about=about,
     )
     return broker, delivering.declare(broker)
+
+
+def _loops(settings: Settings, database: Database, store: Store, about: About) -> list[Loop]:
+    """What every worker process does beside its deliveries."""
+    calls = CallReader(Timings(database), settings.posting_timeout_ms)
+    events = EventLog(Events(database), calls=calls.read)
+    return [
+        Loop("rescuer", Rescuer(store).beat),
+        Loop("bulk runner", BulkRunner(BulkRuns(database), DeadLetters(database), worker_name()).tick),
+        *_callbacks(settings, database),
+        Loop("rights", RightsMonitor(Rights(database), "worker").beat),
+        Loop("sweep", Sweep(Integrity(database, message_template())).beat),
+        Loop("oldest", Oldest(database).beat),
+        Loop("watch", Watch(StatisticsReader(database), lambda: about.refused, events.look).beat),
+    ]
 
 
 def _callbacks(settings: Settings, database: Database) -> list[Loop]:
