@@ -222,7 +222,7 @@ def test_a_process_that_is_killed_while_it_looks_on_changes_nothing_for_the_run(
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("replay",), "say which"),
+        (("replay",), "give an ID or more"),
         (("replay", "a", "--all"), "not both"),
         (("replay", "a", "--code", "rejected"), "need --all"),
         (("replay", "not an id"), "id"),

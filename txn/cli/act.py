@@ -17,7 +17,10 @@ from txn.model.submission import checked_id
 from txn.operate.operations import MAX_IDS, Done, checked_why
 from txn.operate.tools import Tools
 
-Ids = Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="Transactions.", show_default=False)]
+Ids = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="ID", help="Ids, as txn failed shows them; none with --all.", show_default=False),
+]
 All = Annotated[bool, typer.Option("--all", metavar="", help="All that match the filter options, instead of ids.")]
 
 
@@ -40,7 +43,7 @@ def _check(ids: Sequence[str], wanted: Filter, *, everything: bool) -> None:
     if not everything and wanted.to_json():
         raise Invalid("--all", "filter options need --all")
     if not everything and not ids:
-        raise Invalid("ID", "say which transactions: give ids, or --all with filter options")
+        raise Invalid("ID", "give an ID or more, or --all with filter options")
     if len(set(ids)) > MAX_IDS:
         raise Invalid("ID", f"at most {MAX_IDS} ids at once: give fewer, or --all with filter options")
 

@@ -23,7 +23,9 @@ def discard(
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
-    """Take failed transactions off the list for good. They stay failed, and say who discarded them and why.
+    """Take failed transactions off the list. They stay failed, and say who discarded them and why.
+
+    See them with: txn failed --discarded. They can still be replayed.
 
     [bold]txn discard 084b7c9d-70bc-5d9c-9ef6-08788f8b0ad4 --why 'paid by hand'[/]
     """

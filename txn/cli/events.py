@@ -23,7 +23,8 @@ def events(
     limit: Annotated[int, typer.Option(min=1, max=10_000, metavar="N", help="How many to show, the latest.")] = 50,
     as_json: AsJson = False,
 ) -> None:
-    """Tell what happened, in order: outages, pauses, workers that disappeared, Redis, limits. Times are UTC.
+    """Tell what happened, in order: outages, a slow posting service, pauses, workers that disappeared, Redis,
+    limits. Times are UTC.
 
     [bold]txn events --since 'yesterday 22:00'[/]
     """

@@ -22,7 +22,7 @@ def failed(
     limit: Annotated[int, typer.Option(min=1, max=1000, metavar="N", help="How many to show, the newest first.")] = 20,
     as_json: AsJson = False,
 ) -> None:
-    """List failed transactions that nobody has replayed or discarded, or with --discarded these; the newest first.
+    """List failed transactions that nobody has replayed or discarded yet, the newest first.
 
     [bold]txn failed --code rejected --since 2h[/]
 

@@ -26,7 +26,8 @@ keys = typer.Typer(
 @keys.command("create")
 def create(
     client: Annotated[
-        str, typer.Argument(metavar="CLIENT", help=f"Whose key. {DEFAULT_CLIENT}: of whoever came without keys.")
+        str,
+        typer.Argument(metavar="CLIENT", help=f"Whose key it is. {DEFAULT_CLIENT}: of what was sent without a key."),
     ],
     role: Annotated[
         list[Role] | None, typer.Option("--role", help="Once for each role. Default: submit and read.")

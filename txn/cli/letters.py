@@ -36,7 +36,9 @@ Until = Annotated[str, typer.Option("--until", metavar="TIME", help="Failed unti
 Currency = Annotated[str, typer.Option("--currency", metavar="CUR", help="For example USD.")]
 Text_ = Annotated[str, typer.Option("--text", metavar="TEXT", help="Part of the error text, in any case.")]
 
-Discarded = Annotated[bool, typer.Option("--discarded", metavar="", help="Those that were discarded; times: when.")]
+Discarded = Annotated[
+    bool, typer.Option("--discarded", metavar="", help="Those that were discarded. --since, --until: when that was.")
+]
 
 #: Of a table with four columns.
 _GAPS = 8

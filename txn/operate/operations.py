@@ -39,7 +39,7 @@ class Operations:
         return self._operate(Action.REPLAY, ids, who, why)
 
     def discard(self, ids: Sequence[str], who: str, why: str) -> Done:
-        """Take dead letters off the list for good; a reason is needed."""
+        """Take dead letters off the list; a reason is needed. They can still be replayed."""
         return self._operate(Action.DISCARD, ids, who, why)
 
     def start_run(
