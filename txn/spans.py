@@ -26,6 +26,13 @@ def tracer() -> "Tracer | None":
     return found
 
 
+def send() -> None:
+    """What has ended leaves this process now; to be called before that ends in a way that skips `atexit`."""
+    api = sys.modules.get("opentelemetry.trace")
+    if api is not None and (flush := getattr(api.get_tracer_provider(), "force_flush", None)):
+        flush()
+
+
 def within(traceparent: str) -> "Context":
     """Where a span begins that belongs to it. `traceparent` is a valid one."""
     from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, set_span_in_context  # noqa: PLC0415

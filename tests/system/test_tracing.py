@@ -22,7 +22,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, ConsoleSpanExport
 out = open(os.environ["SPANS"], "a", buffering=1)
 provider = TracerProvider()
 exporter = ConsoleSpanExporter(out=out, formatter=lambda span: span.to_json(indent=None) + os.linesep)
-provider.add_span_processor(BatchSpanProcessor(exporter, schedule_delay_millis=100))
+provider.add_span_processor(BatchSpanProcessor(exporter, schedule_delay_millis=60_000))
 trace.set_tracer_provider(provider)
 """
 
@@ -50,7 +50,10 @@ def test_api_and_workers_with_a_provider_make_one_trace_of_a_submit_and_its_deli
         stack._session.headers["traceparent"] = GIVEN
         name = stack.submit()
         stack.until_quiet()
-        stack.until(lambda: len(read(spans)) == 4, "all spans are exported")
+        assert read(spans) == []
+        for process in ("worker0", "api"):  # what has ended by then is sent
+            stack.processes[process].stop()
+    assert len(read(spans)) == 4
     found = {span["name"]: span for span in read(spans)}
     assert {span["context"]["trace_id"] for span in found.values()} == {f"0x{TRACE}"}
     submit, delivery = found["POST /api/transactions"], found["deliver transaction"]
@@ -71,5 +74,16 @@ def test_an_error_of_the_api_arrives_at_sentry(tmp_path: Path) -> None:
     [request] = server.stop()
     body = request.partition(b"\r\n\r\n")[2]
     text = (gzip.decompress(body) if body.startswith(b"\x1f\x8b") else body).decode()
-    assert json.loads(text.splitlines()[-1])["logentry"] == {"message": "the API's keys stay as they were"}
+    assert json.loads(text.splitlines()[-1])["logentry"] == {"message": "%s stay as they were"}
     assert "S3cret" not in text
+
+
+def test_an_error_that_ends_a_worker_arrives_at_sentry(tmp_path: Path) -> None:
+    server = RawServer()
+    dsn = f"http://key@127.0.0.1:{server.port}/1"
+    with Stack(tmp_path, {"TXN_SENTRY_DSN": dsn}) as stack:
+        worker = stack.start_worker(processes=1, module="tests.system.ends_with_an_error")
+        worker.stop()
+    requests = server.stop()
+    texts = [gzip.decompress(one.partition(b"\r\n\r\n")[2]).decode() for one in requests]
+    assert [json.loads(text.splitlines()[-1])["logentry"] for text in texts] == [{"message": "the last words"}]

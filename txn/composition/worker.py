@@ -7,6 +7,7 @@ from dramatiq import Actor, Middleware
 from dramatiq.middleware import CurrentMessage
 from dramatiq.results import Results
 
+from txn import spans
 from txn.callbacks.post import Poster
 from txn.callbacks.rules import CallbackRules, read_endpoints
 from txn.callbacks.sender import Sender
@@ -18,6 +19,7 @@ from txn.delivery.pulse import Pulse
 from txn.delivery.rescuer import Rescuer
 from txn.delivery.rules import Rules
 from txn.delivery.sweep import Sweep
+from txn.logs.setup import send_errors
 from txn.loop import Loop
 from txn.operate.bulk_runner import BulkRunner
 from txn.operate.bulk_runs import BulkRuns
@@ -32,7 +34,7 @@ from txn.queue.broker import RecordBroker
 from txn.queue.handover import HandOver
 from txn.queue.heartbeat import About, worker_name
 from txn.queue.message import NAME, message_template
-from txn.queue.middleware import AddUpTimings, RunLoops, SettleEscaped, StopFetching, TellThreads
+from txn.queue.middleware import AddUpTimings, RunLoops, SendReports, SettleEscaped, StopFetching, TellThreads
 from txn.queue.results import RecordResults
 from txn.readers.calls import CallReader
 from txn.readers.dead_letters import DeadLetters
@@ -85,6 +87,7 @@ def open_worker(settings: Settings) -> tuple[RecordBroker, Actor[Any, Any]]:
             *delivering.then,
             RunLoops(*_loops(settings, database, store, about)),
             AddUpTimings(timings),
+            SendReports(spans.send, send_errors),
         ],
         about=about,
     )

@@ -4,6 +4,7 @@ import contextlib
 import logging
 import secrets
 import threading
+from collections.abc import Callable
 from typing import Any
 
 from dramatiq import Broker, MessageProxy, Middleware, Worker
@@ -104,3 +105,20 @@ class AddUpTimings(RunLoops):
         """What was delivered while the worker stopped."""
         with contextlib.suppress(StoreUnavailable):
             self._timings.flush()
+
+
+class SendReports(Middleware):
+    """Lets spans and errors that wait in this process leave it. Dramatiq ends its processes without Python's `atexit`.
+
+    `sends`: each may take `patience_s`; then the process ends all the same.
+    """
+
+    def __init__(self, *sends: Callable[[], object], patience_s: float = 2.0) -> None:
+        self._sends, self._patience_s = sends, patience_s
+
+    def after_worker_shutdown(self, broker: Broker, worker: Worker) -> None:
+        """When the last delivery is over."""
+        for send in self._sends:
+            thread = threading.Thread(target=send, name="reports", daemon=True)  # whoever they go to may be away
+            thread.start()
+            thread.join(self._patience_s)
