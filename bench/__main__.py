@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 
 from bench import report, scenarios
+from bench.outages import ALL_RETRIES_S, outages
 from bench.scenarios import POSTING, Figures
 
 #: name -> (full run, quick run)
@@ -33,6 +34,10 @@ def main(
         if not names or any(name.startswith(chosen) for chosen in names):
             console.print(f"{name} ...")
             results[name] = scenarios.undisturbed(scenario)
+    for name, scenario in _long(quick, rate).items():
+        if names and name in names:
+            console.print(f"{name} ...")
+            results[name] = scenario()
     _against_plain(results)
     report.show(results, console)
     console.print(f"written to {report.save(results)}")
@@ -58,6 +63,15 @@ def _all(quick: bool, rate: int) -> dict[str, Callable[[], Figures]]:
     found["memory"] = partial(scenarios.memory, size["records"])
     found["backlog"] = partial(scenarios.backlog, BACKLOGS[quick], 10)
     return found
+
+
+def _long(quick: bool, rate: int) -> dict[str, Callable[[], Figures]]:
+    """Only when asked for: half an hour each."""
+    size = {name: sizes[quick] for name, sizes in SIZES.items()}
+    return {
+        "limits": partial(scenarios.limits, size["waiting"], rate, size["seconds"], 1 if quick else 5),
+        "outages": partial(outages, 300, 30 if quick else ALL_RETRIES_S),
+    }
 
 
 def _against_plain(results: dict[str, Figures]) -> None:

@@ -35,6 +35,12 @@ TARGETS = {
         "first_completed_s": ("< 2", ""),
         "drained_to_normal": ("> 0.8", ""),
     },
+    "limits": {
+        "deliver_per_s_lost_pct": ("< 3", ""),
+        "deliver_cpu_us_lost_pct": ("< 3", ""),
+        "whole_cpu_us_lost_pct": ("< 3", ""),
+    },
+    "outages": {"failed": ("< 1", ""), "most_posts_in_flight": ("< 1025", "")},
     "idle": {
         "end_to_end_p50_ms": ("< 14", "6"),
         "end_to_end_p99_ms": ("< 24", "12"),

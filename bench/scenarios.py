@@ -75,10 +75,11 @@ def _batches(stand: Stand, seconds: int) -> float:
     return (stand.count("accepted") - before) / (time.monotonic() - began)
 
 
-def deliver(waiting: int, posting: str) -> Figures:
-    """A backlog, and one worker process pinned to one core."""
+def deliver(waiting: int, posting: str, *, limited: bool = False) -> Figures:
+    """A backlog, and one worker process pinned to one core. `limited`: with limits, which are never reached."""
     with Stand(faults=POSTING[posting]) as stand:
         stand.confine(1)
+        _limit(stand, limited)
         fill(stand.client, waiting)
         stand.start_worker(1, THREADS, cores=[0])
         return drain(stand, waiting, lambda: stand.count("completed"))
@@ -96,12 +97,47 @@ def plain(waiting: int) -> Figures:
         return drain(stand, waiting, lambda: int(stand.client.get("plain:done") or 0))
 
 
-def whole(rate: int, seconds: int, posting: str) -> Figures:
-    """A steady rate with everything running, then the ledger check."""
+def whole(rate: int, seconds: int, posting: str, *, limited: bool = False) -> Figures:
+    """A steady rate with everything running, then the ledger check. `limited`: with limits, which are never reached."""
     with Stand(faults=POSTING[posting]) as stand:
         stand.start_everything()
+        _limit(stand, limited)
         stand.load(100, 2).wait()
         return _steady(stand, rate, seconds) | _ledger(stand)
+
+
+def limits(waiting: int, rate: int, seconds: int, rounds: int) -> Figures:
+    """`deliver` and `whole` without and with limits in turn: medians, and what the limits cost in per cent.
+
+    The breaker is always on.
+    """
+    found: dict[str, list[float]] = {}
+    for limited in [False, True] * rounds:
+        delivered = deliver(waiting, "0 ms", limited=limited)
+        steady = whole(rate, seconds, "0 ms", limited=limited)
+        name = "with" if limited else "without"
+        for figure, value in (
+            ("deliver_per_s", delivered["delivered_per_s"]),
+            ("deliver_cpu_us", delivered["cpu_us"]),
+            ("whole_cpu_us", steady["cpu_us"]),
+            ("whole_submit_p99_ms", steady["submit_p99_ms"]),
+            ("foreign_cores", max(delivered["foreign_cores"], steady["foreign_cores"])),
+        ):
+            found.setdefault(f"{figure}_{name}", []).append(value)
+    figures: Figures = {name: round(statistics.median(values), 2) for name, values in found.items()}
+    for figure, sign in (("deliver_per_s", -1), ("deliver_cpu_us", 1), ("whole_cpu_us", 1)):
+        costs = figures[f"{figure}_with"] / figures[f"{figure}_without"] - 1
+        figures[f"{figure}_lost_pct"] = round(sign * 100 * costs, 1)
+    return figures
+
+
+def _limit(stand: Stand, limited: bool) -> None:
+    """As if somebody had done so a while ago: nothing is in flight that was not counted."""
+    if limited:
+        done = stand.command("limit", "--in-flight", "10000", "--rate", "100000/s")
+        if done.returncode:
+            raise RuntimeError(done.stderr)
+        stand.client.hset("txn:posting", "counted_from", 0)
 
 
 def idle(seconds: int) -> Figures:

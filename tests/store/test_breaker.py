@@ -176,13 +176,23 @@ def test_the_first_probe_is_the_oldest_that_waits_and_the_next_another(parts: Pa
 def test_there_is_one_probe_at_a_time_and_it_waits_for_its_time(parts: Parts) -> None:
     open_it(parts)
     claim = probe(parts)
-    parts.clock.forward(10_000)
     assert parts.store.due(100) == (0, 0)
     assert all(parts.claim(name) is None for name in IDS[:10])
     failed(parts, claim, "gPg", UNCERTAIN)
     parts.clock.forward(1_400)
     assert parts.store.due(100) == (0, 0), "three requests, two a second at most"
     parts.clock.forward(101)
+    assert parts.store.due(100) == (0, 1)
+
+
+def test_a_probe_that_hung_is_followed_by_the_next(parts: Parts) -> None:
+    open_it(parts)
+    claim = probe(parts)
+    parts.clock.forward(10_000)
+    assert parts.store.due(100) == (0, 0)
+    failed(parts, claim, "gP!g", UNCERTAIN)
+    assert parts.store.due(100) == (0, 0)
+    parts.clock.forward(501)
     assert parts.store.due(100) == (0, 1)
 
 

@@ -30,6 +30,16 @@ def test_those_that_hung_hold_no_more_than_their_share_and_the_others_have_their
     assert all(parts.claim(parts.accept()) for _ in range(100))
 
 
+def test_what_hung_in_an_outage_that_is_over_needs_no_share(parts: Parts) -> None:
+    names = hang(parts, 10)
+    parts.client.hset(parts.keys.posting, "ended", parts.read_statistics().now_ms)
+    claims = [parts.claimed(name) for name in names]
+    assert parts.client.zcard(parts.keys.hanging) == 0
+    for claim in claims:
+        parts.settle(claim, HUNG, outage="GET", calls="G!")
+    assert sum(parts.claim(name) is not None for name in names) == MOST
+
+
 def test_a_place_is_free_again_when_a_call_has_ended_and_with_the_lease_of_a_dead_worker(parts: Parts) -> None:
     names = hang(parts, 7)
     claims = [parts.claimed(name) for name in names[:MOST]]

@@ -60,9 +60,10 @@ local function without_overtaken(state, calls, began)
 end
 
 -- What the calls of one delivery come to, which `state` (breaker, cap, kind, gets, posts) is changed by: the fields to
--- write and those to delete. `calls`: a letter each, g for a GET and p for a POST, a capital if the service failed.
+-- write and those to delete. `calls`: a letter each, g for a GET and p for a POST, a capital if the service failed. They
+-- `began` then: a probe that hung has left the service alone for long enough.
 local PROBE_MS, RAMPED = 500, 256
-local function judged(state, calls, id, now)
+local function judged(state, calls, id, began, now)
     local set, gone, failed, most = {}, {}, calls:find('%u') ~= nil, tonumber(state[2]) or 1
     local function learn(field, value)
         set[#set + 1] = field
@@ -71,7 +72,7 @@ local function judged(state, calls, id, now)
     local function open(kind)
         learn('breaker', 'open')
         learn('kind', kind)
-        learn('probe_at', int(now + PROBE_MS * math.max(1, #calls)))
+        learn('probe_at', int(math.max(now + PROBE_MS, math.min(began, now) + PROBE_MS * #calls)))
         gone = { 'gets', 'posts', 'offered' }
     end
     if not state[1] then

@@ -46,6 +46,8 @@ if status ~= 'pending' and status ~= 'processing' then return { 'refused', 'unre
 local repeated = status == 'processing' and r[2] == owner
 local posting = redis.call('HMGET', KEYS[7], 'breaker', 'cap', 'probe_at', 'paused', 'paused_until',
     'answered', 'taken', 'ended', 'most', 'pace', 'next_at', 'counted_from', 'hold_until')
+-- What hung in an outage that is over says nothing of how it is now.
+local has_hung = r[22] == '1' and (tonumber(r[21]) or math.huge) > (tonumber(posting[8]) or 0)
 local limits = { unpack(posting, 9, 13) }
 local most, pace = tonumber(limits[1]), tonumber(limits[2])
 local is_limited, has_place = most or pace, false
@@ -60,8 +62,10 @@ if not repeated then
     end
     if is_limited or limits[5] then
         has_place = is_limited and (tonumber(redis.call('ZSCORE', KEYS[11], id)) or 0) > now
-        room, wait = room_within(limits, KEYS[11], KEYS[4], now, ARGV[7])
-        if room < 1 and (not has_place or held_ms(limits[5], now) > 0) then
+        if not has_place or held_ms(limits[5], now) > 0 then
+            room, wait = room_within(limits, KEYS[11], KEYS[4], now, ARGV[7])
+        end
+        if room < 1 then
             redis.call('ZADD', KEYS[12], r[10] or int(now), id)
             redis.call('HSET', KEYS[7], 'turned_back', 1)
             redis.call('HSET', record, 'away', int(now))
@@ -70,7 +74,7 @@ if not repeated then
         end
     end
     -- Those that hang hold their places for as long as a deadline is: they share a few, so that the others have theirs.
-    if r[22] == '1' and redis.call('ZCOUNT', KEYS[10], '(' .. int(now), int(now + lease)) >= tonumber(ARGV[8]) then
+    if has_hung and redis.call('ZCOUNT', KEYS[10], '(' .. int(now), int(now + lease)) >= tonumber(ARGV[8]) then
         local longest = 1000 * 2 ^ math.min(tonumber(r[11]) or 0, 8)
         wait = longest / 2 + spread(longest / 2)
         redis.call('ZADD', KEYS[3], int(now + wait), id)
@@ -171,7 +175,7 @@ write('mode', mode)
 if mode == 'post' then claims = redis.call('HINCRBY', KEYS[6], 'claims', 1) end
 redis.call('ZADD', KEYS[3], int(now + lease + apart), id)
 if posting[1] then redis.call('ZADD', KEYS[9], int(now + lease), id) end
-if r[22] == '1' then redis.call('ZADD', KEYS[10], int(now + lease), id) end
+if has_hung then redis.call('ZADD', KEYS[10], int(now + lease), id) end
 if is_limited then redis.call('ZADD', KEYS[11], int(now + lease), id) end
 if pace and not has_place then take_out(KEYS[7], pace, limits[3], ARGV[7], 1) end
 redis.call('HSET', record, unpack(written))

@@ -75,7 +75,7 @@ end
 local is_calm = not posting[1] and posting[4] == CALM and posting[5] == CALM and not calls:find('%u')
 if is_probe or not (posting[1] or is_calm) then
     local began = (tonumber(r[18]) or now) - ARGV[17]
-    local set, gone = judged(posting, posting[1] and calls or without_overtaken(posting, ARGV[16], began), id, now)
+    local set, gone = judged(posting, posting[1] and calls or without_overtaken(posting, ARGV[16], began), id, began, now)
     for _, value in ipairs(set) do learnt[#learnt + 1] = value end
     for _, field in ipairs(gone) do forgotten[#forgotten + 1] = field end
 end
