@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from txn.api import shapes
 from txn.api.describe import ALWAYS, answer, content, operation, parameter
-from txn.api.operate import callbacks, letters, past, runs
+from txn.api.operate import callbacks, letters, past, runs, shapes
 from txn.api.operate.flow import NewLimits, NewPause
+from txn.api.shapes import Problem
 from txn.operate.bulk_runs import RUNS_KEPT
 from txn.operate.callbacks import PLACE_PATTERN
 from txn.operate.operations import MAX_WHY
@@ -63,7 +63,7 @@ _PLACE = parameter(
     required=False,
 )
 _SINCE = parameter("query", "since", "written since", _FIELDS["since"], required=False)
-_OTHER_RUN = answer("the id is another run's", shapes.Problem, PROBLEM_JSON)
+_OTHER_RUN = answer("the id is another run's", Problem, PROBLEM_JSON)
 _ONE = (*ALWAYS, 404, 503)
 
 PATHS: dict[str, Any] = {
