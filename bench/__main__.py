@@ -66,9 +66,10 @@ def _all(quick: bool, rate: int) -> dict[str, Callable[[], Figures]]:
 
 
 def _long(quick: bool, rate: int) -> dict[str, Callable[[], Figures]]:
-    """Only when asked for: half an hour each."""
+    """Only when asked for: up to half an hour each."""
     size = {name: sizes[quick] for name, sizes in SIZES.items()}
     return {
+        "keys": partial(scenarios.keys, rate, min(size["seconds"], 20), 1 if quick else 5),
         "limits": partial(scenarios.limits, size["waiting"], rate, size["seconds"], 1 if quick else 5),
         "outages": partial(outages, 300, 30 if quick else ALL_RETRIES_S),
     }

@@ -28,6 +28,7 @@ TARGETS = {
         "submit_p99_ms": ("< 100", "60"),
         "cpu_us": ("< 1000", "800"),
     },
+    "keys": {"accept_per_s_ratio": ("> 0.95", ""), "whole_completed_per_s_ratio": ("> 0.95", "")},
     "tenth": {"tenth_completed_per_s": ("> 243", "")},
     "away": {
         "requests_per_s": ("< 2", ""),

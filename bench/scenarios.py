@@ -30,9 +30,9 @@ POSTING: dict[str, dict[str, float]] = {
 }
 
 
-def accept(seconds: int) -> Figures:
+def accept(seconds: int, *, with_keys: bool = False) -> Figures:
     """Saturated submits on one core of API, no workers."""
-    with Stand() as stand:
+    with Stand(keys=with_keys) as stand:
         stand.start_api("--workers", "1", cores=[0])
         stand.saturate(2)
         spent, accepted = Spent(stand), stand.count("accepted")
@@ -97,9 +97,9 @@ def plain(waiting: int) -> Figures:
         return drain(stand, waiting, lambda: int(stand.client.get("plain:done") or 0))
 
 
-def whole(rate: int, seconds: int, posting: str, *, limited: bool = False) -> Figures:
+def whole(rate: int, seconds: int, posting: str, *, limited: bool = False, with_keys: bool = False) -> Figures:
     """A steady rate with everything running, then the ledger check. `limited`: with limits, which are never reached."""
-    with Stand(faults=POSTING[posting]) as stand:
+    with Stand(faults=POSTING[posting], keys=with_keys) as stand:
         stand.start_everything()
         _limit(stand, limited)
         stand.load(100, 2).wait()
@@ -138,6 +138,27 @@ def _limit(stand: Stand, limited: bool) -> None:
         if done.returncode:
             raise RuntimeError(done.stderr)
         stand.client.hset("txn:posting", "counted_from", 0)
+
+
+def keys(rate: int, seconds: int, rounds: int) -> Figures:
+    """`accept` and `whole` without API keys and with them, in turn: what keys cost, as ratios of the medians."""
+    found: dict[str, list[float]] = {}
+    figures: Figures = {}
+    for _ in range(rounds):
+        for with_keys in (False, True):
+            how = "with" if with_keys else "without"
+            accepted = accept(seconds, with_keys=with_keys)
+            delivered = whole(rate, seconds, "0 ms", with_keys=with_keys)
+            found.setdefault(f"accept_per_s_{how}", []).append(accepted["requests_per_s"])
+            found.setdefault(f"accept_cpu_us_{how}", []).append(accepted["cpu_us"])
+            found.setdefault(f"whole_completed_per_s_{how}", []).append(delivered["completed_per_s"])
+            found.setdefault(f"whole_cpu_us_{how}", []).append(delivered["cpu_us"])
+            found.setdefault("foreign_cores", []).extend(one["foreign_cores"] for one in (accepted, delivered))
+    figures["foreign_cores"] = max(found.pop("foreign_cores"))
+    figures |= {name: round(statistics.median(values), 1) for name, values in found.items()}
+    for name in ("accept_per_s", "accept_cpu_us", "whole_completed_per_s", "whole_cpu_us"):
+        figures[f"{name}_ratio"] = round(figures[f"{name}_with"] / figures[f"{name}_without"], 3)
+    return figures
 
 
 def idle(seconds: int) -> Figures:

@@ -2,12 +2,14 @@
 
 import contextlib
 import json
+import os
 import re
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from datetime import date
 from pathlib import Path
 from typing import Self
 
@@ -15,17 +17,21 @@ import psutil
 
 from ops import stand
 from ops.stand import ROOT
+from txn.api_keys import Role, new_key
 
 #: Submits a second: more than one core of anything here can take.
 TOO_FAST = 12_000
 
 
 class Stand(stand.Stand):
-    """With `faults` of the mock posting service, in a folder that goes with it."""
+    """With `faults` of the mock posting service, in a folder that goes with it. `keys`: of ten clients, for the API."""
 
-    def __init__(self, faults: dict[str, float] | None = None) -> None:
+    def __init__(self, faults: dict[str, float] | None = None, *, keys: bool = False) -> None:
         folder = tempfile.TemporaryDirectory(prefix="txn-bench-")
-        super().__init__(Path(folder.name))
+        made = [new_key(f"client-{number}", list(Role), date(2026, 1, 1)) for number in range(10 if keys else 0)]
+        lines = "\n".join(key.line() for _, key in made)
+        super().__init__(Path(folder.name), {"TXN_API_KEYS": lines} if keys else {})
+        self._api_key = made[0][0] if keys else ""
         self.ending.callback(folder.cleanup)
         self._faults = faults or {}
 
@@ -49,7 +55,8 @@ class Stand(stand.Stand):
     def load(self, rate: float, seconds: float, pin: Sequence[str] = ()) -> subprocess.Popen[bytes]:
         """Begin to submit on a fixed schedule; its figures are JSON on standard output."""
         command = [*pin, sys.executable, "-m", "ops.load", self.url, str(rate), str(seconds)]
-        return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE)
+        own = os.environ | {"TXN_API_KEY": self._api_key}
+        return subprocess.Popen(command, cwd=ROOT, env=own, stdout=subprocess.PIPE)
 
     def saturate(self, seconds: float) -> float:
         """Answers a second to submits from the second core, all due in the first quarter of `seconds`."""

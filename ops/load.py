@@ -1,5 +1,7 @@
 """`python -m ops.load URL RATE SECONDS`: submits on a fixed schedule, from a process of its own; prints JSON.
 
+With TXN_API_KEY in the environment, each submit has that key.
+
 The schedule does not wait for answers, and a latency counts from the moment a submit was due: an API that stalls is
 charged for everything that should have been sent meanwhile.
 """
@@ -7,6 +9,7 @@ charged for everything that should have been sent meanwhile.
 import asyncio
 import contextlib
 import json
+import os
 import sys
 import threading
 import time
@@ -74,14 +77,15 @@ class Load:
     """`rate` submits a second for `seconds`, spread over idle connections; those without one wait, and it counts.
 
     With `name` each has a key, <name>-<number>, and is repeated until it is acknowledged, as the docs tell users to:
-    its connection has no other until then. `accepted`: ids. `errors`: what no client should see.
+    its connection has no other until then. `api_key`: for each of them. `accepted`: ids. `errors`: what no
+    client should see.
     """
 
-    def __init__(self, url: str, rate: float, seconds: float, name: str = "") -> None:
+    def __init__(self, url: str, rate: float, seconds: float, name: str = "", api_key: str = "") -> None:
         parts = urlsplit(url)
         self.host, self.port = parts.hostname or "127.0.0.1", parts.port or 80
         self.planned, self.repeats = round(rate * seconds), bool(name)
-        self._rate, self._name, self._head = rate, name, self._request_head()
+        self._rate, self._name, self._head = rate, name, self._request_head(api_key)
         self._idle = deque[Connection]()
         self._waiting = deque[Submit]()
         self._begun = self._finished = 0
@@ -189,9 +193,10 @@ class Load:
         if self._finished >= self.planned:
             self._over.set()
 
-    def _request_head(self) -> bytes:
+    def _request_head(self, api_key: str) -> bytes:
         head = f"POST /api/transactions HTTP/1.1\r\nHost: {self.host}:{self.port}\r\nContent-Type: application/json\r\n"
-        return f"{head}Content-Length: {len(BODY)}\r\n".encode()
+        credential = f"Authorization: Bearer {api_key}\r\n" if api_key else ""
+        return f"{head}{credential}Content-Length: {len(BODY)}\r\n".encode()
 
     def _run_here(self) -> None:
         try:
@@ -206,7 +211,7 @@ def _length(head: bytes) -> int:
 
 
 def main() -> None:
-    load = Load(sys.argv[1], float(sys.argv[2]), float(sys.argv[3]))
+    load = Load(sys.argv[1], float(sys.argv[2]), float(sys.argv[3]), api_key=os.environ.get("TXN_API_KEY", ""))
     began = time.perf_counter()
     asyncio.run(load.run())
     spent = time.perf_counter() - began

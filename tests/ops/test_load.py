@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from ops.load import CONNECTIONS, Load
+from ops.load import CONNECTIONS, Load, Submit
 from ops.stand import ROOT
 
 ANSWER = b"HTTP/1.1 202 Accepted\r\ncontent-length: 2\r\n\r\n{}"
@@ -143,3 +143,9 @@ def test_the_command_prints_one_json_object(server: Server) -> None:
     assert figures["statuses"] == {"202": 50}
     assert 0 < figures["p50_ms"] <= figures["p99_ms"] <= figures["p99_9_ms"] <= figures["max_ms"]
     assert figures["cpu_s"] > 0
+
+
+def test_an_api_key_is_in_the_head_of_each_submit() -> None:
+    keyed, open_to_all = (Load("http://h", 1, 1, api_key=key).request(Submit(0, 0.0)) for key in ("txn_a", ""))
+    assert b"\r\nAuthorization: Bearer txn_a\r\n" in keyed.partition(b"\r\n\r\n")[0]
+    assert b"Authorization" not in open_to_all
