@@ -17,7 +17,7 @@ from txn.api.openapi import document
 from txn.callbacks.sender import headers_of
 from txn.model.content import loads
 from txn.model.submission import parse_submission
-from txn.store.callbacks import Callbacks
+from txn.store.callbacks import Callbacks, Room
 
 
 def schema(name: str) -> Draft202012Validator:
@@ -108,7 +108,7 @@ def test_the_page_names_every_path_shape_and_code(api: TestClient) -> None:
 
 def test_a_callback_is_as_the_document_says(parts: Parts) -> None:
     ended(parts, "a", REJECTED)
-    [callback] = Callbacks(parts.database).take("me", 1, 1, {}, 1, 1)
+    [callback] = Callbacks(parts.database).take("me", Room(1, 1, 1, 1, {}), 1, 1)
     webhook = document()["webhooks"]["transactionEnded"]["post"]
     told = webhook["requestBody"]["content"]["application/json"]["schema"]
     Draft202012Validator(told | {"components": document()["components"]}).validate(loads(callback.body()))

@@ -6,6 +6,7 @@ from tests.parts import Parts
 from txn.errors import Invalid, NotFound
 from txn.operate.callbacks import CallbackLetters, to_json
 from txn.settings import Settings
+from txn.store.callbacks import Room
 
 DAY_MS = 86_400_000
 
@@ -20,7 +21,7 @@ def given_up(parts: Parts, *names: str) -> list[str]:
     found = []
     for name in names:
         ended(parts, name)
-        [callback] = Sending(parts, parts.settings).callbacks.take("me", 1, 1, {}, 1_000, DAY_MS)
+        [callback] = Sending(parts, parts.settings).callbacks.take("me", Room(1, 1, 1, 1, {}), 1_000, DAY_MS)
         Sending(parts, parts.settings).callbacks.sent(
             callback.name, "me", "gone", wait_ms=0, why="answered with 410", give_up_ms=0
         )

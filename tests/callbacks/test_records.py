@@ -1,9 +1,14 @@
+from collections import Counter
+from dataclasses import replace
+
 import pytest
 
 from tests.callbacks.rig import POSTED, REJECTED, ended, wanting
-from tests.parts import Parts
-from txn.store.callbacks import Callback, Callbacks, Sent
+from tests.parts import Parts, submission
+from tests.store.lua_source import SCRIPTS
+from txn.store.callbacks import Callback, Callbacks, Kind, Room, Sent
 from txn.store.integrity import Integrity
+from txn.store.record import RECORD
 
 LEASE_MS, DAY_MS = 20_000, 86_400_000
 
@@ -13,9 +18,17 @@ def callbacks(parts: Parts) -> Callbacks:
     return Callbacks(parts.database)
 
 
-def take(callbacks: Callbacks, owner: str = "me", limit: int = 100, room: int = 100, **rooms: int) -> list[Callback]:
-    named = {name.replace("_", " "): number for name, number in rooms.items()}
-    return callbacks.take(owner, limit, room, named, LEASE_MS, 3_600_000)
+def take(
+    callbacks: Callbacks,
+    owner: str = "me",
+    free: int = 100,
+    room: int = 100,
+    unproven: int = 100,
+    failing: int = 100,
+    **of: tuple[int, Kind],
+) -> list[Callback]:
+    named = {name.replace("_", " "): one for name, one in of.items()}
+    return callbacks.take(owner, Room(free, unproven, failing, room, named), LEASE_MS, 3_600_000)
 
 
 def sent(callbacks: Callbacks, name: str, how: Sent, wait_ms: int = 5_000, owner: str = "me") -> str:
@@ -137,28 +150,44 @@ def test_a_receiver_with_many_leaves_the_others_their_place(parts: Parts, callba
         ended(parts, f"a{number}", client="loud")
     ended(parts, "b", client="quiet")
     ended(parts, "c", callback="https://hooks.example:8443/x?y", client="loud")
-    found = take(callbacks, limit=5, room=2)
+    found = take(callbacks, free=5, room=2)
     assert sorted(one.lane for one in found) == ["client loud"] * 2 + ["client quiet", "hooks.example:8443"]
 
 
 def test_a_lane_without_room_is_left_alone(parts: Parts, callbacks: Callbacks) -> None:
     ended(parts, "a", client="loud")
     ended(parts, "b", client="quiet")
-    assert [one.lane for one in take(callbacks, client_loud=0)] == ["client quiet"]
-    assert [one.lane for one in take(callbacks, client_loud=1)] == ["client loud"]
+    assert [one.lane for one in take(callbacks, client_loud=(0, "proven"))] == ["client quiet"]
+    assert [one.lane for one in take(callbacks, client_loud=(1, "proven"))] == ["client loud"]
+
+
+def test_those_that_are_not_proven_have_their_share_and_those_that_fail_a_part_of_it(
+    parts: Parts, callbacks: Callbacks
+) -> None:
+    for number in range(4):
+        ended(parts, f"bad{number}", client="bad")
+        ended(parts, f"worse{number}", client="worse")
+    for number in range(4):
+        ended(parts, f"new{number}", client=f"new{number}")
+        ended(parts, f"good{number}", client="good")
+    of: dict[str, tuple[int, Kind]] = {"client_bad": (9, "failing"), "client_worse": (9, "failing")}
+    found = take(callbacks, free=20, unproven=5, failing=3, client_good=(9, "proven"), **of)
+    taken = Counter(one.lane.rstrip("0123") for one in found)
+    assert taken["client bad"] + taken["client worse"] == 3
+    assert (taken["client new"], taken["client good"]) == (2, 4)
 
 
 def test_more_than_the_limit_are_never_taken(parts: Parts, callbacks: Callbacks) -> None:
     for number in range(6):
         ended(parts, f"a{number}", client=f"c{number}")
-    assert [len(take(callbacks, limit=4)), len(take(callbacks, limit=4)), len(take(callbacks, limit=4))] == [4, 2, 0]
+    assert [len(take(callbacks, free=4)), len(take(callbacks, free=4)), len(take(callbacks, free=4))] == [4, 2, 0]
 
 
 def test_the_oldest_of_a_lane_come_first(parts: Parts, callbacks: Callbacks) -> None:
     for name in ("z", "y", "x"):
         ended(parts, name)
         parts.clock.forward(10)
-    assert [take(callbacks, limit=1)[0].transaction.id for _ in range(3)] == ["z", "y", "x"]
+    assert [take(callbacks, free=1)[0].transaction.id for _ in range(3)] == ["z", "y", "x"]
 
 
 def test_what_was_due_before_the_clock_was_set_back_is_due_now(parts: Parts, callbacks: Callbacks) -> None:
@@ -195,3 +224,26 @@ def test_the_sweep_counts_them_anew(parts: Parts, callbacks: Callbacks) -> None:
     assert found_wrong == {"callbacks_waiting", "callbacks_dead"}
     assert totals(parts)[:2] == (2, 1)
     assert parts.client.zcard(parts.keys.callbacks_dead) == 1
+
+
+#: A replay makes nothing end.
+ENDS = sorted(RECORD["completed"].written)
+
+
+def test_every_script_that_ends_a_transaction_enqueues_its_callback() -> None:
+    assert {"settle", "cancel", "due"} <= set(ENDS)
+    for script in ENDS:
+        calls = SCRIPTS[script].count("call_back(")
+        assert calls, script
+        assert SCRIPTS[script].count("announce(") in (calls, calls + 1), script  # settle tells both ends in one place
+
+
+def test_one_that_expires_without_a_claim_is_told(parts: Parts, callbacks: Callbacks) -> None:
+    at_ms = parts.read_statistics().now_ms + 60_000
+    parts.store.accept(replace(submission("a"), callback="client", deliver_by_ms=at_ms))
+    parts.clock.forward(60_001)
+    parts.store.due(10)
+    [found] = take(callbacks)
+    assert found.transaction == parts.store.read("a")
+    assert found.transaction.failure is not None
+    assert found.transaction.failure.code == "expired"

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from tests.callbacks.receiver import KEY, OLD_SECRET, SECRET, line
-from txn.callbacks.lanes import FIRST, MOST, Lanes
+from txn.callbacks.lanes import FIRST, MOST, SLOW_S, Lanes
 from txn.callbacks.rules import CallbackRules, is_public, read_endpoints
 from txn.endpoints import Endpoints, shown
 from txn.errors import BadSettings, Invalid
@@ -190,14 +190,39 @@ def test_a_url_is_shown_without_its_query() -> None:
     ]
 
 
-def test_a_window_grows_with_answers_and_shrinks_with_failures() -> None:
+def after(answers: list[tuple[bool, float]]) -> list[tuple[int, str]]:
+    """The window and the kind of a lane after each of these answers."""
     lanes, seen = Lanes(100), []
-    for answered in [True] * 20 + [False] * 6 + [True]:
+    for answered, took_s in answers:
         lanes.begin("a")
-        lanes.end("a", answered=answered)
-        seen.append(lanes.room()["a"])
-    assert seen[:3] == [FIRST + 1, FIRST + 2, FIRST + 3]
-    assert seen[19:] == [MOST, 8, 4, 2, 1, 1, 1, 2]
+        lanes.end("a", answered=answered, took_s=took_s)
+        seen.append(lanes.room().of["a"])
+    return list(seen)
+
+
+def test_a_window_grows_with_answers_and_shrinks_with_failures() -> None:
+    seen = after([(True, 0.1)] * 20 + [(False, 0.1)] * 6 + [(True, 0.1)])
+    assert seen[:3] == [(FIRST + number, "proven") for number in (1, 2, 3)]
+    assert seen[19] == (MOST, "proven")
+    assert seen[20:] == [*((size, "failing") for size in (8, 4, 2, 1, 1, 1)), (2, "proven")]
+
+
+def test_who_answers_slowly_is_not_proven_and_shrinks_no_further_than_it_began() -> None:
+    seen = after([(True, 0.1)] * 3 + [(True, SLOW_S)] * 5 + [(True, 0.1)])
+    assert seen[2:] == [(4, "proven"), *((size, "unproven") for size in (3, 2, 1, 1, 1)), (2, "proven")]
+
+
+def test_any_number_of_new_receivers_leaves_half_of_the_places_and_of_those_that_fail_three_quarters() -> None:
+    lanes = Lanes(8)
+    for name in ("good", "bad"):
+        lanes.begin(name)
+        lanes.end(name, answered=name == "good")
+    lanes.begin("bad")
+    assert (lanes.room().free, lanes.room().of_unproven, lanes.room().of_failing) == (7, 3, 1)
+    for number in range(3):
+        lanes.begin(f"new {number}")
+    room = lanes.room()
+    assert (room.free, room.of_unproven, room.of["good"]) == (4, 0, (FIRST + 1, "proven"))
 
 
 def test_no_more_receivers_are_kept_in_mind_than_a_thousand() -> None:
@@ -206,6 +231,10 @@ def test_no_more_receivers_are_kept_in_mind_than_a_thousand() -> None:
     for number in range(1_500):
         lanes.begin(f"lane {number}")
         lanes.end(f"lane {number}", answered=False)
-    assert len(lanes.room()) == 1_000
-    assert "held" in lanes.room()
-    assert sum(lanes.room().values()) <= 5 + FIRST
+    assert len(lanes.room().of) == 1_000
+    assert "held" in lanes.room().of
+
+
+def test_a_url_is_written_in_one_way() -> None:
+    found = rules(callback_hosts="a.example").wanted("shop", "HTTPS://A.Example/X?Y=Z")
+    assert found == "https://a.example/X?Y=Z"

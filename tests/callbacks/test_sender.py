@@ -12,6 +12,7 @@ from txn.callbacks.sender import MARGIN_MS
 from txn.model.content import loads
 from txn.settings import Settings
 from txn.signatures import signature
+from txn.store.callbacks import Room
 
 DAY_MS = 86_400_000
 
@@ -205,7 +206,10 @@ def test_who_dies_before_sending_leaves_it_to_the_next(parts: Parts, settings: S
     with Receiver() as receiver:
         alive = Sending(parts, at(settings, receiver.url))
         ended(parts, "a")
-        assert len(alive.callbacks.take("dead", 9, 9, {}, settings.callback_timeout_ms + MARGIN_MS, 3_600_000)) == 1
+        assert (
+            len(alive.callbacks.take("dead", Room(9, 9, 9, 9, {}), settings.callback_timeout_ms + MARGIN_MS, 3_600_000))
+            == 1
+        )
         assert alive.round() == 0
         parts.clock.forward(settings.callback_timeout_ms + MARGIN_MS)
         assert alive.round() == 1
@@ -226,22 +230,28 @@ def test_one_that_hangs_holds_nobody_up(parts: Parts, settings: Settings) -> Non
         assert len(hanging.received) <= 2
 
 
-def test_those_that_fail_have_half_of_the_places(parts: Parts, settings: Settings) -> None:
+def test_any_number_that_hang_leave_room_for_a_new_one_and_for_one_that_answers(
+    parts: Parts, settings: Settings
+) -> None:
     with Receiver(status(500)) as failing, Receiver() as well:
-        lines = "".join(line(f"c{number}", failing.url) for number in range(12)) + line("shop", well.url)
+        lines = "".join(line(f"c{number}", failing.url) for number in range(6))
+        lines += line("known", f"{well.url}/known") + line("new", f"{well.url}/new")
         sending = Sending(parts, at(settings, callbacks=lines, callbacks_in_flight=8, callback_timeout_ms=60_000))
-        for number in range(12):
-            for again in range(3):
-                ended(parts, f"f{number}-{again}", client=f"c{number}")
-        while sending.totals()[3] < 36:
+        ended(parts, "first", client="known")
+        for number in range(6):
+            ended(parts, f"f{number}", client=f"c{number}")
+        while sending.totals()[2:] != (1, 6):
             sending.round()
-        parts.clock.forward(5_000)
         failing.answers = [failing.hang]
-        ended(parts, "good", client="shop")
-        while not well.received:
+        parts.clock.forward(5_000)
+        sending.sender.tick()
+        failing.wait_for(8)  # a quarter of the places
+        ended(parts, "second", client="known")
+        ended(parts, "third", client="new")
+        while len(well.received) < 3:
             sending.sender.beat()
-        failing.wait_for(4)
-        assert sending.sender._lanes.in_flight <= 5
+        assert {one.path for one in well.received} == {"/hooks/known", "/hooks/new"}
+        assert len(failing.received) == 8
 
 
 def test_neither_secrets_nor_queries_are_logged(

@@ -27,7 +27,7 @@ from txn.posting.curl import CurlTransport
 from txn.posting.service import PostingService
 from txn.settings import Settings
 from txn.store import scripts
-from txn.store.callbacks import Callbacks, Sent
+from txn.store.callbacks import Callbacks, Room, Sent
 from txn.store.listing import Listing, Wanted
 from txn.store.messages import DEAD_AFTER_MS
 
@@ -162,7 +162,7 @@ class Rig:
     def tell(self, how: Sent = "told") -> None:
         """What the sender of callbacks does."""
         owner = secrets.token_urlsafe(8)
-        for callback in self.callbacks.take(owner, 10, 10, {}, SETTINGS.lease_ms, DAY_MS):
+        for callback in self.callbacks.take(owner, Room(10, 10, 10, 10, {}), SETTINGS.lease_ms, DAY_MS):
             self.heard.add((callback.name, callback.transaction))
             self.callbacks.sent(callback.name, owner, how, wait_ms=1_000, why="because", give_up_ms=DAY_MS)
 

@@ -97,6 +97,14 @@ def told(rig: Rig, *post: str) -> None:
     rig.stored_whole("a")
 
 
+def expired_and_told(rig: Rig) -> None:
+    at_ms = rig.parts.read_statistics().now_ms + 60_000
+    told_at = replace(submission("a"), callback="https://hooks.example/", deliver_by_ms=at_ms)
+    rig.parts.store.accept(told_at)
+    rig.told.add("a")
+    rig.clock.forward(60_001)
+
+
 def to_be_told(rig: Rig) -> None:
     told(rig)
     rig.deliver("a")
@@ -540,6 +548,7 @@ SCENES = [
         "settle, rejected, somebody is told", "settle", lambda rig: told(rig, "reject"), lambda rig: rig.deliver("a")
     ),
     Scene("cancel, somebody is told", "cancel", told, cancel),
+    Scene("due, it expires, somebody is told", "due", expired_and_told, look_for_due),
     Scene("a callback is taken", "callbacks_due", to_be_told, lambda rig: rig.tell()),
     Scene("a callback is told", "callback_sent", to_be_told, lambda rig: rig.tell()),
     Scene("a callback has failed", "callback_sent", to_be_told, lambda rig: rig.tell("again")),
@@ -678,6 +687,16 @@ PROTECTIONS = {
         "redis.pcall('DEL', KEYS[1] .. ARGV[i], KEYS[2] .. ARGV[i])",
         "",
         "batch, all or none",
+    ),
+    "callbacks that are taken back": (
+        "to_undo[#to_undo + 1] = { 'DEL', callbacks .. ':' .. name }",
+        "",
+        "settle, rejected, somebody is told",
+    ),
+    "a lane that is known before its callbacks": (
+        "redis.call('ZADD', callbacks, 'LT', int(now), lane)",
+        "",
+        "settle, completed, somebody is told",
     ),
     "changes in the feed that are taken back": (
         "for _, command in ipairs(to_undo) do redis.pcall(unpack(command)) end",

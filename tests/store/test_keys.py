@@ -10,7 +10,7 @@ from txn.model.transaction import Evidence
 from txn.operate.ended_sessions import EndedSessions
 from txn.operate.events import Events
 from txn.operate.last_audit import LastAudit, LastAudits
-from txn.store.callbacks import Callbacks
+from txn.store.callbacks import Callbacks, Room
 from txn.store.integrity import Integrity
 from txn.store.keys import Keys
 from txn.store.oldest import Oldest
@@ -50,7 +50,7 @@ def live(parts: Parts) -> None:
         parts.store.accept(told)
         parts.settle(parts.claimed(told.id), Completed(Evidence.POSTED), answered=True)
     callbacks = Callbacks(parts.database)
-    [callback] = callbacks.take("me", 1, 1, {}, 1, 1)
+    [callback] = callbacks.take("me", Room(1, 1, 1, 1, {}), 1, 1)
     callbacks.sent(callback.name, "me", "gone", wait_ms=0, why="", give_up_ms=0)
     parts.settle(parts.claimed(parts.accept()), Retry(Cause.OUTAGE, "away", Clear(), 0), outage="away", calls="G")
     parts.fail("a")

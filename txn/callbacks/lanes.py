@@ -3,8 +3,12 @@
 from collections import OrderedDict
 from dataclasses import dataclass
 
+from txn.store.callbacks import Kind, Room
+
 #: To a receiver that nothing is known of, and to one that answers.
-FIRST, MOST = 2, 16
+FIRST, MOST = 1, 16
+#: Who takes longer to answer is slow.
+SLOW_S = 1.0
 #: Receivers that are kept in mind.
 _KNOWN = 1_000
 
@@ -13,14 +17,19 @@ _KNOWN = 1_000
 class _Lane:
     in_flight: int = 0
     window: int = FIRST
-    fails: bool = False
+    kind: Kind = "unproven"
+
+    @property
+    def left(self) -> int:
+        """How many more may go out."""
+        return max(0, self.window - self.in_flight)
 
 
 class Lanes:
-    """A lane's window grows by one with each answer and is halved with each failure, down to one.
+    """A lane's window grows by one with each quick answer and is halved with each failure, down to one.
 
-    Those that fail have half of all places among them, so that any number of them leaves the others room. Not for
-    several threads at once.
+    All those that are not proven, because they are new, slow, or fail, have half of the places among them, and those
+    that fail a quarter: any number of them leaves the others room. Not for several threads at once.
     """
 
     def __init__(self, places: int) -> None:
@@ -28,23 +37,20 @@ class Lanes:
         self._lanes: OrderedDict[str, _Lane] = OrderedDict()
         self.in_flight = 0
 
-    @property
-    def free(self) -> int:
-        """Places that nobody has."""
-        return self._places - self.in_flight
+    def room(self) -> Room:
+        """For more."""
+        unproven = self._in_flight_to("unproven", "failing")
+        share = (self._places + 1) // 2
+        return Room(
+            self._places - self.in_flight,
+            max(0, share - unproven),
+            max(0, (share + 1) // 2 - self._in_flight_to("failing")),
+            FIRST,
+            {name: (lane.left, lane.kind) for name, lane in self._lanes.items()},
+        )
 
-    def room(self) -> dict[str, int]:
-        """Of each lane that something is known of, how many more may go out."""
-        failing = sum(lane.in_flight for lane in self._lanes.values() if lane.fails)
-        left = max(1, self._places // 2) - failing
-        found = {}
-        for name, lane in self._lanes.items():
-            room = lane.window - lane.in_flight
-            if lane.fails:
-                room = min(room, left)
-                left -= max(0, room)
-            found[name] = max(0, room)
-        return found
+    def _in_flight_to(self, *kinds: Kind) -> int:
+        return sum(lane.in_flight for lane in self._lanes.values() if lane.kind in kinds)
 
     def begin(self, name: str) -> None:
         """One of this lane goes out."""
@@ -52,13 +58,17 @@ class Lanes:
         self._lanes.move_to_end(name)
         self.in_flight += 1
 
-    def end(self, name: str, *, answered: bool) -> None:
+    def end(self, name: str, *, answered: bool, took_s: float = 0.0) -> None:
         """It is over."""
         lane = self._lanes[name]
         lane.in_flight -= 1
         self.in_flight -= 1
-        lane.fails = not answered
-        lane.window = min(MOST, lane.window + 1) if answered else max(1, lane.window // 2)
+        if not answered:
+            lane.kind, lane.window = "failing", max(1, lane.window // 2)
+        elif took_s < SLOW_S:
+            lane.kind, lane.window = "proven", min(MOST, lane.window + 1)
+        else:
+            lane.kind, lane.window = "unproven", max(FIRST, lane.window - 1)
         self._forget()
 
     def _forget(self) -> None:

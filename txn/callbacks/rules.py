@@ -2,6 +2,7 @@
 
 import ipaddress
 from collections.abc import Callable
+from urllib.parse import urlsplit
 
 from txn.addresses import Networks
 from txn.endpoints import Endpoint, Endpoints, split_callback_url, split_hosts
@@ -39,7 +40,9 @@ class CallbackRules:
             )
         if problem := self._problem_of(url):
             raise Invalid(_FIELD, problem)
-        return url
+        # One receiver has one lane, however it is written.
+        parts = urlsplit(url)
+        return parts._replace(scheme=parts.scheme.lower(), netloc=parts.netloc.lower()).geturl()
 
     def target(self, client: str, to: str) -> tuple[str, Endpoint]:
         """Where a callback goes now, and with which secrets. Raises: Invalid, if it goes nowhere as things are set."""

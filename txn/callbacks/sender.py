@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from txn.backoff import backoff_ms
-from txn.callbacks.lanes import FIRST, Lanes
+from txn.callbacks.lanes import Lanes
 from txn.callbacks.post import Answer, NoAnswer, Poster
 from txn.callbacks.rules import CallbackRules
 from txn.endpoints import shown
@@ -76,12 +76,12 @@ class Sender:
     def tick(self) -> int:
         """One look: how many were taken. They are sent on threads of their own. Raises: StoreUnavailable."""
         with self._lock:
-            free, room = self._lanes.free, self._lanes.room()
-        if free < 1:
+            room = self._lanes.room()
+        if room.free < 1:
             return 0
         lease_ms = self._settings.callback_timeout_ms + MARGIN_MS
         longest_ms = max(MAX_BACKOFF_MS, lease_ms)
-        taken = self._callbacks.take(self._owner, free, FIRST, room, lease_ms, longest_ms)
+        taken = self._callbacks.take(self._owner, room, lease_ms, longest_ms)
         for callback in taken:
             with self._lock:
                 self._lanes.begin(callback.lane)
@@ -100,10 +100,12 @@ class Sender:
         poster = self._open_poster()
         while True:
             callback, ended = self._work.get(), Ended("again", "an unexpected error, which the log has")
+            began_s = time.monotonic()
             try:
                 ended = self.send(callback, poster)
             except Exception:
                 log.exception("a callback could not be sent", extra={"callback": callback.name})
+            took_s = time.monotonic() - began_s
             try:
                 self.note(callback, ended)
             except StoreUnavailable as error:
@@ -111,7 +113,7 @@ class Sender:
             except Exception:
                 log.exception("a callback could not be written down", extra={"callback": callback.name})
             with self._lock:
-                self._lanes.end(callback.lane, answered=ended.how == "told")
+                self._lanes.end(callback.lane, answered=ended.how == "told", took_s=took_s)
             self._freed.set()
 
     def send(self, callback: Callback, poster: Poster) -> Ended:

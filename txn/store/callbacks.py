@@ -14,6 +14,8 @@ from txn.store.record import whole
 
 #: How a sending ended: the receiver has it; it has not; it is no use to send it again.
 Sent = Literal["told", "again", "gone"]
+#: What is known of a receiver.
+Kind = Literal["proven", "unproven", "failing"]
 Noted = Literal["told", "again", "dead", "refused"]
 
 #: Stands for the client's own URL, which is looked up when a callback is sent.
@@ -53,24 +55,37 @@ class Callback:
         return dumps({"type": self.type, "timestamp": at, "data": self.transaction.to_json()})
 
 
+@dataclass(frozen=True, slots=True)
+class Room:
+    """How many callbacks a process can send besides those that it sends.
+
+    `free`: in all; `of_unproven`: to all receivers together that are not proven to answer at once, and of these
+    `of_failing` to those that fail; `of_each`: to one of which nothing is known. `of`: to the receivers of these lanes.
+    """
+
+    free: int
+    of_unproven: int
+    of_failing: int
+    of_each: int
+    of: Mapping[str, tuple[int, Kind]]
+
+
 class Callbacks:
     """Every method raises StoreUnavailable; what was being written may have been written all the same."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def take(
-        self, owner: str, limit: int, room: int, rooms: Mapping[str, int], lease_ms: int, longest_wait_ms: int
-    ) -> list[Callback]:
-        """Up to `limit` callbacks that are due, and nobody else's until the lease ends.
-
-        Of one lane up to `room`, or what `rooms` says of it.
-        """
-        pairs = [item for lane, number in rooms.items() for item in (lane, max(0, number))]
+    def take(self, owner: str, room: Room, lease_ms: int, longest_wait_ms: int) -> list[Callback]:
+        """As many that are due as there is room for: nobody else's until the lease ends."""
+        lanes = [item for lane, (number, kind) in room.of.items() for item in (lane, number, kind)]
         reply = self._database.run(
             "callbacks_due",
             [self._database.keys.callbacks],
-            [limit, room, lease_ms, owner, longest_wait_ms, self._database.shift_ms(), *pairs],
+            [
+                *(room.free, room.of_each, lease_ms, owner, longest_wait_ms),
+                *(self._database.shift_ms(), room.of_unproven, room.of_failing, *lanes),
+            ],
         )
         found = []
         for name, fields in zip(reply[::2], reply[1::2], strict=True):

@@ -5,12 +5,14 @@
 --
 -- KEYS   1 callbacks (lanes)
 -- ARGV   1 how many   2 how many of one lane   3 lease ms   4 owner   5 longest wait ms   6 shift
---        7 ... a lane, and how many of it, where that is another number
+--        7 how many of all lanes together that are not proven to answer at once   8 of these, how many of lanes that fail
+--        9 ... a lane, how many of it, and proven | unproven | failing. One that is not named is unproven.
 -- reply  { name, { field, value, ... }, ... }
 
 local callbacks, lease, longest, now = KEYS[1], tonumber(ARGV[3]), tonumber(ARGV[5]), clock(ARGV[6])
 local left, room, taken = tonumber(ARGV[1]), {}, {}
-for i = 7, #ARGV, 2 do room[ARGV[i]] = tonumber(ARGV[i + 1]) end
+local kind, left_of = {}, { proven = left, unproven = tonumber(ARGV[7]), failing = tonumber(ARGV[8]) }
+for i = 9, #ARGV, 3 do room[ARGV[i]], kind[ARGV[i]] = tonumber(ARGV[i + 1]), ARGV[i + 2] end
 local LANES = 1000
 
 local function take(waiting, name)
@@ -44,7 +46,11 @@ end
 
 bring_near(callbacks)
 for _, lane in ipairs(redis.call('ZRANGEBYSCORE', callbacks, '-inf', int(now), 'LIMIT', 0, LANES)) do
-    local most = math.min(left, room[lane] or tonumber(ARGV[2]))
+    local its_kind, before = kind[lane] or 'unproven', left
+    local most = math.min(left, left_of[its_kind], room[lane] or tonumber(ARGV[2]))
+    if its_kind == 'failing' then most = math.min(most, left_of.unproven) end
     if most > 0 and not try(look_at, lane, most) then redis.call('ZADD', callbacks, int(now + lease), lane) end
+    left_of[its_kind] = left_of[its_kind] - (before - left)
+    if its_kind == 'failing' then left_of.unproven = left_of.unproven - (before - left) end
 end
 return taken
