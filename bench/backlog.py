@@ -27,7 +27,12 @@ def fill(client: redis.Redis, count: int, first: int = 0) -> None:
     script: Any = store._database.scripts._scripts["accept"]
     sha = client.script_load(script.script)
     calls: list[tuple[list[str], list[Any]]] = []
-    store._database.run = lambda _name, keys, arguments, **_: calls.append((keys, arguments)) or [b"accepted", 0]  # type: ignore[method-assign,func-returns-value]
+
+    def queue(_name: str, keys: Any, arguments: Any, _repeats: int, own: Any, **_more: bool) -> list[Any]:
+        calls.append((keys, [*arguments, *own]))
+        return [b"accepted", 0]
+
+    store._database.run = queue  # type: ignore[assignment,method-assign]
     for number in range(first, first + count):
         body = {"id": f"bench-{number:030d}"[-36:], "amount": "100.50", "currency": "USD", "description": "Payment"}
         store.accept(parse_submission(json.dumps(body | {"metadata": {"order_id": "12345"}}).encode()))

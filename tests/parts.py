@@ -21,7 +21,7 @@ from txn.readers.dead_letters import DeadLetters
 from txn.readers.statistics import Statistics, StatisticsReader
 from txn.settings import Settings
 from txn.store.connection import connect
-from txn.store.database import Database
+from txn.store.database import Database, ScriptCall
 from txn.store.keys import Keys, slot_of
 from txn.store.messages import Messages
 from txn.store.timings import Timings
@@ -151,6 +151,12 @@ class Parts:
 
     def status(self, transaction_id: str) -> str:
         return self.record(transaction_id)["status"]
+
+    def together(self, *calls: ScriptCall) -> list[Any]:
+        """Calls of one script for several ids, sent as one: the replies, errors of single ids among them."""
+        own = [word for call in calls for word in call.own or ()]
+        replies: list[Any] = self.database.run(calls[0].name, calls[0].keys, [*calls[0].arguments, *own])
+        return replies
 
     def record(self, transaction_id: str) -> dict[str, str]:
         found: Any = self.client.hgetall(self.keys.record(transaction_id))

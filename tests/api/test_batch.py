@@ -274,7 +274,7 @@ def test_all_of_them_are_one_call_to_redis(api: TestClient, parts: Parts, monkey
         parts.store._database, "run", lambda name, *rest, **more: calls.append(name) or run(name, *rest, **more)
     )
     assert words(send(api, [keyed(str(number)) for number in range(100)])) == ["created"] * 100
-    assert calls == ["batch"]
+    assert calls == ["accept"]
 
 
 def test_without_redis_nothing_is_acknowledged_and_the_repeat_stores_all(

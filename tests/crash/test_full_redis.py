@@ -16,7 +16,7 @@ from txn.errors import StoreRefuses
 from txn.store.scripts import text_of
 
 #: What takes new transactions.
-TAKES_NEW = ("accept", "batch")
+TAKES_NEW = ("accept",)
 
 
 @pytest.fixture(scope="module", params=["valkey", "redis6"])

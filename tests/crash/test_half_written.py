@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import pytest
+import redis
 
 import txn.store.scripts
 from ops.mock_posting.client import MockPosting
@@ -18,12 +19,15 @@ from tests.unit.test_trace import GIVEN
 from txn.delivery.rescuer import LIMIT
 from txn.errors import NotCancellable, TxnError
 from txn.model.dead_letter import Action, Filter
-from txn.model.outcome import Cause, Clear, Maybe, Released, Retry, Settlement
-from txn.model.transaction import rfc3339
+from txn.model.outcome import Cause, Clear, Completed, Failed, Maybe, Released, Retry, Settlement
+from txn.model.transaction import ErrorCode, Evidence, rfc3339
 from txn.operate.callbacks import CallbackLetters
 from txn.operate.events import Events
 from txn.operate.limits import parse_rate
+from txn.posting.results import Posted
+from txn.posting.service import PostingService
 from txn.store.arrival import MOMENT_MS
+from txn.store.database import ScriptCall, unavailable
 from txn.store.intake import IntakeMonitor
 from txn.store.integrity import Integrity
 from txn.store.oldest import Oldest
@@ -378,6 +382,41 @@ def discarded_and_taken(rig: Rig) -> None:
     rig.parts.runs.take("run", "me")
 
 
+def together(rig: Rig, *calls: ScriptCall) -> None:
+    """One call for several ids: who has an error asks again."""
+    for reply in rig.parts.together(*calls):
+        if isinstance(reply, redis.ResponseError):
+            raise unavailable(reply)
+
+
+def three_accepted(rig: Rig) -> None:
+    for name in IDS:
+        rig.accept(name)
+
+
+def claim_together(rig: Rig) -> None:
+    together(rig, *(rig.parts.store.claiming(name, f"owner of {name}") for name in IDS))
+
+
+def three_delivered(rig: Rig) -> None:
+    three_accepted(rig)
+    claims = [rig.parts.store.claim(name, f"owner of {name}") for name in IDS]
+    assert claims[0] is not None
+    posted = PostingService(rig.transport, 20_000).post("a", claims[0].payload, claims[0].submitted_ms, lambda: True)
+    assert isinstance(posted, Posted)
+
+
+def settle_together(rig: Rig) -> None:
+    outcomes = (
+        Completed(Evidence.POSTED),
+        Failed(ErrorCode.REJECTED, "no", Clear()),
+        Retry(Cause.NOT_WRITTEN, "500", Clear(), 0),
+    )
+    settlements = [Settlement(outcome, answered=True, taken=True, calls="gp") for outcome in outcomes]
+    settling = rig.parts.store.settling
+    together(rig, *(settling(name, f"owner of {name}", one) for name, one in zip(IDS, settlements, strict=True)))
+
+
 def step_on(rig: Rig) -> None:
     """What a worker does, and does again from where the run stands if that fails."""
     run = rig.parts.runs.read("run")
@@ -456,10 +495,12 @@ class Scene:
 
 SCENES = [
     Scene("accept", "accept", nothing, accepted),
-    Scene("batch", "batch", nothing, accepted_together(atomic=False)),
-    Scene("batch, all or none", "batch", nothing, accepted_together(atomic=True)),
-    Scene("batch, some known", "batch", accepted, accepted_together(atomic=False)),
+    Scene("batch", "accept", nothing, accepted_together(atomic=False)),
+    Scene("batch, all or none", "accept", nothing, accepted_together(atomic=True)),
+    Scene("batch, some known", "accept", accepted, accepted_together(atomic=False)),
     Scene("claim, fresh", "claim", accepted, lambda rig: rig.deliver("a")),
+    Scene("claim, three at once", "claim", three_accepted, claim_together),
+    Scene("settle, three at once", "settle", three_delivered, settle_together),
     Scene("claim, again", "claim", retried, lambda rig: rig.deliver("a")),
     Scene("claim, from the dead", "claim", taken_over, lambda rig: rig.deliver("a")),
     Scene("claim, from too many dead", "claim", crashed_three_times, lambda rig: rig.deliver("a")),
@@ -674,17 +715,17 @@ def play_all(
     assert not failures, "\n".join(failures)
 
 
-WRITES_THE_RECORD = "write_record(at, record, fingerprint, ARGV[8])"
+WRITES_THE_RECORDS = "for _, it in ipairs(items) do redis.call('HSET', it.record, unpack(it.written)) end"
 #: What is taken away, and the scene that shows it.
 PROTECTIONS = {
     "counters that are lowered": ("redis.call('HINCRBY', raised[i], raised[i + 1], int(-raised[i + 2]))", "", "accept"),
     "the record as the last that is written": (
-        "raise(KEYS[4], 'pending', 1)",
-        f"{WRITES_THE_RECORD} raise(KEYS[4], 'pending', 1)",
+        "    raise_all(items)\n    write_harmless(items, at)",
+        f"{WRITES_THE_RECORDS} raise_all(items) write_harmless(items, at)",
         "accept",
     ),
     "records of a batch that are taken back": (
-        "redis.pcall('DEL', KEYS[1] .. ARGV[i], KEYS[2] .. ARGV[i])",
+        "redis.pcall('DEL', it.record, it.payload_key)",
         "",
         "batch, all or none",
     ),
@@ -704,8 +745,8 @@ PROTECTIONS = {
         "settle, rejected",
     ),
     "the list of what was accepted before the record": (
-        "local function list_accepted(at, ...)",
-        "local function list_accepted(at, ...) committed()",
+        "local function list_accepted(at, it)",
+        "local function list_accepted(at, it) committed()",
         "accept",
     ),
     "the due index as the last that is left": (
@@ -721,7 +762,7 @@ def test_without_it_a_cell_breaks(
     protection: str, valkey: RedisServer, crash_mock: MockPosting, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     old, new, name = PROTECTIONS[protection]
-    texts = [(LUA / f"{script}.lua").read_text() for script in ("prelude", "accept", "batch")]
+    texts = [(LUA / f"{script}.lua").read_text() for script in ("prelude", "accept")]
     assert sum(old in text for text in texts) == 1, "this takes nothing away"
     monkeypatch.setattr("tests.crash.half_written._text_of", lambda body: TEXT_OF(body).replace(old, new))
     [scene] = [scene for scene in SCENES if scene.name == name]

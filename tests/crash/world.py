@@ -38,7 +38,7 @@ from txn.store.database import Database
 from txn.store.keys import Keys, slot_of
 from txn.store.messages import Messages
 from txn.store.replication import Replication
-from txn.store.scripts import Scripts
+from txn.store.scripts import Script, Scripts
 from txn.store.transactions import Store
 
 #: A lease shorter than the lateness, so that late writes land when somebody else has taken over.
@@ -78,7 +78,7 @@ class CutScripts(Scripts):
                 if old not in text:
                     raise LookupError(f"{name}.lua no longer holds {old!r}: this takes nothing away")
                 text = text.replace(old, new)
-            self._scripts[name] = client.register_script(text)
+            self._scripts[name] = Script(self._group, text)
         for name, script in list(self._scripts.items()):
             self._scripts[name] = self._wrapped(name, script, cut)
 

@@ -15,7 +15,7 @@ LUA = Path(txn.store.__file__).with_name("lua")
 
 #: What an API process runs but for its operators' pages, and what a worker runs.
 SCRIPTS = {
-    "api": ("accept", "batch", "changes", "intake", "listing", "statistics"),
+    "api": ("accept", "changes", "intake", "listing", "statistics"),
     "worker": (
         *("claim", "settle", "due", "fetch", "requeue", "heartbeat", "push", "statistics", "sweep"),
         "oldest",

@@ -254,9 +254,14 @@ def accept_many(parts: Parts, count: int) -> None:
     pipeline.script_load(accept.script)
 
     def queue(
-        _name: str, keys: list[str], arguments: list[str | bytes | int], repeats: int, **_more: bool
+        _name: str,
+        keys: list[str],
+        arguments: list[str | bytes | int],
+        repeats: int,
+        own: list[str | bytes | int],
+        **_more: bool,
     ) -> list[bytes | int]:
-        pipeline.evalsha(accept.sha, len(keys), *keys, *arguments)
+        pipeline.evalsha(accept.sha, len(keys), *keys, *arguments, *own)
         return [b"accepted", repeats]
 
     store._database.run = queue  # type: ignore[method-assign, assignment]

@@ -10,9 +10,9 @@ from txn.model.content import dumps, loads
 from txn.model.dead_letter import Action, Confirmed, Filter
 from txn.model.transaction import rfc3339
 from txn.readers.dead_letters import Chunk, letters_index
+from txn.store.commands import Argument
 from txn.store.database import Database
 from txn.store.keys import letter_places
-from txn.store.scripts import Argument
 
 #: A run that its worker has not touched for so long is somebody else's.
 LEASE_MS = 5_000

@@ -11,9 +11,9 @@ from txn.model.transaction import rfc3339
 from txn.readers import words
 from txn.readers.health import NO_ANSWER, NO_POSTS
 from txn.readers.workers import SLOW
+from txn.store.commands import Argument
 from txn.store.database import Database
 from txn.store.record import whole
-from txn.store.scripts import Argument
 
 #: What has happened is told for so long where workers are listed.
 GONE_SHOWN_MS = 86_400_000

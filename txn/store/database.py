@@ -8,11 +8,12 @@ import redis
 from redis.client import Pipeline
 
 from txn.errors import StoreRefuses, StoreUnavailable
+from txn.store.commands import Argument
 from txn.store.connection import takes_no_writes
 from txn.store.keys import Keys
 from txn.store.reasons import reason, refusal
 from txn.store.replication import Replication
-from txn.store.scripts import Argument, Scripts
+from txn.store.scripts import Scripts
 
 #: Pauses between the repeats of one call.
 FIRST_PAUSE_S = 0.05
@@ -26,12 +27,17 @@ OTHER_TYPE: Any = object()
 
 
 class ScriptCall(NamedTuple):
-    """A script, its keys and arguments, and how often it may be repeated: what `Database.run` takes."""
+    """A script, its keys and arguments, and how often it may be repeated: what `Database.run` takes.
+
+    `own`: of a script for many ids, what is this id's own; with None it is one call by itself. Whatever else follows
+    from the first key, or may be as the latest call says: calls of different ids are sent as one.
+    """
 
     name: str
     keys: Sequence[str]
     arguments: Sequence[Argument]
     repeats: int = 0
+    own: Sequence[Argument] | None = None
 
 
 class Database:
@@ -54,10 +60,11 @@ class Database:
         keys: Sequence[str],
         arguments: Sequence[Argument],
         repeats: int = 0,
+        own: Sequence[Argument] | None = None,
         *,
         is_waited_for: bool = False,
     ) -> Any:
-        """A script's reply: bytes, integers, None and lists of them.
+        """A script's reply: bytes, integers, None and lists of them; if it was called for one of many ids, that id's.
 
         `repeats` is for scripts that may run twice: how often to try again, with growing pauses, after a failure.
         `is_waited_for`: by somebody who would rather be told than wait once more for a server that does not answer.
@@ -65,7 +72,7 @@ class Database:
         failures = 0
         while True:
             try:
-                return self.scripts.run(name, keys, arguments)
+                return self.scripts.run(name, keys, arguments, own)
             except redis.RedisError as error:
                 failures += 1
                 if failures > repeats or (is_waited_for and isinstance(error, _SLOW)):

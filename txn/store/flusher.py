@@ -10,16 +10,16 @@ import threading
 from collections.abc import Sequence
 from typing import Any
 
-import hiredis
 import redis
 
+from txn.store.commands import Argument, Command
 from txn.store.database import Database, ScriptCall, pause_s, unavailable
 from txn.store.group_commit import GroupCommit
 
 #: Calls of one batch at most: the server runs it without looking at anybody else.
 MOST = 64
 
-_Call = tuple[bytes, "asyncio.Future[Any]"]
+_Call = tuple[Command, "asyncio.Future[Any]"]
 
 
 class Flusher:
@@ -58,13 +58,13 @@ class Flusher:
         sha, text = self._texts[call.name]
         rest = (len(call.keys), *call.keys, *call.arguments)
         try:
-            return await self._reply("EVALSHA", sha, *rest)
+            return await self._reply(("EVALSHA", sha, *rest), call.own)
         except redis.exceptions.NoScriptError:
-            return await self._reply("EVAL", text, *rest)
+            return await self._reply(("EVAL", text, *rest), call.own)
 
-    def _reply(self, *command: str | bytes | int) -> "asyncio.Future[Any]":
+    def _reply(self, words: tuple[Argument, ...], own: Sequence[Argument] | None) -> "asyncio.Future[Any]":
         reply: asyncio.Future[Any] = self._loop.create_future()
-        self._waiting.append((hiredis.pack_command(command), reply))  # type: ignore[arg-type]  # see group_commit.py
+        self._waiting.append((Command(words, own), reply))
         if not self._sending and not self._gathering:
             self._gathering = True
             self._loop.call_soon(self._gathered)
@@ -82,7 +82,7 @@ class Flusher:
         while (batch := self._batches.get()) is not None:
             replies: Sequence[Any]
             try:
-                replies = self._group.exchange([packed for packed, _ in batch])
+                replies = self._group.exchange_merged([command for command, _ in batch])
             except redis.RedisError as error:
                 replies = [error] * len(batch)
             except Exception as error:  # noqa: BLE001 - who waits for a reply must not wait for ever

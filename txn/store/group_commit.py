@@ -13,6 +13,7 @@ from typing import Any
 import hiredis
 import redis
 
+from txn.store.commands import Argument, Command, Merged
 from txn.store.connection import leave_replica
 from txn.store.replication import Replication
 
@@ -27,10 +28,10 @@ _PENDING: Any = object()
 class _Call:
     """A command on its way, and what became of it."""
 
-    __slots__ = ("_arrived", "packed", "reply")
+    __slots__ = ("_arrived", "command", "reply")
 
-    def __init__(self, packed: bytes) -> None:
-        self.packed = packed
+    def __init__(self, command: Command) -> None:
+        self.command = command
         self.reply: Any = _PENDING
         self._arrived = threading.Lock()
         self._arrived.acquire()
@@ -64,12 +65,12 @@ class GroupCommit:
         self._batch: list[_Call] = []  # what the leader sends
         self._leader: _Call | None = None
 
-    def call(self, *command: str | bytes | int) -> Any:
-        """The command's reply.
+    def call(self, *words: Argument, own: Sequence[Argument] | None = None) -> Any:
+        """The command's reply. `own`: see `Command`.
 
         Raises: redis.RedisError. The command may have run all the same, unless it is a ResponseError.
         """
-        call = _Call(hiredis.pack_command(command))  # type: ignore[arg-type]  # its types know tuples of one length only
+        call = _Call(Command(words, own))
         try:
             self._take_part(call)
         except BaseException:
@@ -100,7 +101,7 @@ class GroupCommit:
             batch = self._batch = self._waiting
             self._waiting = []
         try:
-            replies = self.exchange([call.packed for call in batch])
+            replies = self.exchange_merged([call.command for call in batch])
         except redis.RedisError as error:
             replies = [error] * len(batch)
         for call, reply in zip(batch, replies, strict=True):
@@ -139,6 +140,11 @@ class GroupCommit:
                 self._batch, self._leader = [], None
             self._waiting = [other for other in self._waiting if other is not call and other.reply is _PENDING]
             self._appoint()
+
+    def exchange_merged(self, commands: Sequence[Command]) -> list[Any]:
+        """As `exchange`; see `Merged`."""
+        merged = Merged(commands)
+        return merged.spread(self.exchange(merged.packed()))
 
     def exchange(self, packed: Sequence[bytes]) -> list[Any]:
         """The replies in order, errors of single commands among them. For one thread at a time.

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Mapping
 
 from redis.client import Pipeline
 
+from txn.store.commands import Argument
 from txn.store.database import Database
 from txn.store.keys import gates, wake_ups
-from txn.store.scripts import Argument
 
 #: A consumer without a heartbeat (one a second) for so long is dead: what it held goes back to the queue.
 DEAD_AFTER_MS = 10_000

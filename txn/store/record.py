@@ -31,16 +31,16 @@ _OVER = "settle due operate bulk cancel"
 _BACK = "settle operate bulk"
 
 #: Scripts that change the state.
-_STATUS = "accept batch claim settle due operate bulk cancel"
+_STATUS = "accept claim settle due operate bulk cancel"
 
 RECORD: Mapping[str, Field] = {
     # From the beginning to the end.
     "status": _field("text", "pending, processing, completed, failed", _STATUS),
-    "fingerprint": _field("text", "the content's, in 32 hex digits", "accept batch"),
-    "submitted": _field("time", "when it was accepted: the `timestamp` of every POST", "accept batch"),
-    "client": _field("text", "who submitted it, as the API key says; not there: who came without one", "accept batch"),
-    "trace": _field("text", "the `traceparent` that it was submitted with, if any", "accept batch"),
-    "callback": _field("text", "where its end is told: a URL, or `client`: where its client says", "accept batch"),
+    "fingerprint": _field("text", "the content's, in 32 hex digits", "accept"),
+    "submitted": _field("time", "when it was accepted: the `timestamp` of every POST", "accept"),
+    "client": _field("text", "who submitted it, as the API key says; not there: who came without one", "accept"),
+    "trace": _field("text", "the `traceparent` that it was submitted with, if any", "accept"),
+    "callback": _field("text", "where its end is told: a URL, or `client`: where its client says", "accept"),
     "history": _field("lines", "a time and JSON a line: latest deliveries and deeds", "settle due operate bulk cancel"),
     "attempts": _field("number", "claims that were allowed to post", "claim settle"),
     "unposted": _field(
@@ -48,9 +48,7 @@ RECORD: Mapping[str, Field] = {
     ),
     "owner": _field("text", "the nonce of the latest claim", "claim"),
     "doubt": _field("time", "until then a POST may still turn up", "claim settle due", "settle due cancel"),
-    "deliver_by": _field(
-        "time", "no POST begins after it; empty: a replay took that away", "accept batch operate bulk"
-    ),
+    "deliver_by": _field("time", "no POST begins after it; empty: a replay took that away", "accept operate bulk"),
     # How it ended.
     "completed": _field("time", "when it was completed or failed", "settle due cancel", _BACK),
     "evidence": _field("text", "how it is known to be posted", "settle"),

@@ -9,6 +9,7 @@ from typing import Any
 
 import redis
 
+from txn.store.commands import Argument
 from txn.store.group_commit import GroupCommit
 from txn.store.replication import Replication
 
@@ -18,8 +19,6 @@ _SHARED = ("prelude", "breaker", "limits")
 _DEFINITIONS = "\n\n".join((_FOLDER / f"{name}.lua").read_text() for name in _SHARED).split("\n\n")
 _NAME = re.compile(r"^local (?:function )?(\w+)", re.MULTILINE)
 
-Argument = str | bytes | int
-
 
 class Script:
     """One script, sent by its hash; its text only if the server does not know it."""
@@ -28,12 +27,12 @@ class Script:
         self.script, self.sha = text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
         self._group = group
 
-    def __call__(self, keys: Sequence[str], args: Sequence[Argument]) -> Any:
-        """Raises: redis.RedisError."""
+    def __call__(self, keys: Sequence[str], args: Sequence[Argument], own: Sequence[Argument] | None = None) -> Any:
+        """`own`: of a script for many ids, what is this id's own. Raises: redis.RedisError."""
         try:
-            return self._group.call("EVALSHA", self.sha, len(keys), *keys, *args)
+            return self._group.call("EVALSHA", self.sha, len(keys), *keys, *args, own=own)
         except redis.exceptions.NoScriptError:
-            return self._group.call("EVAL", self.script, len(keys), *keys, *args)
+            return self._group.call("EVAL", self.script, len(keys), *keys, *args, own=own)
 
 
 @functools.cache
@@ -64,12 +63,14 @@ class Scripts:
     """The scripts by name, run on one client. A flushed script cache is filled again on the way."""
 
     def __init__(self, client: redis.Redis, replication: Replication | None = None) -> None:
-        group = GroupCommit(client, replication)
-        self._scripts = {name: Script(group, text_of(body)) for name, body in _bodies().items()}
+        self._group = GroupCommit(client, replication)
+        self._scripts = {name: Script(self._group, text_of(body)) for name, body in _bodies().items()}
 
-    def run(self, name: str, keys: Sequence[str], arguments: Sequence[Argument]) -> Any:
+    def run(
+        self, name: str, keys: Sequence[str], arguments: Sequence[Argument], own: Sequence[Argument] | None = None
+    ) -> Any:
         """Raises: redis.RedisError. The script may have run all the same, unless it is a ResponseError."""
-        return self._scripts[name](keys=keys, args=arguments)
+        return self._scripts[name](keys=keys, args=arguments, own=own)
 
     def texts(self) -> dict[str, tuple[str, str]]:
         """Hash and text of each script, by its name: for who sends them in another way."""

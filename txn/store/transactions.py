@@ -31,7 +31,8 @@ from txn.model.trace import checked
 from txn.model.transaction import Failure, Status, Transaction, rfc3339
 from txn.settings import Settings
 from txn.store.arrival import MOMENT_MS
-from txn.store.database import Database, ScriptCall
+from txn.store.commands import Argument
+from txn.store.database import Database, ScriptCall, unavailable
 from txn.store.keys import Keys, letter_places, lists, wake_ups
 from txn.store.record import whole
 
@@ -73,6 +74,17 @@ class Store:
     def __init__(self, database: Database, template: str, settings: Settings) -> None:
         self._database, self._template, self._settings = database, template, settings
         self._claims_seen = 0
+        keys = database.keys
+        stems = keys.record(""), keys.payload("")
+        self._accepts = [*stems, *_places(keys), *wake_ups(keys), *lists(keys), keys.expiring]
+        self._claims = [
+            *(*stems, *_places(keys), keys.epoch, keys.posting, keys.outage, keys.probes, keys.hanging),
+            *(keys.in_flight, keys.turned_back),
+        ]
+        self._settles = [
+            *(stems[0], *_places(keys), keys.epoch, keys.posting, *letter_places(keys), keys.outage, keys.probes),
+            *(keys.hanging, keys.in_flight, keys.changes, keys.callbacks, keys.expiring),
+        ]
 
     def accept(self, submission: Submission) -> tuple[Transaction, bool]:
         """Store a new transaction, or find the one that is there already: (the transaction, whether it is new).
@@ -80,46 +92,28 @@ class Store:
         Raises: ContentConflict, if the id is known with other content, or is another client's; Invalid, if it has
         expired and is not known; RecordUnreadable.
         """
-        keys = self._database.keys
-        reply = self._database.run(
-            "accept",
-            [
-                *(keys.record(submission.id), keys.payload(submission.id)),
-                *(*_places(keys), *wake_ups(keys), *lists(keys), keys.expiring),
-            ],
-            [
-                *(submission.id, submission.fingerprint, submission.payload),
-                *(self._settings.grace_ms, self._template, self._database.shift_ms(), submission.client),
-                *(_expiry(submission), submission.trace, *([submission.callback] if submission.callback else [])),
-            ],
-            repeats=ACCEPT_REPEATS,
-            is_waited_for=True,
-        )
+        reply = self._database.run(*self.accepting(submission), is_waited_for=True)
         try:
             return _accepted(submission, reply)
         except _Other:
             raise self._conflicts([submission])[0] from None
+
+    def accepting(self, submission: Submission) -> ScriptCall:
+        """The call to Redis that an accept is."""
+        return ScriptCall("accept", self._accepts, self._accepts_with(), ACCEPT_REPEATS, _own(submission))
+
+    def _accepts_with(self, *, atomic: bool = False) -> tuple[int, int, str, int]:
+        return int(atomic), self._settings.grace_ms, self._template, self._database.shift_ms()
 
     def accept_batch(self, submissions: Sequence[Submission], *, atomic: bool = False) -> list[AcceptReply]:
         """What `accept` does with each of them, or raises, in their order; with one call to Redis, and one more if
         there are conflicts.
 
         `atomic`: all of them or none are stored; None stands for one that could be stored, had there been no others.
-        The caller bounds how many there are; they are all of one client and of one trace.
+        The caller bounds how many there are.
         """
-        [(client, trace)] = {(one.client, one.trace) for one in submissions}
-        keys = self._database.keys
-        texts = [(one.id, one.fingerprint, one.payload, _expiry(one), one.callback) for one in submissions]
-        replies = self._database.run(
-            "batch",
-            [keys.record(""), keys.payload(""), *_places(keys), *wake_ups(keys), *lists(keys), keys.expiring],
-            [
-                *(int(atomic), self._settings.grace_ms, self._template, self._database.shift_ms(), client, trace),
-                *(text for five in texts for text in five),
-            ],
-            repeats=ACCEPT_REPEATS,
-            is_waited_for=True,
-        )
+        arguments = [*self._accepts_with(atomic=atomic), *(text for one in submissions for text in _own(one))]
+        replies = self._database.run("accept", self._accepts, arguments, ACCEPT_REPEATS, is_waited_for=True)
         told = [_one_of_many(*pair) for pair in zip(submissions, replies, strict=True)]
         others = [one for one, reply in zip(submissions, told, strict=True) if isinstance(reply, _Other)]
         conflicts = iter(self._conflicts(others) if others else ())
@@ -194,19 +188,12 @@ class Store:
 
     def claiming(self, transaction_id: str, owner: str) -> ScriptCall:
         """The call to Redis that a claim is, for whoever makes it; `claimed` reads the reply."""
-        keys, settings = self._database.keys, self._settings
-        return ScriptCall(
-            "claim",
-            [
-                *(keys.record(transaction_id), keys.payload(transaction_id), *_places(keys)),
-                *(keys.epoch, keys.posting, keys.outage, keys.probes, keys.hanging, keys.in_flight, keys.turned_back),
-            ],
-            [
-                *(transaction_id, owner, settings.lease_ms, settings.doubt_window_ms, settings.max_attempts),
-                *(self._claims_seen, self._database.shift_ms(), settings.max_hanging),
-            ],
-            repeats=CLAIM_REPEATS,
+        settings = self._settings
+        arguments = (
+            *(settings.lease_ms, settings.doubt_window_ms, settings.max_attempts),
+            *(self._claims_seen, self._database.shift_ms(), settings.max_hanging),
         )
+        return ScriptCall("claim", self._claims, arguments, CLAIM_REPEATS, (transaction_id, owner))
 
     def claimed(self, transaction_id: str, owner: str, reply: Any) -> Claim | None:
         """What `claim` returns."""
@@ -219,23 +206,15 @@ class Store:
 
     def settling(self, transaction_id: str, owner: str, settlement: Settlement) -> ScriptCall:
         """The call to Redis that a settle is, for whoever makes it; `settled` reads the reply."""
-        keys, outcome = self._database.keys, settlement.outcome
+        outcome = settlement.outcome
         kind, code, detail, wait_ms, counts = _described(outcome)
-        return ScriptCall(
-            "settle",
-            [
-                *(keys.record(transaction_id), *_places(keys), keys.epoch, keys.posting),
-                *(*letter_places(keys), keys.outage, keys.probes, keys.hanging, keys.in_flight, keys.changes),
-                *(keys.callbacks, keys.expiring),
-            ],
-            [
-                *(transaction_id, owner, kind, *_doubt(getattr(outcome, "doubt", Clear())), wait_ms, int(counts)),
-                *(int(settlement.answered), int(settlement.taken), settlement.outage[:MAX_DETAIL]),
-                *(code, detail[:MAX_DETAIL], settlement.history, self._template, self._database.shift_ms()),
-                *(settlement.calls, self._settings.lease_ms, settlement.hold_ms),
-            ],
-            repeats=SETTLE_REPEATS,
+        arguments = self._template, self._database.shift_ms(), self._settings.lease_ms
+        own = (
+            *(transaction_id, owner, kind, *_doubt(getattr(outcome, "doubt", Clear())), wait_ms, int(counts)),
+            *(int(settlement.answered), int(settlement.taken), settlement.outage[:MAX_DETAIL], code),
+            *(detail[:MAX_DETAIL], settlement.history, settlement.calls, settlement.hold_ms),
         )
+        return ScriptCall("settle", self._settles, arguments, SETTLE_REPEATS, own)
 
     def settled(self, reply: Any) -> SettleReply:
         """What `settle` returns."""
@@ -300,6 +279,8 @@ class _Other(Exception):
 
 def _accepted(submission: Submission, reply: Sequence[Any]) -> tuple[Transaction, bool]:
     """A reply of accept.lua. Raises: _Other, Invalid, ContentConflict, RecordUnreadable."""
+    if reply[0] == b"unreadable":
+        raise RecordUnreadable(f"the key of {submission.id} holds something that is no record")
     if reply[0] == b"accepted":
         return Transaction(submission.id, Status.PENDING, int(reply[1]), deliver_by_ms=submission.deliver_by_ms), True
     if reply[0] == b"other":
@@ -313,10 +294,10 @@ def _accepted(submission: Submission, reply: Sequence[Any]) -> tuple[Transaction
 
 
 def _one_of_many(submission: Submission, reply: Sequence[Any]) -> "AcceptReply | _Other":
+    if isinstance(reply, redis.ResponseError):
+        raise unavailable(reply)
     if reply[0] == b"left":
         return None
-    if reply[0] == b"unreadable":
-        return RecordUnreadable(f"the key of {submission.id} holds something that is no record")
     try:
         return _accepted(submission, reply)
     except (_Other, Invalid, ContentConflict, RecordUnreadable) as error:
@@ -338,8 +319,13 @@ def _differing(submission: Submission, stored: bytes | None) -> tuple[str, ...]:
     return differing(content, loads(submission.payload)) if isinstance(content, dict) and content else ()
 
 
-def _expiry(submission: Submission) -> int | str:
-    return "" if submission.deliver_by_ms is None else submission.deliver_by_ms
+def _own(submission: Submission) -> tuple[Argument, ...]:
+    expires = "" if submission.deliver_by_ms is None else submission.deliver_by_ms
+    return (
+        *(submission.id, submission.fingerprint, submission.payload, submission.client, expires),
+        submission.trace,
+        submission.callback,
+    )
 
 
 def _places(keys: Keys) -> tuple[str, str, str]:

@@ -66,7 +66,7 @@ local function expire(id, record, attempts, history, r)
     stands('sent_away', 'sent_away', r[6])
     raise(count, 'pending', -1)
     raise(count, 'dead', 1)
-    tally(count, KEYS[17], now, 'failed', 'failed:expired')
+    tally(count, KEYS[17], now, 'failed', 'failed:' .. 'expired')
     announce(KEYS[18], id, 'failed', now, 'expired', r[1])
     if r[2] then
         call_back(KEYS[20], count, r[2], id, 'expired' .. int(now), r[1], now, 'status', 'failed', 'submitted', r[3] or int(now),

@@ -27,14 +27,18 @@ local function int(number)
     return string.format('%.0f', number)
 end
 
+-- While one of many ids is looked at: what is to be written of it, see `each`. Else nothing, and all is written at once.
+local gathering
+
 -- Key, field and number of each counter that was raised, one after the other.
 local raised = {}
 
--- Adds to a counter that tells how many records are in some state. Returns its new value.
+-- Adds to a counter that tells how many records are in some state. Returns its new value, if it is written at once.
 local function raise(key, field, by)
-    local value = redis.call('HINCRBY', key, field, by)
-    local n = #raised
-    raised[n + 1], raised[n + 2], raised[n + 3] = key, field, by
+    local value = not gathering and redis.call('HINCRBY', key, field, by)
+    local noted = gathering and gathering.raised or raised
+    local n = #noted
+    noted[n + 1], noted[n + 2], noted[n + 3] = key, field, by
     return value
 end
 
@@ -90,23 +94,24 @@ end
 
 -- Raises fields of the totals and of the minute's bucket.
 local MINUTES_KEPT = 1500
-local function tally_by(by, count, minute_stem, now, ...)
+local function tally(count, minute_stem, now, ...)
     local bucket = minute_stem .. int(math.floor(now / 60000))
     for _, field in ipairs({...}) do
-        raise(count, field, by)
-        if raise(bucket, field, by) == by then
+        raise(count, field, 1)
+        if raise(bucket, field, 1) == 1 then
             redis.call('EXPIRE', bucket, MINUTES_KEPT * 60)
         end
     end
-end
-
-local function tally(...)
-    tally_by(1, ...)
+    if gathering then gathering.bucket = bucket end
 end
 
 -- Tells the feed what the record is about to say: `<id> <status> <when> <code> <client>`, in one field: that costs least. Nobody sees it if the record cannot be written.
 local CHANGES_KEPT = 100000
 local function announce(changes, id, status, now, code, client)
+    if gathering then
+        gathering.told = { changes, id, status, now, code, client }
+        return
+    end
     local change = id .. ' ' .. status .. ' ' .. int(now) .. ' ' .. code .. ' ' .. (client or '')
     to_undo[#to_undo + 1] = { 'XDEL', changes, redis.call('XADD', changes, 'MAXLEN', '~', CHANGES_KEPT, '*', 'change', change) }
 end
@@ -117,13 +122,16 @@ end
 local function call_back(callbacks, count, to, id, claim, client, now, ...)
     local name = redis.sha1hex(id .. ' ' .. claim)
     local lane = to == 'client' and 'client ' .. (client or '') or to:match('^%a+://([^/?#]*)') or to
+    local said = { 'transaction', id, 'to', to, 'client', client or '', 'lane', lane, 'completed', int(now), ... }
     raise(count, 'callbacks_waiting', 1)
-    to_undo[#to_undo + 1] = { 'DEL', callbacks .. ':' .. name }
-    redis.call('HSET', callbacks .. ':' .. name, 'transaction', id, 'to', to, 'client', client or '', 'lane', lane,
-        'completed', int(now), ...)
-    -- In this order: a lane without callbacks is forgotten when it is looked at, and one that is not known is not.
-    redis.call('ZADD', callbacks, 'LT', int(now), lane)
-    redis.call('ZADD', callbacks .. ':to:' .. lane, int(now), name)
+    local function write()
+        to_undo[#to_undo + 1] = { 'DEL', callbacks .. ':' .. name }
+        redis.call('HSET', callbacks .. ':' .. name, unpack(said))
+        -- In this order: a lane without callbacks is forgotten when it is looked at, and one that is not known is not.
+        redis.call('ZADD', callbacks, 'LT', int(now), lane)
+        redis.call('ZADD', callbacks .. ':to:' .. lane, int(now), name)
+    end
+    if gathering then gathering.call_back = write else write() end
 end
 
 -- A lane is looked at again when its first callback is due.
@@ -144,24 +152,23 @@ local function push(queue, bodies, message_id, body)
     redis.call('HSET', bodies, message_id, body)
 end
 
--- What makes a record one that is delivered. `at` names the keys due, queue and bodies, and grace, template and now.
+-- What makes a record one that is delivered. `at`: grace, template and now.
 local function make_deliverable(at, id, payload_key, payload)
-    redis.call('SET', payload_key, payload)
-    redis.call('ZADD', at.due, int(at.now + at.grace), id)
-    push(at.queue, at.bodies, id, message_body(at.template, id, id, at.now))
+    local it, body = gathering, message_body(at.template, id, id, at.now)
+    it.payload_key, it.payload, it.message, it.body, it.look_at = payload_key, payload, id, body, int(at.now + at.grace)
 end
 
--- Puts ids into the list of those that their client had accepted in this minute; txn/store/listing.py reads it. Before
+-- Puts an id into the list of those that its client had accepted in this minute; txn/store/listing.py reads it. Before
 -- the record: an id without one is no transaction; taken back, so that a repeat does not list it twice.
-local function list_accepted(at, ...)
-    local minute, ids = math.floor(at.now / 60000), select('#', ...)
-    local list = at.accepted .. int(minute) .. ':' .. at.client
-    local length = redis.call('RPUSH', list, ...)
-    to_undo[#to_undo + 1] = { 'RPOP', list, ids }
-    if length > ids then return end
+local function list_accepted(at, it)
+    local minute = math.floor(at.now / 60000)
+    local list = at.accepted .. int(minute) .. ':' .. it.client
+    local length = redis.call('RPUSH', list, it.id)
+    to_undo[#to_undo + 1] = { 'RPOP', list }
+    if length > 1 then return end
     local hour = int(math.floor(minute / 60))
-    for _, hours in ipairs({ at.hours, at.hours .. ':' .. at.client }) do
-        redis.call('ZADD', hours, hour, hour .. ':' .. at.client)
+    for _, hours in ipairs({ at.hours, at.hours .. ':' .. it.client }) do
+        redis.call('ZADD', hours, hour, hour .. ':' .. it.client)
     end
 end
 
@@ -188,11 +195,6 @@ local function too_late(deliver_by, now)
     if deliver_by ~= '' and tonumber(deliver_by) <= now then return { 'past', int(now) } end
 end
 
--- So that it fails when it has expired, whatever goes out then. `deliver_by`: when it expires, or ''.
-local function note_expiry(at, id, deliver_by)
-    if deliver_by ~= '' then redis.call('ZADD', at.expiring, deliver_by, id) end
-end
-
 -- The last that is written of a new transaction. `deliver_by`: when it expires, or ''. `callback`: who is told of its end, if anybody.
 local function write_record(at, record, fingerprint, deliver_by, callback)
     local written = { 'status', 'pending', 'fingerprint', fingerprint, 'submitted', int(at.now) }
@@ -203,8 +205,9 @@ local function write_record(at, record, fingerprint, deliver_by, callback)
     if at.client ~= '' then write('client', at.client) end
     if deliver_by ~= '' then write('deliver_by', deliver_by) end
     if at.trace ~= '' then write('trace', at.trace) end
-    if callback and callback ~= '' then write('callback', callback) end
-    redis.call('HSET', record, unpack(written))
+    if callback ~= '' then write('callback', callback) end
+    gathering.listed, gathering.client = true, at.client
+    gathering.record, gathering.written = record, written
 end
 
 -- Gives messages that a consumer holds back, to the head of the queue: they have waited longest. Returns how many.
@@ -279,7 +282,11 @@ local function put_away(at, record, id, status, code, failed_at, template)
             list_letter(at, id, code, failed_at, template)
         end
     end
-    redis.call('ZREM', at.due, id)
+    if at.leaving then
+        at.leaving[#at.leaving + 1] = id
+    else
+        redis.call('ZREM', at.due, id)
+    end
 end
 
 -- What follows from a replay, when the record says `pending`. Repeating it changes nothing.
@@ -287,6 +294,122 @@ local function put_back(at, record, id, code)
     redis.call('ZREM', at.codes .. DISCARDED, id)
     unlist_letter(at, id, code)
     redis.call('HDEL', record, 'code', 'detail', 'completed', 'discarded')
+end
+
+-- Many ids in one call. Each is looked at by itself: `gathering` is then what is to be written of it.
+--   raised       its counters              look_at        its place in the due index
+--   payload_key, payload, message, body    what makes it deliverable
+--   told         what the feed is told     record, written   the record, and what it will say
+--   call_back    enqueues its callback     listed, client    it is listed as accepted, for its client
+--   tidy         does what follows from that; it may leave the due index (`at.leaving`) last of all
+-- They are written together, in the order at the top, and counters and indexes with one command for all. A record that
+-- cannot be written takes its own counters back, and its id gets the error in place of its reply.
+
+-- An error in place of one id's reply.
+local function failed(failure)
+    local text = type(failure) == 'table' and failure.err or tostring(failure)
+    text = text:gsub('^@user_script: ?%d+: ', ''):gsub('^@user_script: ?%d+: ', ''):gsub('^%-', ''):match('[^\r\n]*')
+    return { err = text:find('^%u+ ') and text or 'ERR ' .. text }
+end
+
+-- Whether it is about the server or the user, and not about one id.
+local function is_about_the_server(failure)
+    local text = tostring(type(failure) == 'table' and failure.err or failure)
+    for _, code in ipairs({ 'OOM ', 'READONLY', 'MISCONF', 'NOREPLICAS', 'NOPERM' }) do
+        if text:find(code, 1, true) then return true end
+    end
+end
+
+-- The counters of all of them.
+local function raise_all(items)
+    local keys, sums, buckets = {}, {}, {}
+    for _, it in ipairs(items) do
+        local noted = it.raised
+        for i = 1, #noted, 3 do
+            local key, field = noted[i], noted[i + 1]
+            local sum = sums[key]
+            if not sum then
+                sum = {}
+                keys[#keys + 1], sums[key] = key, sum
+            end
+            if not sum[field] then sum[#sum + 1] = field end
+            sum[field] = (sum[field] or 0) + noted[i + 2]
+        end
+        if it.bucket then buckets[it.bucket] = true end
+    end
+    for _, key in ipairs(keys) do
+        for _, field in ipairs(sums[key]) do
+            local by = sums[key][field]
+            if by ~= 0 and raise(key, field, int(by)) == by and buckets[key] then
+                redis.call('EXPIRE', key, MINUTES_KEPT * 60)
+            end
+        end
+    end
+end
+
+-- What does no harm without the records.
+local function write_harmless(items, at)
+    local places = {}
+    for _, it in ipairs(items) do
+        if it.look_at then places[#places + 1], places[#places + 2] = it.look_at, it.id end
+    end
+    if #places > 0 then redis.call('ZADD', at.due, unpack(places)) end
+    if at.queue then at.queue(items) end
+end
+
+local function write_one(it, at)
+    if it.told then announce(unpack(it.told, 1, 6)) end
+    if it.call_back then it.call_back() end
+    if it.listed then list_accepted(at, it) end
+    if it.written then redis.call('HSET', it.record, unpack(it.written)) end
+    committed()
+    if it.tidy then it.tidy() end
+end
+
+local function write_together(items, at)
+    if at.before then at.before() end
+    raise_all(items)
+    write_harmless(items, at)
+    committed()
+    at.leaving = {}
+    for _, it in ipairs(items) do
+        raised = it.raised
+        local ok, failure = pcall(write_one, it, at)
+        if not ok then
+            lower()
+            it.reply = failed(failure)
+        end
+    end
+    if #at.leaving > 0 then at.leave(at.leaving) end
+    at.leaving = nil
+end
+
+-- What `look` says of each id, or its error. The ids stand in ARGV, from `first` on, each with what is its own, `width` in
+-- all; look(i) gets its place. `at` names the key due. `before` is called before anything of some ids is written; `queue`,
+-- which makes them deliverable, when they are in the due index; `leave` takes ids out of that. `by_itself`: each is
+-- written before the next is looked at.
+local function each(first, width, at, look)
+    local replies, items, seen = {}, {}, {}
+    local function write()
+        if #items > 0 then write_together(items, at) end
+        items, seen = {}, {}
+    end
+    for i = first, #ARGV, width do
+        if at.by_itself or seen[ARGV[i]] then write() end
+        local it = { id = ARGV[i], raised = {} }
+        gathering, seen[it.id], replies[#replies + 1] = it, true, it
+        local ok, reply = pcall(look, i)
+        gathering = nil
+        if ok then
+            it.reply, items[#items + 1] = reply, it
+        else
+            if is_about_the_server(reply) then error(reply, 0) end
+            it.reply = failed(reply)
+        end
+    end
+    write()
+    for n, it in ipairs(replies) do replies[n] = it.reply end
+    return replies
 end
 
 -- What an operator's `replay` or `discard` of one id would come to. Writes nothing.
