@@ -224,6 +224,17 @@ def test_a_transaction_that_is_not_there_is_a_page(ada: Browser, path: str, stat
     assert "<h1>" in result.text
 
 
+def test_a_form_s_address_opened_like_a_page_says_what_to_do(ada: Browser) -> None:
+    page = ada.get("/admin/failed/confirm")
+    assert page.status_code == 405
+    assert "go back to the page with the form. " in text(page.text)
+
+
+def test_a_sentence_of_the_framework_ends_with_one_full_stop(ada: Browser) -> None:
+    page = text(ada.get("/admin/failed?before=zzz").text)
+    assert "must be an integer. " in page
+
+
 def test_no_page_writes_anything_or_looks_at_everything(ada: Browser, parts: Parts) -> None:
     hostile(parts)
     before = parts.client.info("persistence")["aof_current_size"]

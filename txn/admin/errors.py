@@ -14,6 +14,12 @@ from txn.store.durability import DurabilityMonitor
 
 log = logging.getLogger(__name__)
 
+#: Where there is nothing else to say.
+_SAID = {
+    404: "there is no such page",
+    405: "this address only takes what a form sends, and it was opened like a page: go back to the page with the form",
+}
+
 
 def install(app: falcon.App[Any, Any], durability: DurabilityMonitor) -> None:
     """Every error of the site, ours and Falcon's, becomes a page with a sentence, never a traceback.
@@ -46,7 +52,7 @@ def _falcons(
     status = falcon.http_status_to_code(error.status)
     phrase = http.HTTPStatus(status).phrase
     title = phrase if error.title in (None, error.status) else str(error.title)
-    _page(request, response, status, title, error.description or "")
+    _page(request, response, status, title, error.description or _SAID.get(status, ""))
 
 
 def _unexpected(
