@@ -6,10 +6,8 @@ import time
 from dataclasses import dataclass
 
 import psutil
-import redis
 
-from ops.drill.stand import LATEST_WRITE_MS, LEASE_AND_DOUBT_S, Stand
-from ops.redis_server import RedisServer
+from ops.drill.stand import LATEST_WRITE_MS, LEASE_AND_DOUBT_S, Stand, clients
 
 #: Name -> how long it lasts, in s.
 BLOWS = {
@@ -95,7 +93,7 @@ def strike(stand: Stand, blow: Blow, draw: random.Random) -> None:
             demoted, stayed = stand.fail_over()
             _must(stayed, "no connection was at the server that Redis has left")
             time.sleep(blow.lasts)
-            _must(not (left := _clients(demoted)), f"{left} connections are still in use at the demoted Redis")
+            _must(not (left := clients(demoted)), f"{left} connections are still in use at the demoted Redis")
         case "posting service moves":
             _move_posting(stand)
             time.sleep(blow.lasts)
@@ -134,14 +132,6 @@ def _move_posting(stand: Stand) -> None:
 def _must(true: object, otherwise: str) -> None:
     if not true:
         raise BlowMissed(otherwise)
-
-
-def _clients(server: RedisServer) -> int:
-    """How many connections there are still used, once a second at the least, but for replicas and this one."""
-    with redis.Redis(port=server.port) as client:
-        own = client.client_id()
-        found = client.client_list(_type="normal")
-    return sum(int(one["idle"]) <= 1 and int(one["id"]) != own for one in found)
 
 
 def _signal(stand: Stand, name: str, number: signal.Signals, draw: random.Random) -> psutil.Process:

@@ -6,10 +6,12 @@ from pathlib import Path
 
 import redis
 
-from ops import stand
+from ops import sentinels, stand
 from ops.drill.relay import Relay
 from ops.ports import free_port
 from ops.redis_server import RedisServer
+from ops.replicated import Replicated
+from txn.store.connection import connect
 
 WORKER_MASTERS = 2
 
@@ -93,3 +95,34 @@ class Stand(Movable):
                     process.kill()
                     self.restarts += 1
                     process.start()
+
+
+class WatchedStand(Stand):
+    """The same on a primary with two replicas and three sentinels; one replica must have what is acknowledged."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self._several = self.redis_server = Replicated(folder / "redis", "sentinel")
+        self.ending.callback(self._several.stop)
+        self.settings |= {"TXN_REDIS_URL": self._several.url, "TXN_REDIS_REPLICAS": "1"}
+
+    def _begin(self) -> None:
+        self.client = connect(self._several.url, timeout_ms=5_000)
+        super()._begin()
+
+    def fail_over(self) -> tuple[RedisServer, int]:
+        """By the sentinels. See `Movable`."""
+        stayed = clients(self._several.primary())
+        return self._several.move(), stayed
+
+
+def clients(server: RedisServer) -> int:
+    """How many connections there are still used, once a second at the least, but for sentinels and this one."""
+    with redis.Redis(port=server.port) as client:
+        own = client.client_id()
+        found = client.client_list(_type="normal")
+    return sum(int(one["idle"]) <= 1 and int(one["id"]) != own and one["user"] != sentinels.USER for one in found)
+
+
+#: By what `--topology` calls them.
+STANDS: dict[str, type[Stand]] = {"single": Stand, "sentinel": WatchedStand}
