@@ -98,8 +98,8 @@ class CuttingProxy:
             while data := server.recv(65536):
                 if cutting.is_set():
                     self.cuts += 1
+                    self.was_cut.set()  # first: whoever sees the end of the connection may ask
                     self._drop(client, server)
-                    self.was_cut.set()
                     return
                 client.sendall(data)
         self._drop(client, server)
