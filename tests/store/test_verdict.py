@@ -140,3 +140,24 @@ def test_an_outage_says_why_what_it_costs_and_what_to_do(parts: Parts, reason: s
     assert "3 wait, the oldest for 4 min; one probe at a time" in problem.hint
     assert advice in problem.hint
     assert "libcurl" not in problem.hint
+
+
+@pytest.mark.parametrize("held_up", ["outage", "pause", "return"])
+def test_while_deliveries_are_held_up_it_is_said_how_long_what_waits_will_take(parts: Parts, held_up: str) -> None:
+    parts.begin_a_minute()
+    for _ in range(10):
+        succeeds(parts)
+    assert parts.read_statistics().catching_up_ms is None
+    for _ in range(30):
+        parts.accept()
+    if held_up == "pause":
+        parts.pauses.pause("ann", "why", None)
+    else:
+        state = {"breaker": "open" if held_up == "outage" else "half", "kind": "gets", "reason": "refused", "cap": 1}
+        parts.client.hset(parts.keys.posting, mapping=state)
+    assert parts.read_statistics().catching_up_ms == 180_000
+    hints = " ".join(problem.hint for problem in problems(parts))
+    assert "hat waits then takes" in hints
+    assert "at the pace of the best minute before, or less" in hints
+    parts.clock.forward(2 * 3_600_000)
+    assert parts.read_statistics().catching_up_ms is None

@@ -145,6 +145,7 @@ def _paused(statistics: Statistics) -> Iterator[Problem]:
     if paused := statistics.flow.paused:
         end = "somebody resumes it" if paused.until_ms is None else words.utc(paused.until_ms)
         hint = f"by {paused.by}: {paused.why}. Nothing goes out until {end} (txn resume); submits are accepted"
+        hint += _catching_up(statistics)
         yield Problem("warn", "Deliveries are paused", hint, paused.since_ms)
 
 
@@ -158,6 +159,7 @@ def _posting(statistics: Statistics) -> Iterator[Problem]:
     flow = statistics.flow
     if flow.breaker == "half":
         hint = f"at most {flow.most} in flight now, twice as many with each success, until all may go out"
+        hint += _catching_up(statistics)
         yield Problem("warn", "The posting service is back", hint, flow.opened_ms)
     elif statistics.posting_away:
         since_ms = flow.opened_ms or statistics.answered_ms
@@ -176,7 +178,15 @@ def _outage(statistics: Statistics) -> str:
     waits = f"{words.number(statistics.unfinished)} wait, the oldest for {words.span(statistics.oldest_unfinished_ms)}"
     probes = "; one probe at a time" if flow.breaker == "open" else ""
     waiting = f" {waits}{probes}." if statistics.oldest_id else ""
+    ahead = _catching_up(statistics).removeprefix("; ").capitalize()
+    waiting += f" {ahead}." if ahead else ""
     return f"{statistics.outage_reason}. {_GO_ON}.{waiting}{_advice(statistics.outage_reason)}"
+
+
+def _catching_up(statistics: Statistics) -> str:
+    if (ahead_ms := statistics.catching_up_ms) is None:
+        return ""
+    return f"; what waits then takes {words.span(ahead_ms)} at the pace of the best minute before, or less"
 
 
 def _advice(reason: str) -> str:

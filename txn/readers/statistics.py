@@ -33,6 +33,7 @@ class Statistics:
     `left_alone`: records that cannot be delivered and cannot be mended, as the workers' last look at all of them found.
     `taken_ms`: when a POST was last let through. `quarantined_until_ms`: no POST before, as Redis had lost data.
     `failing_gets`, `failing_posts`: of the latest twenty calls of all workers, the share in which the service failed.
+    `best_minute`: how many were completed in the best minute of the last hour, while deliveries are held up; else 0.
     `refused_ms`: since when it has answered GETs and let no POST through (None: it does).
     """
 
@@ -56,11 +57,20 @@ class Statistics:
     quarantined_until_ms: int = 0
     failing_gets: float = 0.0
     failing_posts: float = 0.0
+    best_minute: int = 0
 
     @property
     def error_rate(self) -> float:
         """Failed attempts / attempts, 0 if there were none."""
         return min(1.0, self.failed_attempts / self.attempts) if self.attempts else 0.0
+
+    @property
+    def catching_up_ms(self) -> float | None:
+        """How long what waits takes at most once deliveries go on: as fast as in the best minute before.
+
+        None: nobody knows, or nothing waits.
+        """
+        return self.unfinished * 60_000 / self.best_minute if self.best_minute and self.unfinished else None
 
     @property
     def waits_too_long(self) -> bool:
@@ -117,12 +127,13 @@ class StatisticsReader:
         places = [keys.outage, keys.oldest, keys.epoch, keys.in_flight, keys.turned_back]
         arguments = [ERROR_RATE_MINUTES, ALIVE_MS, self._database.shift_ms()]
         reply = self._database.run("statistics", [*names, keys.sweep, *places], arguments)
-        counts, unfinished, overdue, age, oldest, *numbers, posting, left_alone, flow, held, quarantine, now = reply
+        counts, unfinished, overdue, age, oldest, *numbers, posting, left_alone, flow, held = reply[:-3]
+        quarantine, best, now = reply[-3:]
         answered, outage, reason, refused, taken, gets, posts = posting
         values: list[Any] = [unfinished, overdue, age, oldest.decode(errors="replace"), *numbers]
         values += [whole(answered), whole(outage), (reason or b"").decode(errors="replace"), whole(refused)]
         values += [left_alone, _flow(flow, held, int(now)), int(now), whole(taken), whole(quarantine) or 0]
-        values += [_failing(gets), _failing(posts)]
+        values += [_failing(gets), _failing(posts), best]
         return Statistics(_totals(counts), *values)
 
 

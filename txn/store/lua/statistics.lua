@@ -6,7 +6,8 @@
 -- reply  { counts (flat), unfinished, most overdue ms, oldest unfinished ms, its id, due lag ms, workers, attempts,
 --          failed attempts, { answered, outage, reason, refused, taken, gets, posts }, records left alone,
 --          { breaker, opened, probe_at, cap, kind, paused, paused_at, paused_until, most, rate, limited,
---          limited_at, hold_until, places in use, µs used of the bucket, its size, pace }, held, end of the quarantine, now }
+--          limited_at, hold_until, places in use, µs used of the bucket, its size, pace }, held, end of the quarantine,
+--          completions in the best minute of the last hour, while deliveries are held up, or 0, now }
 
 local SAMPLE = 100
 local now = clock(ARGV[3])
@@ -53,8 +54,15 @@ if pace then used, size = filled(pace, next_at, ARGV[3]) end
 flow[13] = int(now + held_ms(flow[13], now))
 flow[14] = flow[11] and places_held(counted_from, KEYS[12], KEYS[1], now) or 0
 flow[15], flow[16], flow[17] = int(used), int(size), pace and tostring(pace) or ''
+-- What waits can be delivered as fast as others were.
+local best = 0
+if flow[1] or flow[6] then
+    for m = minute - 60, minute do
+        best = math.max(best, tonumber(redis.call('HGET', KEYS[6] .. int(m), 'completed')) or 0)
+    end
+end
 return { redis.call('HGETALL', KEYS[1]), redis.call('ZCARD', KEYS[2]), math.floor(overdue),
     math.floor(math.max(0, now - math.min(since, now))), oldest, math.max(0, now - (first_look or now)),
     redis.call('ZCOUNT', KEYS[4], int(now - ARGV[2]), int(now + ARGV[2])), attempts, failed_attempts,
     posting, tonumber(redis.call('HGET', KEYS[8], 'left_alone')) or 0, flow, redis.call('ZCARD', KEYS[9]) + redis.call('ZCARD', KEYS[13]),
-    redis.call('HGET', KEYS[11], 'quarantine') or '', int(now) }
+    redis.call('HGET', KEYS[11], 'quarantine') or '', best, int(now) }
