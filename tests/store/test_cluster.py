@@ -59,6 +59,7 @@ def test_a_new_primary_is_found_and_the_old_one_not_believed_when_it_comes_back(
         until(lambda: server.primary.port != old.port, "the nodes name another one")
         old.thaw()
         assert idle.set(KEYS.due, "idle")
+        until(lambda: cluster.primary(SLOT) is not old, "the node that is asked here knows")
         assert port(idle) == cluster.primary(SLOT).port != old.port
         until(lambda: cluster.primary(SLOT, cluster.name(old)) is not old, "it knows itself")
         new = cluster.primary(SLOT)

@@ -46,6 +46,7 @@ def test_the_sentinels_say_where_the_primary_is_and_after_a_failover_where_it_is
         assert port(client) == old.port
         old.kill()
         until(lambda: set_once(client, "after"), "it takes writes again")
+        until(lambda: watched.primary() is not old, "the sentinel that is asked here knows")
         assert port(client) == watched.primary().port != old.port
 
 
@@ -58,6 +59,7 @@ def test_a_frozen_primary_is_not_believed_when_it_comes_back(watched: Watched) -
         until(lambda: server.primary.port != old.port, "the sentinels name another one")
         old.thaw()
         assert idle.set("key", "idle")
+        until(lambda: watched.primary() is not old, "the sentinel that is asked here knows")
         assert port(idle) == watched.primary().port != old.port
 
 
