@@ -117,6 +117,13 @@ def unavailable(error: redis.RedisError) -> StoreUnavailable:
     return StoreUnavailable(reason(error))
 
 
+def one_of_many(reply: Any) -> Any:
+    """One of the replies of a script that is about many. Raises: StoreUnavailable, if it is an error."""
+    if isinstance(reply, redis.ResponseError):
+        raise unavailable(reply)
+    return reply
+
+
 def _reply(reply: Any) -> Any:
     if isinstance(reply, redis.ResponseError) and str(reply).startswith("WRONGTYPE"):
         return OTHER_TYPE

@@ -32,7 +32,7 @@ from txn.model.transaction import Failure, Status, Transaction, rfc3339
 from txn.settings import Settings
 from txn.store.arrival import MOMENT_MS
 from txn.store.commands import Argument
-from txn.store.database import Database, ScriptCall, unavailable
+from txn.store.database import Database, ScriptCall, one_of_many
 from txn.store.keys import Keys, letter_places, lists, wake_ups
 from txn.store.record import whole
 
@@ -294,9 +294,7 @@ def _accepted(submission: Submission, reply: Sequence[Any]) -> tuple[Transaction
 
 
 def _one_of_many(submission: Submission, reply: Sequence[Any]) -> "AcceptReply | _Other":
-    if isinstance(reply, redis.ResponseError):
-        raise unavailable(reply)
-    if reply[0] == b"left":
+    if one_of_many(reply)[0] == b"left":
         return None
     try:
         return _accepted(submission, reply)
