@@ -124,6 +124,19 @@ def test_a_float_is_no_amount() -> None:
         Submission(0.1, "USD", "x")  # type: ignore[arg-type]
 
 
+def test_decimals_in_metadata_keep_their_digits(stack: Stack, client: Client) -> None:
+    metadata = {"rate": Decimal("1.10"), "many": [Decimal("0.123456789012345678901234567890"), "1.10"], "n": 1}
+    accepted = client.submit("1", "USD", "x", metadata)
+    client.wait(accepted.id)
+    stored = stack.client.get(f"{stack.prefix}p:{accepted.id}")
+    assert isinstance(stored, bytes)
+    assert b'"rate": 1.10' in stored.replace(b'":1', b'": 1')
+    assert b"0.123456789012345678901234567890" in stored
+    for wrong in (Decimal("NaN"), {1, 2}):
+        with pytest.raises(TypeError, match="metadata"):
+            client.submit("1", "USD", "x", {"rate": wrong})
+
+
 def test_a_batch_is_sent_in_as_many_requests_as_it_needs(stack: Stack, client: Client) -> None:
     many = [Submission("1", "USD", "x", id=f"many-{number}") for number in range(600)]
     results = client.submit_batch([*many, Submission("-1", "USD", "x"), many[0]])

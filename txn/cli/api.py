@@ -1,4 +1,8 @@
-"""The API as its clients see it: whatever was not answered may have been stored, and is repeated with the same key."""
+"""The API as its clients see it: whatever was not answered may have been stored, and is repeated with the same key.
+
+It is not `txn.client`, which is for programs: whoever sits at a terminal is told at once that nobody listens, whether
+anything was sent, and what else may answer at this address; and is shown the answer as it came.
+"""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, Self
@@ -71,8 +75,8 @@ class Api:
             raise NotSent(f"{error}. Nothing was sent") from None
 
     def read(self, transaction_id: str) -> dict[str, Any]:
-        """As it is now. Raises: Invalid, ApiAway."""
-        return self._answer("GET", f"{self._url}/{quote(transaction_id, safe=':')}")
+        """As soon as it is final, or as it is a second from now, or now. Raises: Invalid, ApiAway."""
+        return self._answer("GET", f"{self._url}/{quote(transaction_id, safe=':')}?wait=1")
 
     def _answer(self, method: str, url: str, **sent: Any) -> dict[str, Any]:
         try:

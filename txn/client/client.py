@@ -1,7 +1,9 @@
 """`Client`: submit, ask, wait."""
 
 import json
+import re
 import time
+import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
@@ -268,7 +270,19 @@ def _written(name: str, moment: datetime | None) -> str | None:
 
 
 def _encoded(value: Any) -> bytes:
-    return json.dumps(value, allow_nan=False, separators=(",", ":")).encode()
+    """As JSON. A Decimal becomes a number with all its digits, which `json` cannot write: it is put in afterwards."""
+    mark, digits = uuid.uuid4().hex, list[str]()
+
+    def marked(one: Any) -> str:
+        if not isinstance(one, Decimal) or not one.is_finite():
+            raise TypeError(f"metadata holds a {type(one).__name__} that JSON has not: {one!r}")
+        digits.append(str(one))
+        return f"{mark}{len(digits) - 1}"
+
+    text = json.dumps(value, allow_nan=False, separators=(",", ":"), default=marked)
+    if digits:
+        text = re.sub(f'"{mark}([0-9]+)"', lambda found: digits[int(found[1])], text)
+    return text.encode()
 
 
 def _of_a_batch(submission: Submission) -> bytes:
