@@ -190,13 +190,19 @@ class Stand:
         """What the API says of itself; empty if it does not answer."""
         return health(self.api_port)
 
+    @property
+    def prefixes(self) -> list[str]:
+        """With what the keys begin: of each partition, if there are any."""
+        partitions = int(self.settings.get("TXN_PARTITIONS", 0))
+        return [f"{self.prefix}{{{number}}}:" for number in range(partitions)] or [self.prefix]
+
     def count(self, name: str) -> int:
         """One of the store's totals."""
-        return int(self.client.hget(f"{self.prefix}count", name) or 0)
+        return sum(int(self.client.hget(f"{prefix}count", name) or 0) for prefix in self.prefixes)
 
     def unfinished(self) -> int:
         """Transactions that are not completed or failed."""
-        return int(self.client.zcard(f"{self.prefix}due"))
+        return sum(int(self.client.zcard(f"{prefix}due")) for prefix in self.prefixes)
 
     def audit(self) -> dict[str, Any]:
         """The certificate of `txn audit`, or the `error` why there is none; and its `exit_code`."""

@@ -1,6 +1,7 @@
 """The product's own parts on a real server, with a clock that the test moves."""
 
 import secrets
+from collections.abc import Callable
 from typing import Any, Self
 
 import redis
@@ -96,6 +97,19 @@ class Parts:
 
     def new_database(self) -> Database:
         return Database(self.client, self.keys, self.clock, self.replicas)
+
+    @property
+    def all_keys(self) -> list[Keys]:
+        """Of each partition, if there are any."""
+        return [self.keys]
+
+    def keys_of(self, transaction_id: str) -> Keys:
+        return self.keys
+
+    def members(self, index: Callable[[Keys], str]) -> list[bytes]:
+        """Of a sorted set, in all partitions."""
+        found: Any = [self.client.zrange(index(keys), 0, -1) for keys in self.all_keys]
+        return [name for names in found for name in names]
 
     def messages(self, consumer: str = "consumer") -> Messages:
         return Messages(self.database, consumer)

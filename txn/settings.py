@@ -52,6 +52,9 @@ class Settings(BaseModel):
     #: one of its slots.
     prefix: Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_.:{}-]*[:}]$")] = "txn:"
 
+    #: Into how many partitions transactions are divided, a power of two; 0: none. It cannot be changed later.
+    partitions: Annotated[int, Field(ge=0, le=64)] = 0
+
     #: Base URL of the posting service; `/transactions` is appended.
     posting_url: Annotated[str, Field(repr=False)] = "http://127.0.0.1:8080"
     #: Total deadline of one call to the posting service, connecting included.
@@ -199,11 +202,7 @@ class Settings(BaseModel):
                 "TXN_TRUSTED_PROXIES must be addresses or networks with commas between, as in 10.0.0.0/8,::1, or unix"
             ) from None
         check_redis_url(self.redis_url)
-        if split_cluster_url(self.redis_url) and not _HASH_TAG.match(self.prefix):
-            raise ValueError(
-                f"TXN_PREFIX={self.prefix!r} spreads our keys over a cluster: put a name in braces into it, as in "
-                f"{{txn}}:, so that all of them are in one slot"
-            )
+        check_spread(self.partitions, self.prefix, in_cluster=split_cluster_url(self.redis_url) is not None)
         try:
             limit_of(self.max_redis_memory, 0)
         except ValueError as error:
@@ -251,6 +250,24 @@ class Settings(BaseModel):
     def longest_wait_ms(self) -> int:
         """No backoff, lease or doubt is longer: a later look was set before Redis's clock was set back."""
         return max(self.max_backoff_ms, self.patience_ms) + self.grace_ms
+
+
+def check_spread(partitions: int, prefix: str, *, in_cluster: bool) -> None:
+    """Whether all keys that a script needs are on one server. Raises: ValueError."""
+    if partitions & (partitions - 1):
+        raise ValueError(f"TXN_PARTITIONS={partitions} is no power of two: use 1, 2, 4 ... 64, or leave it unset")
+    if partitions and in_cluster:
+        raise ValueError(f"TXN_PARTITIONS={partitions} does not go with redis+cluster:// yet: unset one of them")
+    if partitions and "{" in prefix:
+        raise ValueError(
+            f"TXN_PARTITIONS={partitions} does not go with TXN_PREFIX={prefix}: each partition has a name in braces of "
+            "its own, so leave them out of the prefix"
+        )
+    if in_cluster and not _HASH_TAG.match(prefix):
+        raise ValueError(
+            f"TXN_PREFIX={prefix!r} spreads our keys over a cluster: put a name in braces into it, as in "
+            "{txn}:, so that all of them are in one slot"
+        )
 
 
 #: What a pattern asks for, in words.

@@ -7,6 +7,7 @@ that is opened within the time that the promise allows the posting service.
 """
 
 import contextlib
+import os
 import secrets
 import time
 import uuid
@@ -27,15 +28,20 @@ from txn.errors import SettleLost, StoreUnavailable
 from txn.model.submission import parse_submission
 from txn.model.transaction import Transaction
 from txn.operate.operations import Operations
+from txn.partitions.consumer import AllConsumer
+from txn.partitions.letters import AllOperations
+from txn.partitions.place import Partitions, partition_of
+from txn.partitions.stores import Stores
 from txn.posting.curl import CurlTransport
 from txn.posting.service import PostingService
 from txn.queue.consumer import RecordConsumer
+from txn.queue.heartbeat import About
 from txn.queue.message import NAME, message_template
 from txn.readers.statistics import StatisticsReader
 from txn.settings import Settings
 from txn.store.connection import connect
 from txn.store.database import Database
-from txn.store.keys import Keys, slot_of
+from txn.store.keys import Keys, keys_of_partition, slot_of
 from txn.store.messages import Messages
 from txn.store.replication import Replication
 from txn.store.scripts import Script, Scripts
@@ -45,6 +51,9 @@ from txn.store.transactions import Store
 SETTINGS = Settings(posting_timeout_ms=50, margin_ms=20, lease_ms=1_000, doubt_window_ms=4_000, grace_ms=1_000)
 #: The posting service may be as late as the doubt window allows, with something to spare.
 LATENESS_MS = round(0.8 * SETTINGS.doubt_window_ms)
+
+#: All of it on so many partitions: `TXN_TEST_PARTITIONS=8 make test-long ARGS=tests/crash/test_crash_points.py`.
+PARTITIONS = int(os.environ.get("TXN_TEST_PARTITIONS", "0"))
 
 #: Text to replace in scripts, by script: how negative controls take a protection away.
 Mutations = Mapping[str, tuple[tuple[str, str], ...]]
@@ -116,9 +125,11 @@ class World:
         self.server, self.mock, self.clock = server, mock, Clock()
         self.settings = settings.model_copy(update={"prefix": f"{{{name}}}:"})
         self.mutations, self.tamper = mutations, tamper
-        self.keys = Keys(self.settings.prefix, NAME)
         self.submission = parse_submission(BODY, name)
         self.id = self.submission.id
+        self.keys = Keys(self.settings.prefix, NAME)
+        if PARTITIONS:
+            self.keys = keys_of_partition(self.keys, partition_of(self.id, PARTITIONS))
         self._release_at: int | None = None
         self._hidden = False
         self.down = False
@@ -217,18 +228,28 @@ class Worker:
     def __init__(self, world: World, name: str, cut: Cut) -> None:
         self.world, clock = world, world.clock
         self.client = connect(world.server.url, timeout_ms=2_000, slot=slot_of(world.keys))
-        database = Database(self.client, world.keys, clock, world.replicas)
+        database = Database(self.client, Keys(world.settings.prefix, NAME), clock, world.replicas)
         self.scripts = CutScripts(self.client, cut, world.mutations, database.replication)
         database.scripts = self.scripts
         self.store = Store(database, message_template(), world.settings)
         self.operations = Operations(database)
         self.messages = Messages(database, name)
+
+        def now_s() -> float:
+            return time.monotonic() + clock() / 1_000
+
+        self.consumer = RecordConsumer(self.messages, 4, now_s)
+        if PARTITIONS:
+            partitions = Partitions(database, PARTITIONS)
+            self.store = Stores(partitions, message_template(), world.settings)
+            self.operations = AllOperations(partitions)
+            all_messages = [Messages(one, name) for one in partitions.all]
+            self.consumer = AllConsumer(all_messages, 4, About(), now_s)
         self.transport = CurlTransport(world.mock.url)
         posting = PostingService(self.transport, world.settings.posting_timeout_ms)
         self.cuts = CutSteps(BlockingSteps(self.store, posting), cut, world.asked, world.posted)
         #: What its deliveries ask; negative controls put theirs before it.
         self.steps: Steps = self.cuts
-        self.consumer = RecordConsumer(self.messages, 4, lambda: time.monotonic() + clock() / 1_000)
 
     def close(self) -> None:
         self.client.close()

@@ -18,6 +18,7 @@ from hypothesis.stateful import (
 )
 
 from ops.redis_server import RedisServer
+from tests.partitions.parts import AllParts
 from tests.parts import Clock, Parts, submission
 from txn.errors import ContentConflict
 from txn.model.claim import Claim
@@ -70,12 +71,13 @@ class StoreMachine(RuleBasedStateMachine):
     """Random interleavings of all verbs, by any number of workers, on a moved clock."""
 
     server: RedisServer
+    kind: type[Parts] = Parts
 
     def __init__(self) -> None:
         super().__init__()
         self.clock = Clock()
         prefix = f"{{{uuid.uuid4().hex[:8]}}}:"
-        self.parts = Parts(self.server.url, SETTINGS.model_copy(update={"prefix": prefix}), self.clock)
+        self.parts = self.kind(self.server.url, SETTINGS.model_copy(update={"prefix": prefix}), self.clock)
         self.claims: list[Claim] = []
         self.last: dict[str, str | None] = dict.fromkeys(IDS)
         self.final: dict[str, dict[str, str]] = {}
@@ -184,8 +186,7 @@ class StoreMachine(RuleBasedStateMachine):
     @rule(limit=st.sampled_from([1, 10]))
     def rescue(self, limit: int) -> None:
         before = {name: self.parts.record(name) for name in IDS}
-        client, keys = self.parts.client, self.parts.keys
-        held: Any = client.zrange(keys.outage, 0, -1) + client.zrange(keys.turned_back, 0, -1)
+        held = self.parts.members(lambda keys: keys.outage) + self.parts.members(lambda keys: keys.turned_back)
         self.parts.store.due(limit)
         for name in IDS:
             after = self.parts.record(name)
@@ -206,7 +207,8 @@ class StoreMachine(RuleBasedStateMachine):
     @rule()
     def the_posting_service_was_away_for_others(self) -> None:
         """The next failure opens the breaker."""
-        self.parts.client.hset(self.parts.keys.posting, mapping={"gets": "abcdef" * 9, "posts": "abcdef" * 9})
+        for keys in self.parts.all_keys:
+            self.parts.client.hset(keys.posting, mapping={"gets": "abcdef" * 9, "posts": "abcdef" * 9})
 
     @rule(for_ms=st.sampled_from([None, 2_000]))
     def pause(self, for_ms: int | None) -> None:
@@ -219,7 +221,7 @@ class StoreMachine(RuleBasedStateMachine):
     @rule(in_flight=st.sampled_from([1, 2]))
     def limit(self, in_flight: int) -> None:
         self.clock.forward(2_000)  # the places that are kept for messages were given away under the limit before
-        self.parts.limits.set("ann", in_flight=in_flight)
+        self.parts.limits.set("ann", in_flight=in_flight * len(self.parts.all_keys))
         for name in IDS:  # more than it allows
             self.claim(name)
 
@@ -233,12 +235,14 @@ class StoreMachine(RuleBasedStateMachine):
 
     def is_within_the_limit(self) -> None:
         """After a claim: those whose leases run, whenever they were claimed."""
-        most: Any = self.parts.client.hget(self.parts.keys.posting, "most")
-        if not most:
-            return
-        records, now = [self.parts.record(name) for name in IDS], self.now()
-        in_flight = [one for one in records if one.get("status") == "processing" and int(one["lease"]) > now]
-        assert len(in_flight) <= int(most), "more in flight than the limit allows"
+        for keys in self.parts.all_keys:
+            most: Any = self.parts.client.hget(keys.posting, "most")
+            if not most:
+                continue
+            records = [self.parts.record(name) for name in IDS if self.parts.keys_of(name) == keys]
+            now = self.now()
+            in_flight = [one for one in records if one.get("status") == "processing" and int(one["lease"]) > now]
+            assert len(in_flight) <= int(most), "more in flight than the limit allows"
 
     def is_paused(self) -> bool:
         return self.parts.read_statistics().flow.paused is not None
@@ -281,14 +285,13 @@ class StoreMachine(RuleBasedStateMachine):
 
     @rule(everything=st.booleans())
     def the_broker_loses_keys(self, everything: bool) -> None:
-        keys = self.parts.keys
-        self.parts.client.delete(keys.messages, *([keys.message_bodies] if everything else []))
+        for keys in self.parts.all_keys:
+            self.parts.client.delete(keys.messages, *([keys.message_bodies] if everything else []))
 
     @invariant()
     def the_due_index_holds_exactly_the_unfinished(self) -> None:
         unfinished = {name for name in IDS if self.parts.record(name).get("status") in ("pending", "processing")}
-        due: Any = self.parts.client.zrange(self.parts.keys.due, 0, -1)
-        assert {name.decode() for name in due} == unfinished
+        assert {name.decode() for name in self.parts.members(lambda keys: keys.due)} == unfinished
 
     @invariant()
     def counters_equal_the_states(self) -> None:
@@ -309,16 +312,16 @@ class StoreMachine(RuleBasedStateMachine):
 
     @invariant()
     def dead_letters_are_the_same_everywhere(self) -> None:
-        keys, client = self.parts.keys, self.parts.client
-        expected = {}
+        members, expected = self.parts.members, {}
         for name in IDS:
             record = self.parts.record(name)
             if record.get("status") == "failed" and "discarded" not in record:
                 expected[name.encode()] = record["code"]
-        for names in (client.zrange(keys.failed, 0, -1), client.zrange(keys.dead_messages, 0, -1)):
+        for names in (members(lambda keys: keys.failed), members(lambda keys: keys.dead_messages)):
             assert set(names) == set(expected)
-        assert set(client.hkeys(keys.dead_message_bodies)) == set(expected)
-        by_code = {name: code for code in ErrorCode for name in client.zrange(f"{keys.failed}:{code}", 0, -1)}
+        bodies: Any = [self.parts.client.hkeys(keys.dead_message_bodies) for keys in self.parts.all_keys]
+        assert {name for names in bodies for name in names} == set(expected)
+        by_code = {name: code for code in ErrorCode for name in members(lambda keys, code=code: keys.failed_with(code))}
         assert by_code == expected
 
     @invariant()
@@ -364,8 +367,12 @@ class StoreMachine(RuleBasedStateMachine):
 
 
 @pytest.mark.timeout(300)
-def test_no_interleaving_breaks_an_invariant(valkey: RedisServer) -> None:
+@pytest.mark.parametrize("kind", [Parts, AllParts], ids=["undivided", "partitions"])
+def test_no_interleaving_breaks_an_invariant(
+    valkey: RedisServer, kind: type[Parts], monkeypatch: pytest.MonkeyPatch
+) -> None:
     StoreMachine.server = valkey
+    monkeypatch.setattr(StoreMachine, "kind", kind)
     quick = settings(
         max_examples=80,
         stateful_step_count=40,

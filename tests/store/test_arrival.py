@@ -36,7 +36,7 @@ class Worker:
         self.store = self._store(url)
 
     def go_to(self, url: str) -> None:
-        self._seen = self.store.claims_seen
+        [(_, self._seen)] = self.store.claims_seen()
         self.store = self._store(url)
         self.store._claims_seen = self._seen
 
@@ -45,7 +45,7 @@ class Worker:
         return None if claim is None else claim.mode
 
     def _store(self, url: str) -> Store:
-        arrival = Arrival(KEYS, SETTINGS, lambda: self._seen, self._clock)
+        arrival = Arrival(SETTINGS, lambda: [(KEYS, self._seen)], self._clock)
         self.client = connect(url, timeout_ms=2_000, on_connect=arrival.on_connect)
         return Store(Database(self.client, KEYS, self._clock), message_template(), SETTINGS)
 

@@ -66,6 +66,7 @@ def live(parts: Parts) -> None:
     Events(parts.database).notice("posting", "away", 1, 2)
     parts.client.set(parts.keys.doctor, 1)
     parts.client.set(parts.keys.replicated, 1)
+    parts.client.set(parts.keys.partitions, 8)
     EndedSessions(parts.database).end("nonce", 60)
     parts.client.hset(parts.keys.posting, mapping={"breaker": "half", "cap": 9})
     parts.settle(parts.claimed(parts.accept("hangs")), Retry(Cause.OUTAGE, "away", Clear(), 0), calls="G!")

@@ -130,8 +130,8 @@ def test_states_error_codes_and_currencies_are_found(parts: Parts, listing: List
 def test_one_call_looks_at_a_bounded_number_and_the_cursor_goes_on(
     parts: Parts, listing: Listing, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(listing_module, "_IDS", 4)
-    monkeypatch.setattr(listing_module, "_AT_ONCE", 2)
+    monkeypatch.setattr(listing_module, "IDS", 4)
+    monkeypatch.setattr(listing_module, "AT_ONCE", 2)
     parts.fail("bad")
     for number in range(9):
         accept(parts, f"a{number}")
@@ -142,8 +142,8 @@ def test_one_call_looks_at_a_bounded_number_and_the_cursor_goes_on(
 def test_minutes_without_any_cost_a_bounded_number_of_looks(
     parts: Parts, listing: Listing, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(listing_module, "_LISTS", 7)
-    monkeypatch.setattr(listing_module, "_CALLS", 2)
+    monkeypatch.setattr(listing_module, "LISTS", 7)
+    monkeypatch.setattr(listing_module, "CALLS", 2)
     accept(parts, "a")
     parts.clock.forward(59 * MINUTE_MS)
     accept(parts, "b", "shop")

@@ -1,5 +1,6 @@
 """The whole thing as real processes, and a client that keeps what it was promised."""
 
+import os
 import time
 from collections import Counter
 from collections.abc import Iterable
@@ -24,6 +25,8 @@ QUICK = {
     "TXN_MAX_BACKOFF_MS": "1000",
     "TXN_ALLOW_CLEANUP": "1",
 }
+#: All of it on partitions: `TXN_TEST_PARTITIONS=8 make test ARGS=tests/system`.
+PARTITIONED = {"TXN_PARTITIONS": os.environ.get("TXN_TEST_PARTITIONS", "0")}
 #: Lease (4 x timeout) + doubt window of QUICK.
 RECOVERY_S = 4.0
 
@@ -34,7 +37,7 @@ class Stack(Stand):
     def __init__(
         self, folder: Path, settings: dict[str, str] | None = None, processes: int = 2, threads: int = 8
     ) -> None:
-        super().__init__(folder, QUICK | (settings or {}))
+        super().__init__(folder, QUICK | PARTITIONED | (settings or {}))
         self.workers_each, self.threads_each = processes, threads
         self._session = requests.Session()
         self._session.mount("http://", requests.adapters.HTTPAdapter(pool_maxsize=64))
@@ -63,7 +66,7 @@ class Stack(Stand):
 
     def heartbeats(self) -> set[bytes]:
         """Every process that had one, by name: how many are alive says nothing soon after one has died."""
-        return set(self.client.zrange(f"{self.prefix}dramatiq:__heartbeats__", 0, -1))
+        return set(self.client.zrange(f"{self.prefixes[0]}dramatiq:__heartbeats__", 0, -1))
 
     def submit(self, key: str | None = None, body: dict[str, Any] | None = None) -> str:
         """POST a transaction until it is acknowledged, always with the same key, as the docs tell users to; its id."""

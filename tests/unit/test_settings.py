@@ -68,7 +68,7 @@ def test_each_setting_has_its_variable(variable: str, text: str, field: str, val
 def test_every_length_of_time_says_its_unit() -> None:
     for name, field in Settings.model_fields.items():
         if field.annotation is int and not name.startswith(
-            ("max_", "in_flight", "callbacks_in_flight", "client_submits", "redis_replicas")
+            ("max_", "in_flight", "callbacks_in_flight", "client_submits", "redis_replicas", "partitions")
         ):
             assert name.endswith(("_ms", "_hours"))
 

@@ -30,6 +30,7 @@ from txn.operate.tools import Tools
 from txn.readers.statistics import StatisticsReader
 from txn.store.changes import Changes
 from txn.store.durability import DurabilityMonitor
+from txn.store.listing import Listing
 from txn.store.timings import Timings
 from txn.store.transactions import Store
 
@@ -52,6 +53,7 @@ def create_app(
     changes: Changes | None = None,
     waiters: Waiters | None = None,
     tools: Tools | None = None,
+    listing: Listing | None = None,
     tracer: "Tracer | None" = None,
     callbacks: CallbackRules | None = None,
 ) -> falcon.App[Any, Any]:
@@ -59,7 +61,7 @@ def create_app(
 
     Without `intake` submits have no limits. `keys`: who may come in; None: everybody. Without `waiters` nobody waits
     for a change, without `changes` there is no feed, without `tools` nothing for operators, without `tracer` no spans,
-    without `callbacks` none.
+    without `callbacks` none. `listing`: None: of the store's own database.
     """
     monitor = intake.monitor
     cors = [Cors(cors_origins)] if cors_origins else []
@@ -68,7 +70,9 @@ def create_app(
     problems.install(app)
     app.add_route("/", Root(has_admin=has_admin))
     told = told_by(callbacks)
-    app.add_route("/api/transactions", Transactions(store, durability, timings.note, intake, waiters, told))
+    listing = listing or Listing(store.database)
+    transactions = Transactions(store, durability, timings.note, intake, listing, waiters, told)
+    app.add_route("/api/transactions", transactions)
     app.add_route("/api/transactions/batch", Batches(store, durability, intake, waiters, told))
     app.add_route("/api/transactions/{transaction_id}/cancel", Cancel(store))
     app.add_route("/api/transactions/{transaction_id}", TransactionStatus(store, waiters))

@@ -38,11 +38,12 @@ class Transactions:
         durability: DurabilityMonitor,
         note: Callable[[str, float], None],
         intake: Intake | Unlimited,
+        listing: Listing,
         waiters: Waiters | None = None,
         told: Told = untold,
     ) -> None:
         self._store, self._durability, self._note, self._intake = store, durability, note, intake
-        self._waiters, self._told, self._listing = waiters, told, Listing(store.database)
+        self._waiters, self._told, self._listing = waiters, told, listing
 
     def on_post(self, request: falcon.Request, response: falcon.Response) -> None:
         """202 for a new transaction, 200 for a repeated one. Whoever wants to wait gets it as it has become meanwhile.

@@ -22,17 +22,19 @@ from txn.cli.output import print_json, width
 from txn.errors import Invalid, StoreUnavailable
 from txn.model.submission import checked_id
 from txn.operate.last_audit import LastAudit, LastAudits
+from txn.partitions.parts import Parts
+from txn.partitions.records import look_at_all, records_of
 from txn.posting.listing import PostingList
 from txn.posting.service import PostingService
 from txn.posting.transports import open_transport
-from txn.queue.message import NAME, message_template
-from txn.readers.records import ChosenRecords, RecordReader
+from txn.queue.message import NAME
+from txn.readers.records import ChosenRecords
 from txn.settings import Settings
+from txn.store.agreement import Agreement
 from txn.store.connection import connect
 from txn.store.database import Database
 from txn.store.durability import DurabilityMonitor
 from txn.store.inspection import Durability
-from txn.store.integrity import Integrity
 from txn.store.keys import Keys, slot_of
 
 REDIS_TIMEOUT_MS = 10_000
@@ -114,19 +116,24 @@ def _audit(settings: Settings, ids: Sequence[str] | None) -> Iterator[tuple[Audi
     lookups = Lookups(service.find, transport.close)
     bar = _Bar()
     with _connected(settings) as client:
-        database = Database(client, Keys(settings.prefix, NAME))
-        audits = LastAudits(database)
+        parts = Parts(Database(client, Keys(settings.prefix, NAME)), settings)
+        records, audits = records_of(parts), LastAudits(parts.first)
         rows = PostingList(settings.posting_url).rows
         if ids is None:
-            integrity = Integrity(database, message_template())
-            yield Audit(RecordReader(database), rows, lookups, integrity.look_at_all, bar), bar, audits
+            yield Audit(records, rows, lookups, lambda: look_at_all(parts), bar), bar, audits
         else:  # indexes and counters are about all of them
-            yield Audit(ChosenRecords(database, ids), rows, lookups, list, bar), bar, audits
+            yield Audit(ChosenRecords(records, ids), rows, lookups, list, bar), bar, audits
 
 
 def _connected(settings: Settings) -> redis.Redis:
-    slot = slot_of(Keys(settings.prefix, NAME))
-    return connect(settings.redis_url, timeout_ms=REDIS_TIMEOUT_MS, access=settings.sentinel_access, slot=slot)
+    keys = Keys(settings.prefix, NAME)
+    return connect(
+        settings.redis_url,
+        timeout_ms=REDIS_TIMEOUT_MS,
+        on_connect=Agreement(keys, settings.partitions).before(),
+        access=settings.sentinel_access,
+        slot=slot_of(keys),
+    )
 
 
 def _durability(settings: Settings) -> Durability:

@@ -10,7 +10,7 @@ from rich.console import Console
 from txn.cli.connect import look_at_durability, open_tools, without_secrets
 from txn.cli.doctor_table import document, page
 from txn.cli.output import AsJson, Yes, ask, print_json, write
-from txn.doctor import calls, clocks, cluster, posting, probe_row, replicas, settings, workers
+from txn.doctor import calls, clocks, cluster, partitions, posting, probe_row, replicas, settings, workers
 from txn.doctor import redis as redis_checks
 from txn.doctor.finding import Finding, Level
 from txn.errors import StoreUnavailable
@@ -88,6 +88,8 @@ def _redis(tools: Tools) -> Iterator[Finding]:
     yield from _unless_away(lambda: redis_checks.check(database, tools.durability))
     yield from _unless_away(lambda: redis_checks.rights(database))
     yield from _unless_away(lambda: clocks.check(database, tools.workers.read().workers))
+    if tools.settings.partitions:
+        yield from _unless_away(lambda: partitions.check(tools.settings.partitions, tools.statistics.read()))
 
 
 def _workers(tools: Tools, call_ms: float | None) -> Iterator[Finding]:

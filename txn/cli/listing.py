@@ -54,7 +54,7 @@ def list_(
     tools = open_tools()
     unreadable: list[str] = []
     owner = "" if client == "default" else client
-    found = islice(_all(Listing(tools.database), wanted, min(limit, _PAGE), owner, unreadable), limit)
+    found = islice(_all(tools.listing, wanted, min(limit, _PAGE), owner, unreadable), limit)
     if as_json:
         for transaction in found:
             print_json(transaction.to_json(), indent=None)

@@ -1,7 +1,8 @@
 """An API process, with the admin site beside it."""
 
 from collections.abc import Callable
-from functools import partial
+
+import redis
 
 from txn.addresses import Networks
 from txn.admin.door.users import read_users
@@ -14,19 +15,17 @@ from txn.api_keys import KeyRing
 from txn.callbacks.rules import CallbackRules, read_endpoints
 from txn.composition.operators import open_tools
 from txn.loop import Loop
-from txn.queue.message import NAME, message_template
-from txn.readers.statistics import StatisticsReader
+from txn.partitions.parts import Parts
+from txn.queue.message import NAME
 from txn.settings import Settings
 from txn.spans import tracer
-from txn.store.changes import Changes
+from txn.store.agreement import Agreement, OnConnect
 from txn.store.connection import connect
 from txn.store.database import Database
 from txn.store.durability import DurabilityMonitor
-from txn.store.intake import IntakeMonitor
 from txn.store.keys import Keys, slot_of
 from txn.store.rights import Rights, RightsMonitor
 from txn.store.timings import Timings
-from txn.store.transactions import Store
 from txn.url import split_origins
 
 #: An accept must wait for the disk, which can be slow, but whoever submits is told within a second; a health check must
@@ -45,28 +44,33 @@ def open_api(settings: Settings) -> Wsgi:
     Raises: BadSettings.
     """
     keys = Keys(settings.prefix, NAME)
-    open_client = partial(
-        connect,
-        settings.redis_url,
-        max_age_ms=settings.redis_connection_age_ms,
-        access=settings.sentinel_access,
-        slot=slot_of(keys),
-    )
-    probed = Database(open_client(timeout_ms=HEALTH_TIMEOUT_MS), keys)
-    durability = _open_durability(settings, probed)
-    timings = Timings(probed)
+    agreement = Agreement(keys, settings.partitions)
+
+    def client(timeout_ms: int, on_connect: OnConnect | None = None) -> redis.Redis:
+        return connect(
+            settings.redis_url,
+            timeout_ms=timeout_ms,
+            on_connect=agreement.before(on_connect),
+            max_age_ms=settings.redis_connection_age_ms,
+            access=settings.sentinel_access,
+            slot=slot_of(keys),
+        )
+
+    probed = Parts(Database(client(HEALTH_TIMEOUT_MS), keys), settings)
+    durability = _open_durability(settings, probed.first)
+    timings = Timings(probed.first)
     Loop("timings", timings.flush).start()
     intake = _open_intake(settings, probed)
     tools = open_tools(settings, durability, PAGE_TIMEOUT_MS, intake.monitor)
     users = read_users(settings.admin_users)
     # None, if nobody is named who could log in.
     site = create_site(tools, users) if users else None
-    client = open_client(timeout_ms=ACCEPT_TIMEOUT_MS, on_connect=durability.on_connect)
-    database = Database(client, keys, replicas=settings.redis_replicas)
-    waiting = open_client(timeout_ms=WAITING_TIMEOUT_MS)
+    accepting = client(ACCEPT_TIMEOUT_MS, durability.on_connect)
+    accepted = Parts(Database(accepting, keys, replicas=settings.redis_replicas), settings)
+    waiting = client(WAITING_TIMEOUT_MS)
     app = create_app(
-        Store(database, message_template(), settings),
-        StatisticsReader(probed),
+        accepted.store(),
+        probed.statistics(),
         durability,
         timings,
         allow_cleanup=settings.allow_cleanup,
@@ -75,8 +79,9 @@ def open_api(settings: Settings) -> Wsgi:
         has_admin=site is not None,
         intake=intake,
         keys=_keys(settings),
-        changes=Changes(database),
-        waiters=Waiters(Changes(Database(waiting, keys))),
+        changes=accepted.changes(),
+        listing=accepted.listing(),
+        waiters=Waiters(Parts(Database(waiting, keys), settings).changes()),
         tools=tools,
         tracer=tracer(),
         callbacks=CallbackRules(settings, read_endpoints(settings)),
@@ -103,7 +108,7 @@ def _open_durability(settings: Settings, database: Database) -> DurabilityMonito
     return monitor
 
 
-def _open_intake(settings: Settings, database: Database) -> Intake:
-    monitor = IntakeMonitor(database, settings)
+def _open_intake(settings: Settings, parts: Parts) -> Intake:
+    monitor = parts.intake()
     Loop("intake", monitor.beat).start()
     return Intake(monitor, Rates(settings.client_submits_per_second), Networks(settings.trusted_proxies.split(",")))

@@ -1,8 +1,10 @@
 """What the admin site and the command line work with."""
 
 from txn.operate.tools import Tools
+from txn.partitions import tools
 from txn.queue.message import NAME
 from txn.settings import Settings
+from txn.store.agreement import Agreement
 from txn.store.connection import connect
 from txn.store.database import Database
 from txn.store.durability import DurabilityMonitor
@@ -23,6 +25,7 @@ def open_tools(
             connect(
                 settings.redis_url,
                 timeout_ms=timeout_ms,
+                on_connect=Agreement(keys, settings.partitions).before(),
                 max_age_ms=settings.redis_connection_age_ms,
                 access=settings.sentinel_access,
                 slot=slot_of(keys),
@@ -31,4 +34,4 @@ def open_tools(
         )
         for timeout_ms in (read_timeout_ms, WRITE_TIMEOUT_MS)
     )
-    return Tools.on(database, writer, settings, durability, intake)
+    return tools.open_tools(database, writer, settings, durability, intake)

@@ -16,15 +16,12 @@ from txn.delivery.blocking import BlockingSteps
 from txn.delivery.in_flight import InFlight, Kit
 from txn.delivery.loop_steps import LoopSteps
 from txn.delivery.pulse import Pulse
-from txn.delivery.rescuer import Rescuer
 from txn.delivery.rules import Rules
-from txn.delivery.sweep import Sweep
 from txn.logs.setup import send_errors
 from txn.loop import Loop
-from txn.operate.bulk_runner import BulkRunner
-from txn.operate.bulk_runs import BulkRuns
 from txn.operate.event_log import EventLog
-from txn.operate.events import Events
+from txn.partitions import work
+from txn.partitions.parts import Parts
 from txn.posting.endpoint import default_ca_file
 from txn.posting.service import AsyncPostingService, PostingService
 from txn.posting.timed import TimedAsyncTransport, TimedTransport
@@ -33,22 +30,19 @@ from txn.queue.actor import declare_actor, declare_hand_over
 from txn.queue.broker import RecordBroker
 from txn.queue.handover import HandOver
 from txn.queue.heartbeat import About, worker_name
-from txn.queue.message import NAME, message_template
+from txn.queue.message import NAME
 from txn.queue.middleware import AddUpTimings, RunLoops, SendReports, SettleEscaped, StopFetching, TellThreads
 from txn.queue.results import RecordResults
 from txn.readers.calls import CallReader
-from txn.readers.dead_letters import DeadLetters
-from txn.readers.statistics import StatisticsReader
 from txn.readers.watch import Watch
 from txn.settings import Settings
+from txn.store.agreement import Agreement
 from txn.store.arrival import Arrival
 from txn.store.callbacks import Callbacks
 from txn.store.connection import connect
 from txn.store.database import Database
 from txn.store.flusher import Flusher
-from txn.store.integrity import Integrity
 from txn.store.keys import Keys, slot_of
-from txn.store.oldest import Oldest
 from txn.store.rights import Rights, RightsMonitor
 from txn.store.timings import Timings
 from txn.store.transactions import Store
@@ -60,56 +54,54 @@ def open_worker(settings: Settings) -> tuple[RecordBroker, Actor[Any, Any]]:
     """A worker process's broker and its actor."""
     age_ms = settings.redis_connection_age_ms
     keys = Keys(settings.prefix, NAME)
+    arrival = Arrival(settings, lambda: store.claims_seen())
     client = connect(
         settings.redis_url,
         timeout_ms=TIMEOUT_MS,
-        on_connect=Arrival(keys, settings, lambda: store.claims_seen).on_connect,
+        on_connect=Agreement(keys, settings.partitions).before(arrival.on_connect),
         max_age_ms=age_ms,
         access=settings.sentinel_access,
         slot=slot_of(keys),
     )
-    database = Database(client, keys)
+    parts = Parts(Database(client, keys), settings)
     # What is delivered must not rest on a claim that a failover can lose; what wakes it up may.
-    believed = Database(client, database.keys, replicas=settings.redis_replicas)
-    store = Store(believed, message_template(), settings)
-    timings, about = Timings(database), About()
+    believed = Database(client, keys, replicas=settings.redis_replicas)
+    store = Parts(believed, settings).store()
+    timings, about = Timings(parts.first), About()
     on_threads = settings.transport == "requests"
     delivering = _on_threads(settings, store, timings) if on_threads else _on_a_loop(settings, believed, store, timings)
     about.threads = 0 if on_threads else settings.in_flight
     about.in_flight = delivering.in_flight
-    broker = RecordBroker(
-        database,
+    broker = work.broker(
+        parts,
         [
             CurrentMessage(),
             *delivering.first,
             StopFetching(),
             Results(backend=RecordResults(store)),
             *delivering.then,
-            RunLoops(*_loops(settings, database, store, about)),
+            RunLoops(*_loops(settings, parts, store, about)),
             AddUpTimings(timings),
             SendReports(spans.send, send_errors),
         ],
-        about=about,
+        about,
     )
     return broker, delivering.declare(broker)
 
 
-def _loops(settings: Settings, database: Database, store: Store, about: About) -> list[Loop]:
+def _loops(settings: Settings, parts: Parts, store: Store, about: About) -> list[Loop]:
     """What every worker process does beside its deliveries."""
-    calls = CallReader(Timings(database), settings.posting_timeout_ms)
-    events = EventLog(Events(database), calls=calls.read)
+    calls = CallReader(Timings(parts.first), settings.posting_timeout_ms)
+    events = EventLog(work.events(parts), calls=calls.read)
     return [
-        Loop("rescuer", Rescuer(store).beat),
-        Loop("bulk runner", BulkRunner(BulkRuns(database), DeadLetters(database), worker_name()).tick),
-        *_callbacks(settings, database),
-        Loop("rights", RightsMonitor(Rights(database), "worker").beat),
-        Loop("sweep", Sweep(Integrity(database, message_template())).beat),
-        Loop("oldest", Oldest(database).beat),
-        Loop("watch", Watch(StatisticsReader(database), lambda: about.refused, events.look).beat),
+        *work.loops(parts, store, settings.lease_ms, worker_name()),
+        *_callbacks(settings, work.callbacks(parts)),
+        Loop("rights", RightsMonitor(Rights(parts.first), "worker").beat),
+        Loop("watch", Watch(parts.statistics(), lambda: about.refused, events.look).beat),
     ]
 
 
-def _callbacks(settings: Settings, database: Database) -> list[Loop]:
+def _callbacks(settings: Settings, callbacks: Callbacks) -> list[Loop]:
     if settings.callbacks_in_flight == 0:
         return []
     rules = CallbackRules(settings, read_endpoints(settings))
@@ -118,7 +110,7 @@ def _callbacks(settings: Settings, database: Database) -> list[Loop]:
     def open_poster() -> Poster:
         return Poster(settings.callback_timeout_ms, ca_file, rules.may_connect_to)
 
-    return [Loop("callbacks", Sender(Callbacks(database), rules, settings, open_poster).beat)]
+    return [Loop("callbacks", Sender(callbacks, rules, settings, open_poster).beat)]
 
 
 class _Delivering(NamedTuple):

@@ -11,6 +11,7 @@ import redis
 from txn.doctor import replicas
 from txn.doctor.finding import Finding, Level
 from txn.errors import StoreUnavailable
+from txn.store.agreement import OtherPartitions
 from txn.store.database import Database
 from txn.store.durability import DurabilityMonitor
 from txn.store.rights import Rights
@@ -27,7 +28,10 @@ def away(database: Database) -> Iterator[Finding]:
     try:
         database.call(lambda client: client.ping())
     except StoreUnavailable as error:
-        if not isinstance(error.__cause__, redis.exceptions.NoPermissionError):
+        if isinstance(error.__cause__, OtherPartitions):
+            what, _, do = str(error).partition(": ")
+            yield Finding("partitions", Level.BAD, what, do)
+        elif not isinstance(error.__cause__, redis.exceptions.NoPermissionError):
             yield Finding("redis", Level.BAD, str(error), "start it, or check TXN_REDIS_URL")
 
 

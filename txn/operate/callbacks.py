@@ -94,15 +94,18 @@ class CallbackLetters:
         why, names = checked_why(what, why), list(dict.fromkeys(names))
         if not 0 < len(names) <= MAX_IDS:
             raise Invalid("names", f"select 1 to {MAX_IDS} callbacks, not {len(names)}")
-        keys = self._writer.keys
-        places = [keys.callbacks, keys.callbacks_dead, keys.count, keys.journal]
-        arguments = [what.value, who, why, self._writer.shift_ms(), *names]
-        became = [one.decode() for one in self._writer.run("callback_operate", places, arguments)]
-        pairs = list(zip(names, became, strict=True))
+        pairs = list(zip(names, self.became(what, names, who, why), strict=True))
         told = Told(*([name for name, end in pairs if end == one] for one in ("done", "not_dead", "unknown")))
         if told.done:
             log.info("%s: %s %d callbacks, why %r: %s", who, what, len(told.done), why, " ".join(told.done))
         return told
+
+    def became(self, what: Action, names: Sequence[str], who: str, why: str) -> list[str]:
+        """What became of each name, with one call to Redis; nothing is checked and nothing logged."""
+        keys = self._writer.keys
+        places = [keys.callbacks, keys.callbacks_dead, keys.count, keys.journal]
+        arguments = [what.value, who, why, self._writer.shift_ms(), *names]
+        return [one.decode() for one in self._writer.run("callback_operate", places, arguments)]
 
     def _read(self, names: Sequence[str]) -> dict[str, Callback | RecordUnreadable | None]:
         keys: Keys = self._database.keys

@@ -54,19 +54,24 @@ class Limits:
         named = (None if in_flight is None else f"{in_flight} in flight", None if rate is None else rate.text)
         most: str | int = _AS_IT_IS if in_flight is None else in_flight
         pace, text = (_AS_IT_IS, "") if rate is None else (f"{rate.pace_us:.3f}", rate.text)
-        return self._run(who, why, most, pace, text, f"limit: {', '.join(filter(None, named))}")
+        return self._set(who, why, most, pace, text, f"limit: {', '.join(filter(None, named))}")
 
     def remove(self, who: str, why: str = "") -> bool:
         """No limit any more: whether there was one."""
-        return self._run(who, why, "", "", "", "limit: none")
+        return self._set(who, why, "", "", "", "limit: none")
 
-    def _run(self, who: str, why: str, most: str | int, pace: str, text: str, what: str) -> bool:
+    def _set(self, who: str, why: str, most: str | int, pace: str, text: str, what: str) -> bool:
         why = " ".join(why.split())
         if len(why) > MAX_WHY:
             raise Invalid("why", f"the reason is too long: at most {MAX_WHY} characters")
+        changed = self.write(who, why, most, pace, text, what)
+        if changed:
+            log.info("%s: %s, why %r", who, what, why)
+        return changed
+
+    def write(self, who: str, why: str, most: str | int, pace: str, text: str, what: str) -> bool:
+        """Whether anything changed, with one call to Redis; nothing is checked and nothing logged. See limit.lua."""
         keys, line = self._database.keys, dumps({"by": who, "why": why})
         arguments = [who, why, line, most, pace, text, what, self._lease_ms, self._database.shift_ms()]
         changed: bool = self._database.run("limit", [keys.posting, keys.journal], arguments) == b"done"
-        if changed:
-            log.info("%s: %s, why %r", who, what, why)
         return changed

@@ -31,8 +31,8 @@ class Done:
 class Operations:
     """Replays and discards, one by one or all that match. Every method raises StoreUnavailable and Invalid."""
 
-    def __init__(self, database: Database) -> None:
-        self._database, self._runs = database, BulkRuns(database)
+    def __init__(self, database: Database, runs: BulkRuns | None = None) -> None:
+        self._database, self._runs = database, runs or BulkRuns(database)
 
     def replay(self, ids: Sequence[str], who: str, why: str = "") -> Done:
         """Send failed transactions on their way again: looked for first, and posted only when nothing is in doubt."""
@@ -63,13 +63,14 @@ class Operations:
         why, ids = checked_why(what, why), list(dict.fromkeys(ids))
         if not 0 < len(ids) <= MAX_IDS:
             raise Invalid("ids", f"select 1 to {MAX_IDS} transactions, not {len(ids)}: for more, use “all that match”")
-        became = list(zip(ids, self._run(what, ids, who, why), strict=True))
+        became = list(zip(ids, self.became(what, ids, who, why), strict=True))
         done = Done(*([name for name, end in became if end == one] for one in ("done", "not_failed", "unknown")))
         if done.done:
             log.info("%s: %s %d, why %r: %s", who, what, len(done.done), why, " ".join(done.done))
         return done
 
-    def _run(self, what: Action, ids: Sequence[str], who: str, why: str) -> list[str]:
+    def became(self, what: Action, ids: Sequence[str], who: str, why: str) -> list[str]:
+        """What became of each id, with one call to Redis; nothing is checked and nothing logged."""
         keys = self._database.keys
         names = [keys.record(""), keys.due, keys.count, *letter_places(keys), keys.journal, keys.changes]
         arguments = [what.value, history_line(what, who, why), who, why, self._database.shift_ms(), *ids]

@@ -24,6 +24,7 @@ from txn.settings import Settings
 from txn.store.database import Database
 from txn.store.durability import DurabilityMonitor
 from txn.store.intake import IntakeMonitor
+from txn.store.listing import Listing
 from txn.store.timings import Timings
 
 
@@ -52,6 +53,7 @@ class Tools:
     looks: Looks
     audits: LastAudits
     callbacks: CallbackLetters
+    listing: Listing
 
     @classmethod
     def on(
@@ -85,4 +87,5 @@ class Tools:
             looks=Looks(settings),
             audits=LastAudits(database),
             callbacks=CallbackLetters(database, writer),
+            listing=Listing(database),
         )

@@ -35,11 +35,15 @@ class RecordBroker(RedisBroker):
 
     def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 5000) -> RecordConsumer:
         """The queue's consumer; `prefetch` is twice the worker's threads."""
-        consumer = RecordConsumer(self._messages, max(prefetch, MIN_PREFETCH), about=self.about)
+        consumer = self.open_consumer(max(prefetch, MIN_PREFETCH))
         self._consumers.add(consumer)
         if self._stopping:
             consumer.stop_fetching()
         return consumer
+
+    def open_consumer(self, prefetch: int) -> RecordConsumer:
+        """A consumer that takes so many messages ahead."""
+        return RecordConsumer(self._messages, prefetch, about=self.about)
 
     def begins(self, message: MessageProxy) -> bool:
         """Whether a message may be processed, to be asked right before."""
@@ -70,6 +74,10 @@ class RecordBroker(RedisBroker):
         # As the scripts name theirs: the transaction's id, and what makes it another message.
         message = message.copy(options={"redis_message_id": f"{message.args[0]}~{message.message_id}"})
         self.emit_before("enqueue", message, delay)
-        self._messages.push(message.options["redis_message_id"], message.encode())
+        self.push(message.options["redis_message_id"], message.encode())
         self.emit_after("enqueue", message, delay)
         return message
+
+    def push(self, message_id: str, body: bytes) -> None:
+        """Queue a message. Raises: StoreUnavailable."""
+        self._messages.push(message_id, body)

@@ -37,7 +37,7 @@ class RecordConsumer(Consumer):
         about: About | None = None,
     ) -> None:
         self._messages, self._prefetch, self._monotonic_s = messages, prefetch, monotonic_s
-        self._about, self._processed = about or About(), 0
+        self.about, self._processed = about or About(), 0
         self._fetched: deque[tuple[str, bytes]] = deque()
         self._lock = threading.Lock()
         self._held: set[str] = set()
@@ -46,23 +46,39 @@ class RecordConsumer(Consumer):
         self._acked: list[str] = []
         self._many_acked = threading.Event()
         self._in_step = False
+        #: Whether Redis could not be asked at the last look.
+        self.is_away = False
         self._next_heartbeat = 0.0
 
     def __next__(self) -> MessageProxy | None:
+        if (pause_s := self.look()) is not None:
+            self._many_acked.wait(pause_s)
+            return None
+        return self.taken()
+
+    def look(self) -> float | None:
+        """Ask for messages, if none are left: after how many seconds to look again; None: there are some."""
         if self._stopping:
             self._fetched.clear()
-        if not self._fetched:
-            try:
-                self._exchange()
-            except StoreUnavailable as error:
-                log.debug("consumer waits", extra={"detail": str(error)})
-                self._about.refused = str(error) if isinstance(error, StoreRefuses) else ""
-                self._in_step = False
-                self._many_acked.wait(UNAVAILABLE_S)
-                return None
-        if not self._fetched:
-            self._many_acked.wait(POLL_S)
+        if self._fetched:
             return None
+        try:
+            self._exchange()
+        except StoreUnavailable as error:
+            log.debug("consumer waits", extra={"detail": str(error)})
+            self.about.refused = str(error) if isinstance(error, StoreRefuses) else ""
+            self._in_step, self.is_away = False, True
+            return UNAVAILABLE_S
+        self.is_away = False
+        return None if self._fetched else POLL_S
+
+    @property
+    def has_some(self) -> bool:
+        """Whether there are messages that nobody has taken yet."""
+        return bool(self._fetched) and not self._stopping
+
+    def taken(self) -> MessageProxy | None:
+        """The next of those that are there; None, if it cannot be read."""
         return self._decoded(*self._fetched.popleft())
 
     def begin(self, message: MessageProxy) -> bool:
@@ -118,8 +134,8 @@ class RecordConsumer(Consumer):
             elif returned:
                 log.warning("consumer gave back %d messages that it did not know of", returned)
         if (now_s := self._monotonic_s()) >= self._next_heartbeat:
-            self._messages.heartbeat(self._about.fields(self._processed, now_s))
-            self._about.refused = ""
+            self._messages.heartbeat(self.about.fields(self._processed, now_s))
+            self.about.refused = ""
             self._next_heartbeat = self._monotonic_s() + HEARTBEAT_S
         acked = self._take_acked()
         room = 0 if self._stopping else self._prefetch - len(self._held)

@@ -113,13 +113,14 @@ class Charts:
     def _minutes(self, wanted: range) -> dict[int, tuple[int, ...]]:
         settled = self._settled
         missing = [minute for minute in wanted if minute not in settled]
-        read = {minute: counts for chunk in _chunks(missing, CHUNK) for minute, counts in self._read(chunk)}
+        read = {minute: counts for chunk in _chunks(missing, CHUNK) for minute, counts in self.rows(chunk)}
         found = {minute: settled[minute] if minute in settled else read[minute] for minute in wanted}
         # Two threads may both have read: what they have read of a settled minute is the same.
         self._settled = {minute: counts for minute, counts in found.items() if minute < wanted[-1] - SETTLED}
         return found
 
-    def _read(self, minutes: Sequence[int]) -> list[tuple[int, tuple[int, ...]]]:
+    def rows(self, minutes: Sequence[int]) -> list[tuple[int, tuple[int, ...]]]:
+        """Each of these minutes, which follow each other, and its counts. Raises: StoreUnavailable."""
         first, count = minutes[0], minutes[-1] - minutes[0] + 1
         rows: Any = self._database.run("minutes", [self._database.keys.minute], [first, count])
         return [(first + place, _counts(row)) for place, row in enumerate(rows)]

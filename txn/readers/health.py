@@ -94,6 +94,7 @@ def _calls_go_well(statistics: Statistics) -> bool:
 def standing_still(statistics: Statistics, beat_ms: int | None = None) -> list[Problem]:
     """Why transactions are accepted and do not get on; empty: they do. `beat_ms`: when a worker last lived."""
     return [
+        *_away(statistics),
         *_lost(statistics),
         *_paused(statistics),
         *_held(statistics),
@@ -132,6 +133,13 @@ def _workers(statistics: Statistics, beat_ms: int | None) -> Iterator[Problem]:
     if not statistics.workers:
         hint = f"start one: {START_WORKERS}. Until then nothing is delivered, and nothing is lost"
         yield Problem("bad", "No worker is alive", hint, beat_ms, "workers")
+
+
+def _away(statistics: Statistics) -> Iterator[Problem]:
+    for what in statistics.away:
+        name, _, why = what.partition(": ")
+        hint = f"{why}. Its transactions wait and submits of its ids are refused; the other partitions go on"
+        yield Problem("bad", f"{name[:1].upper()}{name[1:]} is away", hint)
 
 
 def _lost(statistics: Statistics) -> Iterator[Problem]:

@@ -73,9 +73,8 @@ class RecordReader:
 class ChosenRecords(RecordReader):
     """Only those of `ids`; for all others it says that there is no record."""
 
-    def __init__(self, database: Database, ids: Iterable[str]) -> None:
-        super().__init__(database)
-        self._ids = dict.fromkeys(ids)
+    def __init__(self, records: RecordReader, ids: Iterable[str]) -> None:
+        self._all, self._ids = records, dict.fromkeys(ids)
 
     def accepted(self) -> int:
         """How many were chosen."""
@@ -89,7 +88,11 @@ class ChosenRecords(RecordReader):
 
     def read(self, ids: Sequence[str]) -> list[Record]:
         """As above."""
-        return super().read([name for name in ids if name in self._ids])
+        return self._all.read([name for name in ids if name in self._ids])
+
+    def payloads(self, ids: Sequence[str]) -> list[bytes | None]:
+        """As above."""
+        return self._all.payloads(ids)
 
 
 def _record(transaction_id: str, reply: Sequence[bytes | None]) -> Record:

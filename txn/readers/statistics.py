@@ -35,6 +35,7 @@ class Statistics:
     `failing_gets`, `failing_posts`: of the latest twenty calls of all workers, the share in which the service failed.
     `best_minute`: how many were completed in the best minute of the last hour, while deliveries are held up; else 0.
     `refused_ms`: since when it has answered GETs and let no POST through (None: it does).
+    `away`: partitions that could not be asked, and why: what is in them is in none of these numbers.
     """
 
     totals: Totals
@@ -58,6 +59,7 @@ class Statistics:
     failing_gets: float = 0.0
     failing_posts: float = 0.0
     best_minute: int = 0
+    away: tuple[str, ...] = ()
 
     @property
     def error_rate(self) -> float:

@@ -4,7 +4,7 @@ A promoted server may lack what the old one acknowledged. Without `TXN_REDIS_REP
 is on its way. `lua/arrive.lua` tells how that is noticed.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import redis
@@ -19,22 +19,26 @@ _NEVER = "0" * 40
 
 
 class Arrival:
-    """`seen`: the number of claims that this process has seen. `on_connect` is for `connect`."""
+    """`seen`: the number of claims that this process has seen, of each claim counter. `on_connect` is for `connect`."""
 
     def __init__(
-        self, keys: Keys, settings: Settings, seen: Callable[[], int], shift_ms: Callable[[], int] = lambda: 0
+        self,
+        settings: Settings,
+        seen: Callable[[], Sequence[tuple[Keys, int]]],
+        shift_ms: Callable[[], int] = lambda: 0,
     ) -> None:
-        self._keys, self._settings, self._seen, self._shift_ms = keys, settings, seen, shift_ms
+        self._settings, self._seen, self._shift_ms = settings, seen, shift_ms
         self._text = text_of_script("arrive")
 
     def on_connect(self, connection: Any) -> None:
         """Raises: redis.RedisError; then nothing is claimed on this connection."""
         connection.on_connect()
         if promotion := _promotion(connection):
-            settings = self._settings
-            arguments = (promotion, self._seen(), settings.lease_ms, settings.doubt_window_ms, MOMENT_MS)
-            connection.send_command("EVAL", self._text, 1, self._keys.epoch, *arguments, self._shift_ms())
-            connection.read_response()
+            for keys, claims in self._seen():
+                settings = self._settings
+                arguments = (promotion, claims, settings.lease_ms, settings.doubt_window_ms, MOMENT_MS)
+                connection.send_command("EVAL", self._text, 1, keys.epoch, *arguments, self._shift_ms())
+                connection.read_response()
 
 
 def _promotion(connection: Any) -> str:

@@ -16,9 +16,9 @@ _PLACE = re.compile(r"[0-9]{1,15}-[0-9]{1,15}", re.ASCII)
 _NOWHERE = "0-0"
 _KNOWN = frozenset(Status)
 #: Changes that are read at once for those who wait.
-_AT_ONCE = 1_000
+AT_ONCE = 1_000
 #: Looks at the feed for one answer that is about one client.
-_LOOKS = 20
+LOOKS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,29 +63,26 @@ class Changes:
         Raises: Invalid, if it is no cursor; CursorExpired, if something behind it is not kept any more.
         """
         after, found = "" if cursor is None else _place(cursor), list[Change]()
-        for _ in range(_LOOKS):
-            after, entries = self._after(after, limit if client is None else _AT_ONCE)
+        for _ in range(LOOKS):
+            after, entries = self.after(after, limit if client is None else AT_ONCE)
             for place, change in entries:
                 after = place
                 if change is not None and client in (None, change.client):
                     found.append(change)
                 if len(found) == limit:
                     return Page(found, _cursor(place), is_end=False)
-            if len(entries) < (limit if client is None else _AT_ONCE):
+            if len(entries) < (limit if client is None else AT_ONCE):
                 return Page(found, _cursor(after), is_end=True)
             if client is None:
                 break
         return Page(found, _cursor(after), is_end=False)
 
-    def _after(self, after: str, limit: int) -> tuple[str, list[tuple[str, Change | None]]]:
-        """The place behind the entries, and the entries."""
+    def after(self, after: str, limit: int) -> tuple[str, list[tuple[str, Change | None]]]:
+        """The place behind the entries, and the entries. Raises: CursorExpired."""
         reply = self._database.run("changes", [self._database.keys.changes], [after, limit])
         if reply[0] == b"gone":
-            raise CursorExpired(
-                "changes behind this cursor are not kept any more: look at your unfinished transactions one by one, "
-                "and begin again without a cursor"
-            )
-        return reply[1].decode(), [(place.decode(), _change(fields[1])) for place, fields in reply[2]]
+            raise expired()
+        return reply[1].decode(), [(place.decode(), change_in(fields[1])) for place, fields in reply[2]]
 
     def latest(self) -> str:
         """The place behind the latest change, for `changed`."""
@@ -96,16 +93,24 @@ class Changes:
     def changed(self, place: str, wait_ms: int) -> tuple[str, list[Change]]:
         """Wait for changes behind a place: the place behind them, and what they are; none after `wait_ms`."""
         name = self._database.keys.changes
-        reply: Any = self._database.call(lambda client: client.xread({name: place}, count=_AT_ONCE, block=wait_ms))
+        reply: Any = self._database.call(lambda client: client.xread({name: place}, count=AT_ONCE, block=wait_ms))
         if not reply:
             return place, []
         entries = reply[0][1]
         return entries[-1][0].decode(), [
-            change for _, fields in entries if (change := _change(fields.get(b"change", b"")))
+            change for _, fields in entries if (change := change_in(fields.get(b"change", b"")))
         ]
 
 
-def _change(text: bytes) -> Change | None:
+def expired() -> CursorExpired:
+    """What is said where something behind a cursor is not kept any more."""
+    return CursorExpired(
+        "changes behind this cursor are not kept any more: look at your unfinished transactions one by one, "
+        "and begin again without a cursor"
+    )
+
+
+def change_in(text: bytes) -> Change | None:
     """See `announce` in prelude.lua. None for the entry that a feed begins with, and for what is not known here."""
     name, status, at, code, client = (*text.decode(errors="replace").split(" "), "", "", "", "")[:5]
     at_ms = whole(at)

@@ -1,8 +1,9 @@
 """One Redis as txn uses it. `unavailable`, and nothing else, makes an error of its client one of ours."""
 
+import copy
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import redis
 from redis.client import Pipeline
@@ -53,6 +54,12 @@ class Database:
         self.client, self.keys, self.shift_ms = client, keys, shift_ms
         self.replication = Replication.of(replicas, keys, client)
         self.scripts = Scripts(client, self.replication)
+
+    def under(self, keys: Keys) -> Self:
+        """Other keys on the same server, with the same client and the same round trips."""
+        other = copy.copy(self)
+        other.keys = keys
+        return other
 
     def run(
         self,

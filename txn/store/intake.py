@@ -3,7 +3,7 @@
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -100,17 +100,29 @@ class IntakeMonitor:
         """Raises: StoreUnavailable; then what was refused is not counted: rather a few too few than some twice."""
         with self._lock:
             refused, self._refused = self._refused, Counter()
-        keys = self._database.keys
         pairs = [text for reason, number in refused.items() for text in (reason, number)]
-        unfinished, ended, now_ms = self._database.run(
-            "intake", [keys.due, keys.count, keys.minute], [self._database.shift_ms(), *pairs]
-        )
+        unfinished, ended, now_ms = self.counts(pairs)
         memory = self._memory()
         # As the server itself counts: what waits to be sent to its own disk and replicas is not held against it.
         used = int(memory.get("used_memory", 0)) - int(memory.get("mem_not_counted_for_evict", 0))
         most = int(memory.get("maxmemory", 0))
         limit = limit_of(self._settings.max_redis_memory, most)
-        return Level(unfinished, ended, used, most, limit), int(now_ms)
+        return Level(unfinished, ended, used, most, limit), now_ms
+
+    def counts(self, pairs: Sequence[str | int]) -> tuple[int, int, int]:
+        """(unfinished, ended in the last minute, now in ms). `pairs`: reason and number of what was refused, to count.
+
+        Raises: StoreUnavailable.
+        """
+        return self.counts_of(self._database, pairs)
+
+    def counts_of(self, database: Database, pairs: Sequence[str | int]) -> tuple[int, int, int]:
+        """The same of one database."""
+        keys = database.keys
+        unfinished, ended, now_ms = database.run(
+            "intake", [keys.due, keys.count, keys.minute], [database.shift_ms(), *pairs]
+        )
+        return unfinished, ended, int(now_ms)
 
     def _memory(self) -> Mapping[str, Any]:
         """What INFO says; nothing if our user may not ask: `DurabilityMonitor` says so. Raises: StoreUnavailable."""

@@ -20,6 +20,11 @@ class Keys:
         """String: the content as JSON."""
         return f"{self.prefix}p:{transaction_id}"
 
+    @property
+    def partitions(self) -> str:
+        """String: how many partitions there are, written at the first start. Not there: none."""
+        return f"{self.prefix}partitions"
+
     def ended_session(self, digest: str) -> str:
         """String: a session of the admin site that was ended, until its cookie would have."""
         return f"{self.prefix}ended:{digest}"
@@ -254,6 +259,11 @@ class Keys:
 def slot_of(keys: Keys) -> int:
     """Where all of them are in a cluster, if the prefix has a hash tag (`{...}`)."""
     return key_slot(keys.prefix.encode())
+
+
+def keys_of_partition(keys: Keys, number: int) -> Keys:
+    """Those of one partition: all of them in one cluster slot."""
+    return Keys(f"{keys.prefix}{{{number}}}:", keys.queue)
 
 
 def letter_places(keys: Keys) -> tuple[str, str, str, str]:

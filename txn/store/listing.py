@@ -15,12 +15,12 @@ from txn.store.transactions import SEEN_BY_CLIENTS, transaction_of
 
 _MINUTE_MS = 60_000
 #: Later than any.
-_LAST_MINUTE = 10**12
+LAST_MINUTE = 10**12
 #: Work for one page: ids that are looked at, lists that are looked into, calls. A page may be short because of it.
-_IDS, _LISTS, _CALLS = 2_000, 6_000, 20
+IDS, LISTS, CALLS = 2_000, 6_000, 20
 #: Ids of a call, if not all that is found matches.
-_AT_ONCE = 200
-_CHECK_BYTES = 8
+AT_ONCE = 200
+CHECK_BYTES = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class Page:
     cursor: str | None
 
 
-class _Place(NamedTuple):
+class Place(NamedTuple):
     """What stands in this list `before` that index is still to be told. None: all that was accepted in the minute."""
 
     minute: int
@@ -79,25 +79,25 @@ class Listing:
         cursors to the end sees each transaction once that was accepted before; as it was when its page was read.
         Raises: Invalid, if this is no cursor of these questions; StoreUnavailable.
         """
-        place = _beginning(wanted) if cursor is None else _parsed(cursor, wanted, client)
+        place = beginning(wanted) if cursor is None else _parsed(cursor, wanted, client)
         page, looked = Page([], [], None), 0
-        for _ in range(_CALLS):
-            at_once = limit - len(page.transactions) if wanted.is_all else _AT_ONCE
-            is_end, behind, entries = self._entries(place, wanted, at_once, client)
-            for place, one in zip((place for place, _ in entries), self._matching(entries, wanted), strict=True):
-                _add(page, one)
+        for _ in range(CALLS):
+            at_once = limit - len(page.transactions) if wanted.is_all else AT_ONCE
+            is_end, behind, entries = self.entries(place, wanted, at_once, client)
+            for place, one in zip((place for place, _ in entries), self.matching(entries, wanted), strict=True):
+                add(page, one)
                 if len(page.transactions) == limit:
                     return Page(page.transactions, page.unreadable, _written(place, wanted, client))
             if is_end:
                 return page
             place, looked = behind, looked + len(entries)
-            if looked >= _IDS:
+            if looked >= IDS:
                 break
         return Page(page.transactions, page.unreadable, _written(place, wanted, client))
 
-    def _entries(
-        self, place: _Place, wanted: Wanted, limit: int, client: str | None
-    ) -> tuple[bool, _Place, list[tuple[_Place, str]]]:
+    def entries(
+        self, place: Place, wanted: Wanted, limit: int, client: str | None
+    ) -> tuple[bool, Place, list[tuple[Place, str]]]:
         """Whether this is the end; the place behind the entries; each entry's place, and its id."""
         keys = self._database.keys
         said, minute, of, index, runs = self._database.run(
@@ -105,17 +105,17 @@ class Listing:
             [keys.accepted, keys.accepted_hours if client is None else keys.accepted_hours_of(client)],
             [
                 *(place.minute, place.client, "" if place.before is None else place.before),
-                *(max(0, wanted.since_ms or 0) // _MINUTE_MS, limit, _LISTS),
+                *(max(0, wanted.since_ms or 0) // _MINUTE_MS, limit, LISTS),
             ],
         )
         entries = [
-            (_Place(int(minute), of.decode(), int(first) - number), name.decode(errors="replace"))
+            (Place(int(minute), of.decode(), int(first) - number), name.decode(errors="replace"))
             for minute, of, first, ids in runs
             for number, name in enumerate(ids)
         ]
-        return said == b"end", _Place(int(minute), of.decode(), int(index)), entries
+        return said == b"end", Place(int(minute), of.decode(), int(index)), entries
 
-    def _matching(self, entries: Sequence[tuple[_Place, str]], wanted: Wanted) -> Iterator[Transaction | str | None]:
+    def matching(self, entries: Sequence[tuple[Place, str]], wanted: Wanted) -> Iterator[Transaction | str | None]:
         """For each entry: the transaction, if it matches; its id, if it cannot be read; None."""
         keys, asked = self._database.keys, [*SEEN_BY_CLIENTS, "client"]
         records = self._database.pipeline(
@@ -135,7 +135,7 @@ class Listing:
             yield one if not isinstance(one, Transaction) or _currency(next(payloads)) == wanted.currency else None
 
 
-def _found(place: _Place, name: str, fields: Any, wanted: Wanted) -> Transaction | str | None:
+def _found(place: Place, name: str, fields: Any, wanted: Wanted) -> Transaction | str | None:
     """An id that is listed and has no record, or one of another minute or client, was not accepted then."""
     if fields is OTHER_TYPE:
         return name
@@ -153,7 +153,7 @@ def _found(place: _Place, name: str, fields: Any, wanted: Wanted) -> Transaction
     return transaction if wanted.fits(transaction) else None
 
 
-def _add(page: Page, one: Transaction | str | None) -> None:
+def add(page: Page, one: Transaction | str | None) -> None:
     if isinstance(one, str):
         page.unreadable.append(one)
     elif one is not None:
@@ -167,31 +167,31 @@ def _currency(payload: Any) -> str:
         return ""
 
 
-def _beginning(wanted: Wanted) -> _Place:
+def beginning(wanted: Wanted) -> Place:
     if wanted.until_ms is None:
-        return _Place(_LAST_MINUTE, "", None)
-    return _Place((wanted.until_ms - 1) // _MINUTE_MS, "", None)
+        return Place(LAST_MINUTE, "", None)
+    return Place((wanted.until_ms - 1) // _MINUTE_MS, "", None)
 
 
-def _written(place: _Place, wanted: Wanted, client: str | None) -> str:
+def _written(place: Place, wanted: Wanted, client: str | None) -> str:
     text = f"{place.minute}:{'' if place.before is None else place.before}:{place.client}".encode()
-    return urlsafe_b64encode(_check(text, wanted, client) + text).decode().rstrip("=")
+    return urlsafe_b64encode(check_of(text, wanted, client) + text).decode().rstrip("=")
 
 
-def _check(text: bytes, wanted: Wanted, client: str | None) -> bytes:
+def check_of(text: bytes, wanted: Wanted, client: str | None) -> bytes:
     """Of a cursor, with the question that it belongs to: no secret, but what is garbled or another's does not fit."""
     asked = (wanted.status, wanted.since_ms, wanted.until_ms, wanted.currency, wanted.code, client)
-    return hashlib.sha256(text + repr(asked).encode()).digest()[:_CHECK_BYTES]
+    return hashlib.sha256(text + repr(asked).encode()).digest()[:CHECK_BYTES]
 
 
-def _parsed(cursor: str, wanted: Wanted, client: str | None) -> _Place:
+def _parsed(cursor: str, wanted: Wanted, client: str | None) -> Place:
     try:
         found = urlsafe_b64decode(cursor.encode("ascii") + b"==")
-        check, text = found[:_CHECK_BYTES], found[_CHECK_BYTES:]
+        check, text = found[:CHECK_BYTES], found[CHECK_BYTES:]
         minute, index, of = text.decode("ascii").split(":")
-        place = _Place(int(minute), of, int(index) if index else None)
+        place = Place(int(minute), of, int(index) if index else None)
     except ValueError:
-        check, place = b"", _Place(0, "", 0)
+        check, place = b"", Place(0, "", 0)
     if not check or _written(place, wanted, client) != cursor:
         raise Invalid("cursor", "must be a cursor that this list has given, as it was given, with the same parameters")
     return place

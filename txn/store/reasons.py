@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 import redis
 
+from txn.store.agreement import OtherPartitions
 from txn.store.asking import NoPrimary
 from txn.store.replication import NotReplicated
 
@@ -51,6 +52,8 @@ def reason(error: redis.RedisError) -> str:
     """One line, at most 300 characters. What the server has said is in it only where that cannot be a credential."""
     if isinstance(error, NotReplicated):
         return f"Redis has not replicated this: {error}"
+    if isinstance(error, OtherPartitions):
+        return str(error)
     if isinstance(error, NoPrimary):
         return f"Redis has no primary: {error}"
     if isinstance(error, redis.AuthenticationError | redis.exceptions.AuthenticationWrongNumberOfArgsError):

@@ -52,7 +52,7 @@ SETTLE_REPEATS = 6
 CANCELLED = "cancelled by its client; it was never posted"
 
 #: What became of one of many submissions: the transaction and whether it is new, or why not, or it was left.
-AcceptReply = tuple[Transaction, bool] | Invalid | ContentConflict | RecordUnreadable | None
+AcceptReply = tuple[Transaction, bool] | Invalid | ContentConflict | RecordUnreadable | StoreUnavailable | None
 
 
 class Past(NamedTuple):
@@ -226,10 +226,9 @@ class Store:
         """Where the records are."""
         return self._database
 
-    @property
-    def claims_seen(self) -> int:
-        """The highest number of claims that Redis has told this process."""
-        return self._claims_seen
+    def claims_seen(self) -> list[tuple[Keys, int]]:
+        """The highest number of claims that Redis has told this process, of each claim counter."""
+        return [(self._database.keys, self._claims_seen)]
 
     def due(self, limit: int) -> tuple[int, int]:
         """Look at up to `limit` transactions whose time has come: (looked at, queued again or expired)."""

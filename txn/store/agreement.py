@@ -1,0 +1,81 @@
+"""That every process divides transactions into as many partitions: one that does not would find none of them.
+
+The number is written by whoever comes first, and looked at on each new connection before it is used.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import redis
+
+from txn.store.keys import Keys
+
+OnConnect = Callable[[Any], None]
+
+_DRAIN = "to change it, wait until nothing is unfinished, stop everything, and begin with another TXN_PREFIX"
+
+
+class OtherPartitions(redis.ConnectionError):
+    """TXN_PARTITIONS is not what the records of this Redis were written with; the text says what is what."""
+
+
+class Agreement:
+    """`partitions`: as the settings say; 0: none."""
+
+    def __init__(self, keys: Keys, partitions: int) -> None:
+        self._keys, self._partitions = keys, partitions
+
+    def before(self, on_connect: OnConnect | None = None) -> OnConnect:
+        """For `connect(on_connect=...)`: this look, and then what else there is to do with a new connection."""
+
+        def look(connection: Any) -> None:
+            if on_connect is None:
+                connection.on_connect()
+            else:
+                on_connect(connection)
+            self.look(connection)
+
+        return look
+
+    def look(self, connection: Any) -> None:
+        """Raises: OtherPartitions, redis.RedisError; then the connection is not used."""
+        if self._partitions:
+            self._agree(lambda *command: _ask(connection, *command))
+        elif _may(lambda: _ask(connection, "EXISTS", self._keys.partitions)):
+            count = _may(lambda: _ask(connection, "GET", self._keys.partitions))
+            raise OtherPartitions(_differs("not set", count))
+
+    def _agree(self, ask: Callable[..., Any]) -> None:
+        count = ask("GET", self._keys.partitions)
+        if count is None:
+            # One at a time: in a cluster they are on different nodes.
+            if any(ask("EXISTS", key) for key in (self._keys.count, self._keys.due, self._keys.epoch)):
+                raise OtherPartitions(
+                    f"TXN_PARTITIONS={self._partitions}, but there are transactions here that were accepted without "
+                    f"partitions: unset it; {_DRAIN}"
+                )
+            ask("SET", self._keys.partitions, self._partitions, "NX")
+            count = ask("GET", self._keys.partitions)
+        if count != str(self._partitions).encode():
+            raise OtherPartitions(_differs(str(self._partitions), count))
+
+
+def _differs(ours: str, count: bytes | None) -> str:
+    theirs = (count or b"").decode(errors="replace")[:20]
+    return (
+        f"TXN_PARTITIONS is {ours}, but the transactions here were accepted with {theirs or 'another number'}: "
+        f"set TXN_PARTITIONS={theirs or '...'} for every process; {_DRAIN}"
+    )
+
+
+def _may(ask: Callable[[], Any]) -> Any:
+    """The reply; None for a user who may not ask."""
+    try:
+        return ask()
+    except redis.exceptions.NoPermissionError:
+        return None
+
+
+def _ask(connection: Any, *command: str | int) -> Any:
+    connection.send_command(*command)
+    return connection.read_response()
