@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import redis
@@ -14,6 +15,8 @@ from tests.cli.doctor_rig import found
 from tests.cli.terminal import Commands
 from tests.parts import Clock
 from txn.settings import Settings
+from txn.store.connection import connect
+from txn.store.durability import DurabilityMonitor
 
 WHO = "the service's contract"
 ATTESTED = {"TXN_REDIS_DURABILITY": f"attested:{WHO}"}
@@ -82,6 +85,25 @@ def test_where_the_settings_can_be_seen_nobody_needs_to_attest_them(hiding: Hidi
     assert submit(one.api).status_code == 202
     health = one.api.simulate_get("/api/health").json
     assert (health["durability"], health["attestedBy"]) == ("durable", None)
+
+
+def may_lose(url: str, **how: Any) -> bool:
+    monitor = DurabilityMonitor(allow_lossy=False, fails_over=True, **how)
+    with connect(url, timeout_ms=1_000) as client:
+        monitor.check(client)
+    return monitor.may_lose_at_failover
+
+
+def test_a_failover_is_a_risk_unless_somebody_attests_what_cannot_be_seen(hiding: Hiding) -> None:
+    url = hiding()
+    assert may_lose(url)
+    assert not may_lose(url, attested_by=WHO)
+
+
+def test_a_failover_is_a_risk_unless_replicas_are_waited_for(hiding: Hiding) -> None:
+    url = hiding("+config")
+    assert may_lose(url, attested_by=WHO)
+    assert not may_lose(url, replicas=1)
 
 
 def test_no_attestation_stands_against_what_is_seen(hiding: Hiding, api: Open) -> None:
