@@ -99,7 +99,6 @@ _OPTIONS: tuple[tuple[int, object], ...] = (
     (pycurl.NOSIGNAL, 1),
     (pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_1_1),
     (pycurl.PROTOCOLS, pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS),
-    (pycurl.PROXY, ""),
     (pycurl.NOPROXY, "*"),
     (pycurl.FOLLOWLOCATION, 0),
     (pycurl.MAXCONNECTS, 2),
