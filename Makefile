@@ -29,8 +29,8 @@ test test-crash test-long: export PYTHONDONTWRITEBYTECODE :=
 test: $(VENV)/test.stamp $(VENV)/dashboard.stamp ## all tests but the long ones, on four processes (ARGS="-n 0": on one)
 	$(PY) -m pytest $(QUICK) $(ARGS)
 
-test-crash: $(VENV)/test.stamp $(VENV)/dashboard.stamp ## every crash point, every write that fails and everything that can break in Redis
-	$(PY) -m pytest -n 3 --dist worksteal -m long tests/crash $(ARGS)
+test-crash: $(VENV)/test.stamp $(VENV)/dashboard.stamp ## every crash point, every write that fails, everything that can break in Redis, every world of the model
+	$(PY) -m pytest -n 3 --dist worksteal -m long tests/crash tests/model $(ARGS)
 
 test-long: $(VENV)/test.stamp $(VENV)/dashboard.stamp ## the tests that take minutes
 	$(PY) -m pytest -m long $(ARGS)

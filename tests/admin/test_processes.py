@@ -88,13 +88,13 @@ def test_every_api_process_knows_the_session_and_the_pages_show_the_real_workers
 
 
 def median_of_submits(stack: Stack, name: str) -> float:
-    """In seconds, of 100."""
+    """In seconds, of 30."""
     spent = []
-    for number in range(100):
+    for number in range(30):
         began = time.monotonic()
         stack.submit(f"{name}-{number}")
         spent.append(time.monotonic() - began)
-    return sorted(spent)[50]
+    return sorted(spent)[15]
 
 
 def test_submits_are_answered_while_logins_are_hammered(tmp_path: Path) -> None:

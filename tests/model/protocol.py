@@ -6,6 +6,7 @@ is strict. `python -m tests.model.protocol` prints the bound of the doubt window
 protection; in its stories the two workers are interchangeable: the one called A may be B in the next step.
 """
 
+import functools
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import product
@@ -305,6 +306,7 @@ def broken(state: State, what: str) -> str | None:
     return None
 
 
+@functools.cache
 def check(world: World | None = None, protections: Protections | None = None) -> Explored:
     """Look at every state, and at whether it ends.
 

@@ -55,6 +55,11 @@ def test_without_a_protection_a_promise_breaks(name: str) -> None:
     assert (found.broken is None) == (name in FOR_SPEED)
 
 
-@pytest.mark.parametrize("world", WORLDS, ids=str)
+@pytest.mark.parametrize(
+    "world",
+    # Each value of each dimension, and all of them together in `make test-crash`.
+    [world if number % 5 == 0 else pytest.param(world, marks=pytest.mark.long) for number, world in enumerate(WORLDS)],
+    ids=str,
+)
 def test_the_published_bound_is_exact(world: World) -> None:
     assert smallest_safe_window(world) == bound(world) + 1

@@ -262,7 +262,13 @@ def test_who_may_not_ask_how_far_the_log_is_waits_for_the_end_of_the_rewrite(
 ) -> None:
     server = start()
     if flavour == "redis6":  # it may not use the key that would have to be written for that
-        rules = ["+@all", *(f"~*{key}" for key in ("t:*", "p:*", "due", "count", "minute:*", "posting", "dramatiq:*"))]
+        rules = [
+            "+@all",
+            *(
+                f"~*{key}"
+                for key in ("t:*", "p:*", "due", "count", "minute:*", "posting", "accepted*", "expiring", "dramatiq:*")
+            ),
+        ]
     else:
         rules = ["+@all", "~*", "-waitaof"]
     command(server, "ACL", "SETUSER", "app", "on", ">hunter2", *rules)
