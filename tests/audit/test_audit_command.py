@@ -12,6 +12,7 @@ from ops.ports import free_port
 from ops.redis_server import RedisServer
 from tests.audit.rig import Rig
 from tests.audit.web import StubPosting
+from tests.cli.terminal import Commands
 from txn.model.transaction import ErrorCode
 from txn.operate.last_audit import LastAudits
 
@@ -19,7 +20,7 @@ ROOT = Path(__file__).parents[2]
 
 
 class Command:
-    """`python -m txn audit` as a process of its own, on the rig's store."""
+    """`txn audit` on the rig's store, in this process: starting one takes longer than most audits."""
 
     def __init__(self, rig: Rig, server: RedisServer, mock: MockPosting) -> None:
         self.environment = {name: value for name, value in os.environ.items() if not name.startswith("TXN_")} | {
@@ -29,15 +30,8 @@ class Command:
         }
 
     def __call__(self, *options: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "txn", "audit", *options],
-            env=self.environment | environment,
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+        done = Commands(self.environment | environment)("audit", *options)
+        return subprocess.CompletedProcess(options, done.code, done.out, done.err)
 
 
 @pytest.fixture
