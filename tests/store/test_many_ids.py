@@ -182,3 +182,9 @@ def test_calls_with_other_keys_or_of_other_scripts_stay_apart() -> None:
     assert len(merged.packed()) == 4
     error = redis.ResponseError("for all of them")
     assert merged.spread([["r1", "r5"], error, ["r3"], ["r4"]]) == ["r1", error, "r3", ["r4"], "r5"]
+
+
+def test_what_cannot_be_packed_fails_before_it_is_among_others() -> None:
+    for words, own in ((("EVALSHA", "sha", 0, "\ud800"), None), (("EVALSHA", "sha", 1, "key"), ("\ud800",))):
+        with pytest.raises(UnicodeEncodeError):
+            Command(words, own)

@@ -18,14 +18,16 @@ MOST_IDS = 64
 class Command:
     """`words`: the command as it is sent; without what is the id's `own`, if it can be sent together with others.
 
-    `own` is packed at once: what cannot be packed fails nobody else.
+    What its caller has made is packed at once: what cannot be packed fails nobody else.
     """
 
-    __slots__ = ("own", "width", "words")
+    __slots__ = ("own", "packed", "width", "words")
 
     def __init__(self, words: tuple[Argument, ...], own: Sequence[Argument] | None = None) -> None:
-        self.words, self.own, self.width = words, b"", 0
-        if own is not None:
+        self.words, self.own, self.packed, self.width = words, b"", b"", 0
+        if own is None:
+            self.packed = hiredis.pack_command(words)  # type: ignore[arg-type]  # see below
+        else:
             packed = hiredis.pack_command(tuple(own))  # type: ignore[arg-type]  # its types know tuples of one length only
             self.own, self.width = packed[packed.index(b"\n") + 1 :], len(own)
 
@@ -55,10 +57,10 @@ class Merged:
 
     def _packed(self, place: Sequence[int]) -> bytes:
         commands = [self._commands[number] for number in place]
+        if not commands[-1].width:
+            return commands[-1].packed
         words = commands[-1].words  # the latest: what it knows is newest
         packed: bytes = hiredis.pack_command(words)  # type: ignore[arg-type]
-        if not commands[-1].width:
-            return packed
         count = len(words) + sum(command.width for command in commands)
         head = b"*%d\r\n" % count, packed[packed.index(b"\n") + 1 :]
         return b"".join((*head, *(command.own for command in commands)))
