@@ -37,5 +37,7 @@ def test_what_is_wrong_is_said(keyed: TestClient, parts: Parts) -> None:
     given_up(parts, "a")
     problem(ask(keyed, "POST", "callbacks/discard", json={"names": ["a"]}), 400, "invalid", "why")
     problem(ask(keyed, "POST", "callbacks/replay", json={"names": []}), 400, "invalid", "names")
+    problem(ask(keyed, "POST", "callbacks/replay", json={"names": [""]}), 400, "invalid", "names.0")
     problem(ask(keyed, "GET", "callbacks", query_string="before=x"), 400, "invalid", "before")
+    problem(ask(keyed, "GET", "callbacks", query_string="before="), 400, "invalid", "before")
     problem(ask(keyed, "GET", "callbacks", query_string="limit=0"), 400, "invalid", "limit")

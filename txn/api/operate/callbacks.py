@@ -7,6 +7,7 @@ from pydantic import Field, StrictStr, WithJsonSchema
 
 from txn.api.operate.asked import Form, Why, answer, form, limit_of, parameters
 from txn.api.operate.who import Operated, operator
+from txn.errors import Invalid
 from txn.model.content import dumps
 from txn.model.dead_letter import Action
 from txn.operate.callbacks import to_json
@@ -15,7 +16,8 @@ from txn.operate.tools import Tools
 
 #: Callbacks of one answer: if nothing is said, and at most.
 LIMIT, MAX_LIMIT = 20, 200
-_Name = Annotated[StrictStr, WithJsonSchema({"type": "string", "minLength": 1, "maxLength": 64}), Field(max_length=64)]
+_NAME = {"type": "string", "minLength": 1, "maxLength": 64}
+_Name = Annotated[StrictStr, WithJsonSchema(_NAME), Field(min_length=1, max_length=64)]
 
 
 class Callbacks(Operated):
@@ -28,6 +30,8 @@ class Callbacks(Operated):
         """Those that were given up, the newest first; and how many wait. Raises: Invalid, StoreUnavailable."""
         operator(request)
         asked = parameters(request, ("limit", "before"))
+        if asked.get("before") == "":
+            raise Invalid("before", "must be the `next` of the answer before")
         page = self._tools.callbacks.page(asked.get("before", ""), limit_of(asked, LIMIT, MAX_LIMIT))
         totals = self._tools.statistics.read().totals
         found = {"waiting": totals.callbacks_waiting, "dead": totals.callbacks_dead, "unreadable": page.unreadable}
