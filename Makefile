@@ -21,7 +21,7 @@ help: ## this list
 run: $(VENV)/dashboard.stamp $(VENV)/bin/txn ## Redis, a posting service, the API and the workers on this machine, until Ctrl-C
 	@exec $(PY) -m ops
 
-# More processes than cores: half of the time a test waits for processes that it has started.
+# More processes than cores: many tests wait for processes that they have started.
 QUICK := -n 4 --dist loadscope --no-loadscope-reorder -m "not long and not browser and not containers"
 # pytest rewrites all tests, which takes seconds in each process: kept, also where Python is told to keep nothing.
 test test-crash test-long: export PYTHONDONTWRITEBYTECODE :=
