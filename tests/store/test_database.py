@@ -11,6 +11,7 @@ from txn.store.database import OTHER_TYPE, Database
 
 #: What talks to connections, and `durability`, which asks whatever server there is.
 BELOW = {
+    "agreement.py",
     "asking.py",
     "connection.py",
     "group_commit.py",
