@@ -4,9 +4,9 @@ import pytest
 
 from ops.redis_server import RedisServer
 from tests.parts import Parts
+from txn.model.claim import Claim
 from txn.model.outcome import Cause, Clear, Completed, Maybe, Mode, Outcome, Released, Retry
 from txn.model.transaction import Evidence
-from txn.store.transactions import Claim
 
 IDS = [f"t{number}" for number in range(30)]
 AWAY = Retry(Cause.OUTAGE, "refused", Clear(), 300_000)

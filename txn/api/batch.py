@@ -22,7 +22,8 @@ from txn.model.trace import checked
 from txn.server.codes import is_retryable
 from txn.server.problem import PROBLEM_JSON, problem
 from txn.store.durability import DurabilityMonitor
-from txn.store.transactions import AcceptReply, Store
+from txn.store.replies import AcceptReply
+from txn.store.transactions import Store
 
 MAX_BATCH_BYTES = 1024 * 1024
 NDJSON = "application/x-ndjson"

@@ -12,7 +12,8 @@ from txn.partitions.place import Partitions, partition_of
 from txn.settings import Settings
 from txn.store.database import ScriptCall
 from txn.store.keys import Keys
-from txn.store.transactions import AcceptReply, Past, Store
+from txn.store.replies import AcceptReply
+from txn.store.transactions import Past, Store
 
 
 class Stores(Store):

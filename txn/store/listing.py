@@ -11,7 +11,7 @@ from txn.model.content import loads
 from txn.model.transaction import Status, Transaction
 from txn.store.database import OTHER_TYPE, Database
 from txn.store.record import whole
-from txn.store.transactions import SEEN_BY_CLIENTS, transaction_of
+from txn.store.replies import SEEN_BY_CLIENTS, transaction_of
 
 _MINUTE_MS = 60_000
 #: Later than any.

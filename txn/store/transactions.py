@@ -9,17 +9,15 @@ from typing import Any, NamedTuple
 
 import redis
 
-from txn import __version__
-from txn.errors import ContentConflict, Invalid, NotCancellable, NotFound, RecordUnreadable, StoreUnavailable
+from txn.errors import ContentConflict, NotCancellable, NotFound, StoreUnavailable
 from txn.model.claim import Claim
-from txn.model.content import differing, dumps, loads
+from txn.model.content import dumps
 from txn.model.outcome import (
     Clear,
     Completed,
     Doubt,
     Failed,
     Maybe,
-    Mode,
     Outcome,
     Released,
     Retry,
@@ -27,14 +25,24 @@ from txn.model.outcome import (
     SettleReply,
 )
 from txn.model.submission import Submission
-from txn.model.trace import checked
-from txn.model.transaction import Failure, Status, Transaction, rfc3339
+from txn.model.transaction import Transaction
 from txn.settings import Settings
 from txn.store.arrival import MOMENT_MS
 from txn.store.commands import Argument
-from txn.store.database import Database, ScriptCall, one_of_many
+from txn.store.database import Database, ScriptCall
 from txn.store.keys import Keys, letter_places, lists, wake_ups
 from txn.store.record import whole
+from txn.store.replies import (
+    SEEN_BY_CLIENTS,
+    WHY_NOT,
+    AcceptReply,
+    Other,
+    accepted,
+    claim_of,
+    conflict,
+    one_of_batch,
+    transaction_of,
+)
 
 log = logging.getLogger(__name__)
 
@@ -50,9 +58,6 @@ SETTLE_REPEATS = 6
 
 #: Why a cancelled transaction failed.
 CANCELLED = "cancelled by its client; it was never posted"
-
-#: What became of one of many submissions: the transaction and whether it is new, or why not, or it was left.
-AcceptReply = tuple[Transaction, bool] | Invalid | ContentConflict | RecordUnreadable | StoreUnavailable | None
 
 
 class Past(NamedTuple):
@@ -94,8 +99,8 @@ class Store:
         """
         reply = self._database.run(*self.accepting(submission), is_waited_for=True)
         try:
-            return _accepted(submission, reply)
-        except _Other:
+            return accepted(submission, reply)
+        except Other:
             raise self._conflicts([submission])[0] from None
 
     def accepting(self, submission: Submission) -> ScriptCall:
@@ -114,10 +119,10 @@ class Store:
         """
         arguments = [*self._accepts_with(atomic=atomic), *(text for one in submissions for text in _own(one))]
         replies = self._database.run("accept", self._accepts, arguments, ACCEPT_REPEATS, is_waited_for=True)
-        told = [_one_of_many(*pair) for pair in zip(submissions, replies, strict=True)]
-        others = [one for one, reply in zip(submissions, told, strict=True) if isinstance(reply, _Other)]
+        told = [one_of_batch(*pair) for pair in zip(submissions, replies, strict=True)]
+        others = [one for one, reply in zip(submissions, told, strict=True) if isinstance(reply, Other)]
         conflicts = iter(self._conflicts(others) if others else ())
-        return [next(conflicts) if isinstance(reply, _Other) else reply for reply in told]
+        return [next(conflicts) if isinstance(reply, Other) else reply for reply in told]
 
     def _conflicts(self, submissions: Sequence[Submission]) -> list[ContentConflict]:
         names = [self._database.keys.payload(one.id) for one in submissions]
@@ -125,7 +130,7 @@ class Store:
             stored: list[bytes | None] = self._database.call(lambda client: client.mget(names))
         except StoreUnavailable:
             stored = [None] * len(names)  # that there is a conflict is known without it
-        return [_conflict(*pair) for pair in zip(submissions, stored, strict=True)]
+        return [conflict(*pair) for pair in zip(submissions, stored, strict=True)]
 
     def read(self, transaction_id: str, client: str | None = None) -> Transaction:
         """The transaction as clients see it. Only `client` may see it, if one is given.
@@ -176,7 +181,7 @@ class Store:
             raise NotFound("there is no transaction with this id")
         transaction = transaction_of(transaction_id, fields)
         if verdict != b"done":
-            raise NotCancellable(_WHY_NOT.get(verdict) or f"it is {transaction.status} already")
+            raise NotCancellable(WHY_NOT.get(verdict) or f"it is {transaction.status} already")
         return transaction
 
     def claim(self, transaction_id: str, owner: str) -> Claim | None:
@@ -198,7 +203,7 @@ class Store:
     def claimed(self, transaction_id: str, owner: str, reply: Any) -> Claim | None:
         """What `claim` returns."""
         self._saw(reply[-1])
-        return _claim(transaction_id, owner, reply[1:-1]) if reply[0] == b"claimed" else None
+        return claim_of(transaction_id, owner, reply[1:-1]) if reply[0] == b"claimed" else None
 
     def settle(self, transaction_id: str, owner: str, settlement: Settlement) -> SettleReply:
         """Write down how a delivery ended: `settled`, or why that was refused."""
@@ -272,50 +277,6 @@ class Store:
         self._claims_seen = max(self._claims_seen, int(claims))
 
 
-class _Other(Exception):
-    """The id is known, with other content."""
-
-
-def _accepted(submission: Submission, reply: Sequence[Any]) -> tuple[Transaction, bool]:
-    """A reply of accept.lua. Raises: _Other, Invalid, ContentConflict, RecordUnreadable."""
-    if reply[0] == b"unreadable":
-        raise RecordUnreadable(f"the key of {submission.id} holds something that is no record")
-    if reply[0] == b"accepted":
-        return Transaction(submission.id, Status.PENDING, int(reply[1]), deliver_by_ms=submission.deliver_by_ms), True
-    if reply[0] == b"other":
-        raise _Other
-    if reply[0] == b"past":
-        raise Invalid("deliverBy", f"is over: it is {rfc3339(int(reply[1]))} now")
-    if reply[0] == b"foreign":
-        raise ContentConflict("id", "this id is another client's: choose another, or send an Idempotency-Key instead")
-    # Nobody else can know a random id: we stored it ourselves, and the answer to that was lost.
-    return transaction_of(submission.id, list(reply[1:])), submission.named_by == "random"
-
-
-def _one_of_many(submission: Submission, reply: Sequence[Any]) -> "AcceptReply | _Other":
-    if one_of_many(reply)[0] == b"left":
-        return None
-    try:
-        return _accepted(submission, reply)
-    except (_Other, Invalid, ContentConflict, RecordUnreadable) as error:
-        return error
-
-
-def _conflict(submission: Submission, stored: bytes | None) -> ContentConflict:
-    named_by = "Idempotency-Key" if submission.named_by == "key" else "id"
-    differs = _differing(submission, stored)
-    which = f", in {', '.join(differs)}" if differs else ""
-    return ContentConflict(named_by, f"this {named_by} was used before, with other content{which}", differs)
-
-
-def _differing(submission: Submission, stored: bytes | None) -> tuple[str, ...]:
-    try:
-        content = loads(stored or b"{}")
-    except ValueError:
-        return ()
-    return differing(content, loads(submission.payload)) if isinstance(content, dict) and content else ()
-
-
 def _own(submission: Submission) -> tuple[Argument, ...]:
     expires = "" if submission.deliver_by_ms is None else submission.deliver_by_ms
     return (
@@ -327,14 +288,6 @@ def _own(submission: Submission) -> tuple[Argument, ...]:
 
 def _places(keys: Keys) -> tuple[str, str, str]:
     return keys.due, keys.count, keys.minute
-
-
-def _claim(transaction_id: str, owner: str, reply: Sequence[Any]) -> Claim:
-    mode, payload, *numbers, others, error, left, trace = reply
-    values: list[Any] = [*map(int, numbers), bool(others), error.decode(errors="replace"), whole(left)]
-    if trace:  # of a record that a hand has changed it must not become a header
-        values.append(checked(trace.decode(errors="replace")))
-    return Claim(transaction_id, owner, Mode(mode.decode()), payload, *values)
 
 
 def _described(outcome: Outcome) -> tuple[str, str, str, int, bool]:
@@ -355,26 +308,3 @@ def _doubt(doubt: Doubt) -> tuple[str, int]:
     if isinstance(doubt, Maybe):
         return "maybe", doubt.for_ms
     return ("clear" if isinstance(doubt, Clear) else "keep"), 0
-
-
-def transaction_of(transaction_id: str, fields: list[bytes | None]) -> Transaction:
-    status, submitted, completed, code, detail, deliver_by = (
-        None if field is None else field.decode(errors="replace") for field in fields
-    )
-    submitted_ms = whole(submitted)
-    if status not in _KNOWN or submitted_ms is None:
-        raise RecordUnreadable(
-            f"the record of {transaction_id} is in a state that txn {__version__} cannot read: ask a newer version"
-        )
-    failure = Failure(code, detail or "") if status == Status.FAILED and code is not None else None
-    return Transaction(transaction_id, Status(status), submitted_ms, whole(completed), failure, whole(deliver_by))
-
-
-#: By what cancel.lua says.
-_WHY_NOT = {
-    b"held": "a worker has begun to deliver it: it may have been posted, so it goes on; once it is pending, ask again",
-    b"attempted": "an attempt was made whose POST may have been written: it may have been posted, so it goes on",
-    b"lost": "Redis has lost data since this was accepted, or may have: it may have been posted, so it goes on",
-}
-_KNOWN = frozenset(Status)
-SEEN_BY_CLIENTS = ["status", "submitted", "completed", "code", "detail", "deliver_by"]
