@@ -240,7 +240,7 @@ def test_a_damaged_record_is_a_problem_and_not_an_answer(api: TestClient, parts:
     raw.delete(parts.keys.record("a"))
     raw.set(parts.keys.record("a"), "text")
     problem(status(api, "a"), 503, "redis_unavailable")
-    problem(submit(api, with_id("a")), 503, "redis_unavailable")
+    problem(submit(api, with_id("a")), 503, "record_unreadable")
 
 
 def test_whatever_is_unavailable_is_503_with_its_own_code(api: TestClient) -> None:

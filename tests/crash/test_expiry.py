@@ -73,11 +73,11 @@ def test_whatever_expires_at(cut: str, crash_server: RedisServer, crash_mock: Mo
                 play(world, *cell)
 
 
-DOUBT = "elseif (tonumber(r[4]) or 0) > now or quarantined > now then\n    mode = 'confirm'"
+DOUBT = "elseif (tonumber(r[4]) or 0) > now or quarantined > now then\n        mode = 'confirm'"
 FINAL = "mode = was_sent and 'final' or 'expired'"
 UNSENT = "(tonumber(r[2]) or math.huge) <= now and not may_be_posted"
 WITHOUT: dict[str, Mutations] = {
-    "the doubt": {"claim": ((DOUBT, f"elseif left and left <= 0 then\n    mode = 'expired'\n{DOUBT}"),)},
+    "the doubt": {"claim": ((DOUBT, f"elseif left and left <= 0 then\n        mode = 'expired'\n    {DOUBT}"),)},
     "the GET": {"claim": ((FINAL, "mode = 'expired'"),)},
     "the look at what was sent": {"due": ((UNSENT, "(tonumber(r[2]) or math.huge) <= now"),)},
     "the last check": {"claim": (("left and int(left) or ''", "''"),)},

@@ -147,7 +147,10 @@ def test_a_worker_that_dies_between_two_chunks_loses_and_doubles_nothing(
 
 
 def test_a_chunk_that_was_read_before_the_lease_was_lost_does_nothing(parts: Parts, runner: BulkRunner) -> None:
-    names = [parts.fail() for _ in range(3)]
+    names = []
+    for _ in range(3):
+        names.append(parts.fail())
+        parts.clock.forward(1)  # a chunk has all of its last millisecond
     run = start(parts)
     assert parts.runs.take("run", "slow") == "taken"
     chunk = parts.letters.chunk(run.filter, run.cursor_ms, run.before_ms, 1)

@@ -352,7 +352,7 @@ def test_a_discarded_letter_that_is_still_listed_is_taken_off_and_leaves_the_cou
 
 def test_an_id_that_is_given_twice_is_done_once(parts: Parts) -> None:
     parts.fail("a")
-    assert parts.operations._run(Action.REPLAY, ["a", "a"], "ann", "") == ["done", "not_failed"]
+    assert parts.operations.became(Action.REPLAY, ["a", "a"], "ann", "") == ["done", "not_failed"]
     totals = parts.read_statistics().totals
     assert (totals.replayed, totals.pending, totals.dead) == (1, 1, 0)
 
