@@ -60,7 +60,7 @@ def test_whatever_ends_a_transaction_goes_on(scene: Scene, rig: Rig) -> None:
 def test_whatever_takes_new_ones_is_refused_until_there_is_room(scene: Scene, rig: Rig) -> None:
     scene.prepare(rig)
     fill(rig)
-    with pytest.raises(StoreRefuses, match="OOM command not allowed"):
+    with pytest.raises(StoreRefuses, match="command not allowed when used memory"):
         scene.act(rig)
     rig.run_to_quiet()
     rig.check()

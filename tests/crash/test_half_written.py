@@ -17,7 +17,7 @@ from tests.doctor.test_rights import LUA
 from tests.parts import BODY, submission
 from tests.unit.test_trace import GIVEN
 from txn.delivery.rescuer import LIMIT
-from txn.errors import NotCancellable, TxnError
+from txn.errors import NotCancellable, StoreUnavailable, TxnError
 from txn.model.dead_letter import Action, Filter
 from txn.model.outcome import Cause, Clear, Completed, Failed, Maybe, Released, Retry, Settlement
 from txn.model.transaction import ErrorCode, Evidence, rfc3339
@@ -51,12 +51,18 @@ def accepted(rig: Rig) -> None:
 def accepted_together(*, atomic: bool) -> Step:
     def act(rig: Rig) -> None:
         many = [submission(name) for name in (*IDS, "a")]
+        failures = []
         for reply in rig.parts.store.accept_batch(many, atomic=atomic):
+            if isinstance(reply, StoreUnavailable):
+                failures.append(reply)
+                continue
             assert isinstance(reply, tuple)
             transaction, new = reply
             rig.told.add(transaction.id)
             if new:
                 rig.stored_whole(transaction.id)
+        if failures:
+            raise failures[0]
 
     return act
 

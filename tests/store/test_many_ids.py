@@ -188,3 +188,30 @@ def test_what_cannot_be_packed_fails_before_it_is_among_others() -> None:
     for words, own in ((("EVALSHA", "sha", 0, "\ud800"), None), (("EVALSHA", "sha", 1, "key"), ("\ud800",))):
         with pytest.raises(UnicodeEncodeError):
             Command(words, own)
+
+
+def test_at_maxmemory_a_repeat_is_answered_although_a_new_one_is_sent_with_it(parts: Parts) -> None:
+    parts.accept("old")
+    parts.client.config_set("maxmemory", 1)
+    try:
+        calls = [parts.store.accepting(submission(name)) for name in ("old", "new")]
+        assert said(parts.together(*calls)) == ["replayed pending", "error"]
+    finally:
+        parts.client.config_set("maxmemory", 0)
+    assert counters(parts) == (1, 0, 0)
+    assert said(parts.together(*calls)) == ["replayed pending", f"accepted {parts.record('new')['submitted']}"]
+
+
+def test_the_highest_number_of_claims_counts_that_one_of_them_has_seen(parts: Parts) -> None:
+    accept(parts, "a", "b")
+    fresh, stale = parts.new_store(), parts.new_store()
+    fresh._claims_seen = 1_000
+    assert said(parts.together(fresh.claiming("a", "1"), stale.claiming("b", "2"))) == ["claimed confirm"] * 2
+
+
+def test_who_was_let_in_before_it_in_the_same_call_uses_no_attempt_up(parts: Parts) -> None:
+    accept(parts, "a", "b")
+    parts.together(*claiming(parts, "a", "b"))
+    parts.together(*settling(parts, WELL, "a"), *settling(parts, AWAY, "b"))
+    parts.clock.forward(1)
+    assert parts.claimed("b").counted == 0

@@ -59,7 +59,7 @@ class Merged:
         commands = [self._commands[number] for number in place]
         if not commands[-1].width:
             return commands[-1].packed
-        words = commands[-1].words  # the latest: what it knows is newest
+        words = commands[-1].words
         packed: bytes = hiredis.pack_command(words)  # type: ignore[arg-type]
         count = len(words) + sum(command.width for command in commands)
         head = b"*%d\r\n" % count, packed[packed.index(b"\n") + 1 :]

@@ -50,11 +50,9 @@ def accepted(submission: Submission, reply: Sequence[Any]) -> tuple[Transaction,
 
 def one_of_batch(submission: Submission, reply: Sequence[Any]) -> "AcceptReply | Other":
     """One of the replies of accept.lua, with what `accepted` raises as a value."""
-    if one_of_many(reply)[0] == b"left":
-        return None
     try:
-        return accepted(submission, reply)
-    except (Other, Invalid, ContentConflict, RecordUnreadable) as error:
+        return None if one_of_many(reply)[0] == b"left" else accepted(submission, reply)
+    except (Other, Invalid, ContentConflict, RecordUnreadable, StoreUnavailable) as error:
         return error
 
 

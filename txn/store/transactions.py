@@ -120,6 +120,9 @@ class Store:
         arguments = [*self._accepts_with(atomic=atomic), *(text for one in submissions for text in _own(one))]
         replies = self._database.run("accept", self._accepts, arguments, ACCEPT_REPEATS, is_waited_for=True)
         told = [one_of_batch(*pair) for pair in zip(submissions, replies, strict=True)]
+        failures = [reply for reply in told if isinstance(reply, StoreUnavailable)]
+        if failures and len(failures) == len(told):
+            raise failures[0]
         others = [one for one, reply in zip(submissions, told, strict=True) if isinstance(reply, Other)]
         conflicts = iter(self._conflicts(others) if others else ())
         return [next(conflicts) if isinstance(reply, Other) else reply for reply in told]
@@ -196,9 +199,10 @@ class Store:
         settings = self._settings
         arguments = (
             *(settings.lease_ms, settings.doubt_window_ms, settings.max_attempts),
-            *(self._claims_seen, self._database.shift_ms(), settings.max_hanging),
+            *(self._database.shift_ms(), settings.max_hanging),
         )
-        return ScriptCall("claim", self._claims, arguments, CLAIM_REPEATS, (transaction_id, owner))
+        own = (transaction_id, owner, self._claims_seen)
+        return ScriptCall("claim", self._claims, arguments, CLAIM_REPEATS, own)
 
     def claimed(self, transaction_id: str, owner: str, reply: Any) -> Claim | None:
         """What `claim` returns."""

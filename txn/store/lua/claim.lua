@@ -5,8 +5,8 @@
 --
 -- KEYS   1 t: stem   2 p: stem   3 due   4 count   5 minute stem   6 epoch   7 posting   8 outage   9 probes
 --        10 hanging   11 in_flight   12 turned_back
--- ARGV   1 lease ms   2 doubt window ms   3 max attempts   4 claims seen   5 shift
---        6 how many that hung before may be in flight at once   7 ... id, owner of each
+-- ARGV   1 lease ms   2 doubt window ms   3 max attempts   4 shift
+--        5 how many that hung before may be in flight at once   6 ... id, owner, and claims seen, of each
 -- reply  one for each:
 --        { 'claimed', mode, payload, submitted ms, attempts, counted, tries, unanswered ms, others, last error,
 --          ms left until it expires (not more than 0: it has) or '', traceparent or '', claims }
@@ -23,7 +23,7 @@ local APART_MS = 5000
 
 local count = KEYS[4]
 local lease, doubt_window, max_attempts = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
-local now = clock(ARGV[5])
+local now = clock(ARGV[4])
 
 -- A time below `most` that depends on the id: what comes together does not come back together.
 local function spread(id, most)
@@ -32,7 +32,10 @@ local function spread(id, most)
     return sum
 end
 
-local quarantined, claims = quarantine(KEYS[6], tonumber(ARGV[4]), now, lease, doubt_window)
+-- What is repeated has seen less than what it is sent with.
+local seen = 0
+for i = 8, #ARGV, 3 do seen = math.max(seen, tonumber(ARGV[i])) end
+local quarantined, claims = quarantine(KEYS[6], seen, now, lease, doubt_window)
 local function ask_posting()
     return redis.call('HMGET', KEYS[7], 'breaker', 'cap', 'probe_at', 'paused', 'paused_until',
         'answered', 'taken', 'ended', 'most', 'pace', 'next_at', 'counted_from', 'hold_until')
@@ -80,7 +83,7 @@ local function look(i)
         if is_limited or limits[5] then
             has_place = is_limited and (tonumber(redis.call('ZSCORE', KEYS[11], id)) or 0) > now
             if not has_place or held_ms(limits[5], now) > 0 then
-                room, wait = room_within(limits, KEYS[11], count, now, ARGV[5])
+                room, wait = room_within(limits, KEYS[11], count, now, ARGV[4])
             end
             if room < 1 then
                 redis.call('ZADD', KEYS[12], r[10] or int(now), id)
@@ -91,7 +94,7 @@ local function look(i)
             end
         end
         -- Those that hang hold their places for as long as a deadline is: they share a few, so that the others have theirs.
-        if has_hung and redis.call('ZCOUNT', KEYS[10], '(' .. int(now), int(now + lease)) >= tonumber(ARGV[6]) then
+        if has_hung and redis.call('ZCOUNT', KEYS[10], '(' .. int(now), int(now + lease)) >= tonumber(ARGV[5]) then
             local longest = 1000 * 2 ^ math.min(tonumber(r[11]) or 0, 8)
             wait = longest / 2 + spread(id, longest / 2)
             redis.call('ZADD', KEYS[3], int(now + wait), id)
@@ -193,7 +196,7 @@ local function look(i)
     if posting[1] then redis.call('ZADD', KEYS[9], int(now + lease), id) end
     if has_hung then redis.call('ZADD', KEYS[10], int(now + lease), id) end
     if is_limited then redis.call('ZADD', KEYS[11], int(now + lease), id) end
-    if pace and not has_place then take_out(KEYS[7], pace, limits[3], ARGV[5], 1) end
+    if pace and not has_place then take_out(KEYS[7], pace, limits[3], ARGV[4], 1) end
     if r[21] then
         function gathering.tidy()
             redis.call('ZREM', KEYS[8], id)
@@ -204,7 +207,7 @@ local function look(i)
     return claimed()
 end
 
-local replies = each(7, 2, at, look)
+local replies = each(6, 3, at, look)
 for _, reply in ipairs(replies) do
     if not reply.err then reply[#reply + 1] = claims end
 end

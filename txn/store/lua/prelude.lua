@@ -367,6 +367,7 @@ local function write_one(it, at)
 end
 
 local function write_together(items, at)
+    if #items == 0 then return end
     if at.before then at.before() end
     raise_all(items)
     write_harmless(items, at)
@@ -391,7 +392,15 @@ end
 local function each(first, width, at, look)
     local replies, items, seen = {}, {}, {}
     local function write()
-        if #items > 0 then write_together(items, at) end
+        local ok, failure = pcall(write_together, items, at)
+        if not ok then
+            -- With a reserve the script begins again. Without one, only who has something to write is refused, and not a repeat beside it.
+            if uses_reserve then error(failure, 0) end
+            lower()
+            for _, it in ipairs(items) do
+                if it.written or it.message then it.reply = failed(failure) end
+            end
+        end
         items, seen = {}, {}
     end
     for i = first, #ARGV, width do

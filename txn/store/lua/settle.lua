@@ -63,6 +63,7 @@ local function look(i)
     local calls = hung_or_not:gsub('!', '')
     if at.by_itself then posting = ask_posting() end
     local is_probe = posting[1] and redis.call('ZSCORE', KEYS[12], id)
+    local taken_before = posting[8]
     local known = has_hung and { [7] = posting[7], [8] = posting[8] }
     if answered then learn('answered', int(now)) end
     -- What was on its way when the breaker opened does not say that the outage is over.
@@ -188,7 +189,8 @@ local function look(i)
         if may_have_posted then
             local if_others = code == 'sent_away' and 'others'
             write('counts_if', if_others or own(7) == '1' and 'taken' or 'nothing')
-            write('failed_at', int(now))
+            -- Who was let in before it, in this very call, was not let in after it.
+            write('failed_at', int(taken_before == int(now) and now + 1 or now))
         end
         if mode ~= 'confirm' and r[13] then write('crashes', 0) end
     end
