@@ -100,3 +100,19 @@ def test_in_a_batch_each_has_its_own(parts: Parts, monitor: DurabilityMonitor, *
     assert [one["result"] for one in results] == ["created", "created", "invalid"][: len(body)]
     assert [parts.record(name).get("callback") for name in ("a", "b")] == ["client", URL]
     assert atomic or results[2]["problem"]["field"] == "callbackUrl"
+
+
+@pytest.mark.parametrize("batch", [False, True])
+def test_a_repeat_is_a_repeat_although_its_url_is_not_taken_any_more(
+    parts: Parts, monitor: DurabilityMonitor, *, batch: bool
+) -> None:
+    sent(told(parts, monitor), "shop", id="a", callbackUrl=URL)
+    api = told(parts, monitor, callback_hosts="")
+    if not batch:
+        assert sent(api, "shop", id="a", callbackUrl=URL).status_code == 200
+        problem(sent(api, "shop", id="b", callbackUrl=URL), 400, "invalid", "callbackUrl")
+        return
+    body = [FORM | {"id": name, "callbackUrl": URL} for name in ("a", "b")]
+    found = api.simulate_post("/api/transactions/batch", json=body, headers=bearer("shop"))
+    assert [one["result"] for one in found.json["results"]] == ["replayed", "invalid"]
+    assert parts.record("a")["callback"] == URL

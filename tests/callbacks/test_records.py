@@ -6,6 +6,7 @@ import pytest
 from tests.callbacks.rig import POSTED, REJECTED, ended, wanting
 from tests.parts import Parts, submission
 from tests.store.lua_source import SCRIPTS
+from txn.queue.message import message_template
 from txn.store.callbacks import Callback, Callbacks, Kind, Room, Sent
 from txn.store.integrity import Integrity
 from txn.store.record import RECORD
@@ -247,3 +248,28 @@ def test_one_that_expires_without_a_claim_is_told(parts: Parts, callbacks: Callb
     assert found.transaction == parts.store.read("a")
     assert found.transaction.failure is not None
     assert found.transaction.failure.code == "expired"
+
+
+def test_a_receiver_that_answers_is_not_hidden_by_many_that_do_not(parts: Parts, callbacks: Callbacks) -> None:
+    ended(parts, "a", POSTED)
+    [one] = take(callbacks)
+    sent(callbacks, one.name, "again", wait_ms=0)
+    with parts.client.pipeline(transaction=False) as pipeline:
+        for number in range(1_001):
+            pipeline.zadd(parts.keys.callbacks, {f"lane{number}": 1})
+        pipeline.execute()
+    parts.clock.forward(10)
+    lane = one.lane.replace(" ", "_")
+    assert [found.name for found in take(callbacks, unproven=0, failing=0, **{lane: (5, "proven")})] == [one.name]
+
+
+def test_the_sweep_looks_at_few_callbacks_in_one_call(parts: Parts) -> None:
+    with parts.client.pipeline(transaction=False) as pipeline:
+        for lane in range(30):
+            pipeline.zadd(parts.keys.callbacks, {f"l{lane}": 1})
+            pipeline.zadd(parts.keys.callbacks_to(f"l{lane}"), {f"{lane}-{number}": 1 for number in range(100)})
+        pipeline.execute()
+    before: dict[str, dict[str, int]] = parts.client.info("commandstats")  # type: ignore[assignment]
+    Integrity(parts.database, message_template()).look_at_all()
+    after: dict[str, dict[str, int]] = parts.client.info("commandstats")  # type: ignore[assignment]
+    assert after["cmdstat_hmget"]["calls"] - before.get("cmdstat_hmget", {"calls": 0})["calls"] < 500

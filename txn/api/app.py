@@ -69,7 +69,7 @@ def create_app(
     app: falcon.App[Any, Any] = falcon.App(middleware=middleware)
     problems.install(app)
     app.add_route("/", Root(has_admin=has_admin))
-    told = told_by(callbacks)
+    told = told_by(callbacks, store)
     listing = listing or Listing(store.database)
     transactions = Transactions(store, durability, timings.note, intake, listing, waiters, told)
     app.add_route("/api/transactions", transactions)

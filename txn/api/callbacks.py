@@ -1,12 +1,14 @@
 """Whether the end of what is submitted is told, and where."""
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import replace
 
 from txn.callbacks.rules import CallbackRules
-from txn.errors import Invalid
+from txn.errors import Invalid, NotFound
 from txn.model.batch import Batch
 from txn.model.submission import Submission
+from txn.store.transactions import Store
 
 #: The submission with what the record says of its callback. Raises Invalid.
 Told = Callable[[Submission], Submission]
@@ -19,14 +21,23 @@ def untold(submission: Submission) -> Submission:
     return submission
 
 
-def told_by(rules: CallbackRules | None) -> Told:
-    """Where callbacks go by these rules."""
-    if rules is None:
-        return untold
+def told_by(rules: CallbackRules | None, store: Store) -> Told:
+    """Where callbacks go by these rules. What is stored already stays as it is: its repeat needs no rule."""
 
-    def told(submission: Submission) -> Submission:
+    def by_rules(submission: Submission) -> Submission:
+        if rules is None:
+            return untold(submission)
         wanted = rules.wanted(submission.client, submission.callback)
         return replace(submission, callback=wanted) if wanted != submission.callback else submission
+
+    def told(submission: Submission) -> Submission:
+        try:
+            return by_rules(submission)
+        except Invalid:
+            with contextlib.suppress(NotFound):
+                store.read(submission.id, submission.client)
+                return replace(submission, callback="")
+            raise
 
     return told
 

@@ -139,8 +139,8 @@ def _all(letters: CallbackLetters, what: Action, who: str, why: str) -> int:
     while True:
         page = letters.page(before, MAX_IDS)
         names = [one.name for one in page.callbacks] + (page.unreadable if what is Action.DISCARD else [])
-        if names:
-            done += len(_some(letters, what, names, who, why).done)
+        for first in range(0, len(names), MAX_IDS):
+            done += len(_some(letters, what, names[first : first + MAX_IDS], who, why).done)
         if page.next is None:
             return done
         before = page.next

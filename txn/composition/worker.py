@@ -66,7 +66,8 @@ def open_worker(settings: Settings) -> tuple[RecordBroker, Actor[Any, Any]]:
     parts = Parts(Database(client, keys), settings)
     # What is delivered must not rest on a claim that a failover can lose; what wakes it up may.
     believed = Database(client, keys, replicas=settings.redis_replicas)
-    store = Parts(believed, settings).store()
+    confirmed = Parts(believed, settings)
+    store = confirmed.store()
     timings, about = Timings(parts.first), About()
     on_threads = settings.transport == "requests"
     delivering = _on_threads(settings, store, timings) if on_threads else _on_a_loop(settings, believed, store, timings)
@@ -80,7 +81,7 @@ def open_worker(settings: Settings) -> tuple[RecordBroker, Actor[Any, Any]]:
             StopFetching(),
             Results(backend=RecordResults(store)),
             *delivering.then,
-            RunLoops(*_loops(settings, parts, store, about)),
+            RunLoops(*_loops(settings, parts, confirmed, about, store)),
             AddUpTimings(timings),
             SendReports(spans.send, send_errors),
         ],
@@ -89,13 +90,13 @@ def open_worker(settings: Settings) -> tuple[RecordBroker, Actor[Any, Any]]:
     return broker, delivering.declare(broker)
 
 
-def _loops(settings: Settings, parts: Parts, store: Store, about: About) -> list[Loop]:
-    """What every worker process does beside its deliveries."""
+def _loops(settings: Settings, parts: Parts, confirmed: Parts, about: About, store: Store) -> list[Loop]:
+    """What every worker process does beside its deliveries. `confirmed`: as `parts`, of what replicas have, too."""
     calls = CallReader(Timings(parts.first), settings.posting_timeout_ms)
     events = EventLog(work.events(parts), calls=calls.read)
     return [
         *work.loops(parts, store, settings.lease_ms, worker_name()),
-        *_callbacks(settings, work.callbacks(parts)),
+        *_callbacks(settings, work.callbacks(confirmed)),
         Loop("rights", RightsMonitor(Rights(parts.first), "worker").beat),
         Loop("watch", Watch(parts.statistics(), lambda: about.refused, events.look).beat),
     ]

@@ -44,8 +44,7 @@ local function look_at(lane, most)
     lane_again(callbacks, lane)
 end
 
-bring_near(callbacks)
-for _, lane in ipairs(redis.call('ZRANGEBYSCORE', callbacks, '-inf', int(now), 'LIMIT', 0, LANES)) do
+local function offer(lane)
     local its_kind, before = kind[lane] or 'unproven', left
     local most = math.min(left, left_of[its_kind], room[lane] or tonumber(ARGV[2]))
     if its_kind == 'failing' then most = math.min(most, left_of.unproven) end
@@ -53,4 +52,17 @@ for _, lane in ipairs(redis.call('ZRANGEBYSCORE', callbacks, '-inf', int(now), '
     left_of[its_kind] = left_of[its_kind] - (before - left)
     if its_kind == 'failing' then left_of.unproven = left_of.unproven - (before - left) end
 end
+
+bring_near(callbacks)
+local more = redis.call('ZCOUNT', callbacks, '-inf', int(now)) - LANES
+if more > 0 then
+    -- Those for which there is no room stay the first. So whoever is known to answer is looked at by name.
+    for i = 9, #ARGV, 3 do
+        local due = ARGV[i + 2] == 'proven' and tonumber(redis.call('ZSCORE', callbacks, ARGV[i]))
+        if due and due <= now then offer(ARGV[i]) end
+    end
+end
+-- With more than can be looked at, another part of them each time.
+local first = more > 0 and now % (more + 1) or 0
+for _, lane in ipairs(redis.call('ZRANGEBYSCORE', callbacks, '-inf', int(now), 'LIMIT', int(first), LANES)) do offer(lane) end
 return taken

@@ -74,8 +74,10 @@ local function count_callbacks(is)
         local died = redis.call('HMGET', callbacks .. ':' .. name, 'died', 'transaction')
         return died[2] and ((died[1] or '') ~= '') == has_died
     end
+    local left = few
     local function counted(index, has_died)
-        if redis.call('ZCARD', index) > few then return nil end
+        left = left - redis.call('ZCARD', index)
+        if left < 0 then return nil end
         local number = 0
         for _, name in ipairs(redis.call('ZRANGE', index, 0, -1)) do
             if is_one(name, has_died) then number = number + 1 else redis.call('ZREM', index, name) end
@@ -83,11 +85,15 @@ local function count_callbacks(is)
         return number
     end
     is.callbacks_dead = counted(dead, true)
-    for _, lane in ipairs(redis.call('ZRANGE', callbacks, 0, few)) do
+    local waiting = 0
+    left, is.callbacks_waiting = few, nil
+    if redis.call('ZCARD', callbacks) > few then return end
+    for _, lane in ipairs(redis.call('ZRANGE', callbacks, 0, -1)) do
         local number = counted(callbacks .. ':to:' .. lane, false)
-        is.callbacks_waiting = number and is.callbacks_waiting and is.callbacks_waiting + number
+        if not number then return end
+        waiting = waiting + number
     end
-    if redis.call('ZCARD', callbacks) > few then is.callbacks_waiting = nil end
+    is.callbacks_waiting = waiting
 end
 
 -- How many are in each state, counted anew: from the due index, in which all unfinished ones are, while they are few.
