@@ -111,6 +111,20 @@ def test_a_claim_and_its_end_are_believed_when_a_replica_has_them(pair: Pair, ne
     assert claim.mode == "post"
 
 
+def test_what_no_replica_has_is_not_believed_at_maxmemory_either(pair: Pair, new_store: New) -> None:
+    new_store().accept(submission("a"))
+    pair.replica.freeze()
+    with pytest.raises(StoreUnavailable):
+        new_store().claim("a", "owner")
+    with redis.Redis(port=pair.primary.port) as primary:
+        primary.config_set("maxmemory", "1")
+        with pytest.raises(StoreUnavailable):
+            new_store().claim("a", "owner")
+        pair.replica.thaw()
+        assert new_store().claim("a", "owner") is not None
+        primary.config_set("maxmemory", "0")
+
+
 def test_the_flushers_batches_are_believed_when_a_replica_has_them(pair: Pair, new_store: New) -> None:
     new_store().accept(submission("a"))
 

@@ -29,14 +29,16 @@ def check(url: ClusterUrl, database: Database) -> Iterator[Finding]:
         yield Finding(CHECK, Level.BAD, str(error))
         return
     primaries = len({one.node for one in view.ranges})
-    found = [*_silent(len(told) - len(said(told)), len(url.nodes)), *_elects(primaries), *_moves(view, slot)]
+    found = [*_silent(len(url.nodes) - len(said(told)), len(url.nodes)), *_elects(primaries), *_moves(view, slot)]
     try:
         found += _settings(database)
     except StoreUnavailable as error:
         if not isinstance(error.__cause__, redis.ResponseError):  # hidden
             found.append(Finding(CHECK, Level.BAD, str(error)))
     if not found:
-        yield Finding(CHECK, Level.OK, f"{len(told)} nodes answer, {primaries} of them primaries; our slot is {slot}")
+        yield Finding(
+            CHECK, Level.OK, f"{len(said(told))} nodes answer, {primaries} of them primaries; our slot is {slot}"
+        )
     yield from found
 
 

@@ -82,3 +82,7 @@ def _answer(client: redis.Redis, ask: Callable[[redis.Redis], Any]) -> Answer:
         return Answer(ask(client), None)
     except redis.RedisError as error:
         return Answer(None, error)
+    except Exception as error:  # noqa: BLE001 - an answer that is none must not be waited for
+        return Answer(
+            None, redis.ResponseError(f"it answers in a form that txn does not know ({type(error).__name__})")
+        )

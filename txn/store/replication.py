@@ -24,6 +24,8 @@ from txn.store.keys import Keys
 TOO_LATE, AGAIN_S = 3, 60.0
 
 ON_DISK, IN_MEMORY = "on disk", "in memory"
+#: Thirty years: no server expires the key.
+_LONG_S = 10**9
 
 
 class NotReplicated(redis.RedisError):
@@ -38,7 +40,9 @@ class Replication:
     ) -> None:
         within_ms = int(client.connection_pool.connection_kwargs["socket_timeout"] * 500)
         self.replicas = replicas
-        self._received = [_pack("SET", keys.replicated, "1"), _pack("WAIT", replicas, within_ms)]
+        # At maxmemory SET is refused, and a longer life of the key is not: a write, too, as long as there is the key.
+        written = _pack("SET", keys.replicated, "1"), _pack("EXPIRE", keys.replicated, _LONG_S)
+        self._received = [*written, _pack("WAIT", replicas, within_ms)]
         self._synced = [*self._received, _pack("WAITAOF", 0, replicas, within_ms // 4)]
         self._monotonic_s, self._again_s, self._late = monotonic_s, float("-inf"), 0
         self._said = State("What replicas confirm", frozenset({ON_DISK}))
@@ -54,12 +58,12 @@ class Replication:
 
     def judge(self, replies: Sequence[Any], behind: Sequence[Any]) -> Sequence[Any]:
         """The replies of the batch. `behind`: to what was sent behind it. Errors of single calls stay."""
-        _, confirmed, *synced = behind
-        if isinstance(confirmed, int) and confirmed >= self.replicas:
+        _, written, confirmed, *synced = behind
+        if written == 1 and isinstance(confirmed, int) and confirmed >= self.replicas:
             if synced:
                 self._look_at_disks(*synced)
             return replies
-        error = NotReplicated(_why(confirmed, self.replicas))
+        error = NotReplicated(_why(confirmed, self.replicas) if written == 1 else _UNWRITTEN)
         return [reply if isinstance(reply, Exception) else error for reply in replies]
 
     def _look_at_disks(self, synced: Any) -> None:
@@ -82,6 +86,10 @@ _SYNC = "they do not sync in time: run CONFIG SET appendfsync always on each of 
 def _pack(*command: str | int) -> bytes:
     packed: bytes = hiredis.pack_command(command)  # type: ignore[arg-type]  # see group_commit.py
     return packed
+
+
+#: Neither of the two writes behind the batch was possible.
+_UNWRITTEN = "it takes no write that replicas could confirm: give it memory, and let its user run SET and EXPIRE"
 
 
 def _why(confirmed: Any, needed: int) -> str:
