@@ -50,6 +50,15 @@ def test_what_was_accepted_without_partitions_is_not_left_behind(parts: AllParts
     start(parts, 0)
 
 
+def test_what_an_older_connection_accepts_without_partitions_is_not_hidden(parts: AllParts, clock: Clock) -> None:
+    url = "redis://{host}:{port}/{db}".format(**({"db": 0} | parts.client.connection_pool.connection_kwargs))
+    with Parts(url, parts.settings, clock) as undivided:
+        start(parts, 4)
+        undivided.accept()
+    with pytest.raises(StoreUnavailable, match="accepted without partitions: stop every process, and see docs"):
+        start(parts, 4)
+
+
 def test_it_is_looked_at_on_each_new_connection(parts: AllParts) -> None:
     database = start(parts, 4)
     database.now_ms()

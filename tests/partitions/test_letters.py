@@ -126,3 +126,13 @@ def test_pages_of_the_journal_show_each_deed_once(parts: AllParts) -> None:
     assert sorted(name for entry in seen for name in entry.ids) == sorted(names)
     assert [entry.what for entry in seen].count("pause") == 1, "the copies in the other partitions are not shown"
     assert COUNT > 1
+
+
+def test_what_somebody_else_has_dealt_with_since_the_count_is_gone_and_the_run_is_the_same(parts: AllParts) -> None:
+    names = fail_many(parts, 12)
+    confirmed = Confirmed(12, parts.letters.begin(EVERYTHING).before_ms)
+    parts.operations.replay([names[0]], "bob")
+    parts.runs.start("r", Action.DISCARD, EVERYTHING, confirmed, "ann", "old")
+    parts.run_bulk()
+    run = parts.runs.read("r")
+    assert (run.confirmed, run.done, run.state) == (12, 11, "done")

@@ -1,4 +1,5 @@
 import pytest
+import redis
 
 from tests.partitions.parts import COUNT, IN_EACH, AllParts
 from txn.errors import StoreUnavailable
@@ -7,7 +8,9 @@ from txn.model.transaction import Evidence
 from txn.operate.events import Events
 from txn.partitions.numbers import AllCharts, AllIntake, AllWorkers
 from txn.partitions.past import AllEvents
+from txn.partitions.place import from_those_there, in_turn
 from txn.readers.health import standing_still
+from txn.readers.statistics import Statistics, StatisticsReader
 from txn.store.messages import Messages
 
 
@@ -86,3 +89,27 @@ def test_a_worker_that_is_gone_is_told_once_with_all_that_it_held(parts: AllPart
     assert [(event.what, event.returned) for event in events.read()] == [("posting", 0), ("worker", COUNT)]
     assert len(events.gone(parts.read_statistics().now_ms)) == 1
     assert len(Events(parts.partitions.all[1]).read()) == 1
+
+
+def test_a_server_that_does_not_answer_is_waited_for_once(parts: AllParts, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def hang(self: StatisticsReader) -> Statistics:
+        asked.append(self)
+        raise StoreUnavailable("no answer") from redis.TimeoutError()
+
+    monkeypatch.setattr(StatisticsReader, "read", hang)
+    with pytest.raises(StoreUnavailable):
+        parts.statistics.read()
+    assert len(asked) == 1
+    beats = []
+
+    def beat() -> float:
+        beats.append(1)
+        raise StoreUnavailable("no answer") from redis.TimeoutError()
+
+    with pytest.raises(StoreUnavailable):
+        in_turn([beat] * 4)()
+    with pytest.raises(StoreUnavailable):
+        list(from_those_there([beat] * 4))
+    assert len(beats) == 2

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from txn.errors import StoreUnavailable
-from txn.partitions.place import Partitions
+from txn.partitions.place import Partitions, hangs
 from txn.store.callbacks import Callback, Callbacks, Noted, Room, Sent
 
 
@@ -29,6 +29,8 @@ class AllCallbacks(Callbacks):
             try:
                 mine = callbacks.take(owner, left, lease_ms, longest_wait_ms)
             except StoreUnavailable as error:
+                if hangs(error):
+                    raise
                 failures.append(error)
                 continue
             self._taken |= dict.fromkeys((one.name for one in mine), callbacks)
@@ -39,7 +41,9 @@ class AllCallbacks(Callbacks):
 
     def sent(self, name: str, owner: str, how: Sent, *, wait_ms: int, why: str, give_up_ms: int) -> Noted:
         """See `Callbacks.sent`; of one that this has taken."""
-        callbacks = self._taken.pop(name)
+        callbacks = self._taken.pop(name, None)
+        if callbacks is None:  # taken once more when its lease was over, and that one was noted
+            return "refused"
         return callbacks.sent(name, owner, how, wait_ms=wait_ms, why=why, give_up_ms=give_up_ms)
 
 

@@ -14,6 +14,10 @@ _IN_CURSOR = re.compile(r"(~?)([0-9a-z]{1,10})-([0-9a-z]{1,10})", re.ASCII)
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
+#: Entries of one call, at least.
+_FEWEST = 50
+
+
 class _At(NamedTuple):
     """An entry by its time and its number. `before`: not behind it but before it, and it is there."""
 
@@ -52,7 +56,7 @@ class AllChanges(Changes):
         places: list[_At | None] = list(_places(cursor, count)) if cursor is not None else [None] * count
         found: list[Change] = []
         for _ in range(LOOKS):
-            at_once = limit if client is None else AT_ONCE
+            at_once = max(_FEWEST, (2 * limit if client is None else AT_ONCE) // count)
             entries = [self._behind(number, place, at_once) for number, place in enumerate(places)]
             places = [
                 place if place is not None else rows[0].at._replace(before=True)

@@ -28,6 +28,11 @@ class _Set(NamedTuple):
     rate: bytes | None
     limited: bytes | None
 
+    @property
+    def flow(self) -> tuple[bytes | None, ...]:
+        """What claims look at."""
+        return self.paused, self.until, self.most, self.pace
+
 
 _FIELDS = ["paused", "paused_until", "most", "pace", "rate", "limited"]
 
@@ -52,6 +57,9 @@ class Copies:
 
     def _copy(self, wanted: _Set, database: Database) -> None:
         found = _read(database)
+        if found.flow == wanted.flow:
+            return
+        wanted = _read(self._first)  # somebody may have set it since, and copied it already
         if (wanted.paused, wanted.until) != (found.paused, found.until):
             by, why = _said(wanted.paused)
             until_ms = whole(wanted.until) if wanted.until else None

@@ -121,8 +121,9 @@ class AllRuns(BulkRuns):
         to_begin = [number for number, count in missing.items() if count]
         if not to_begin and not any(begun):
             to_begin = [0]  # so that it is remembered
+        gone = confirmed.count - now  # what somebody else has dealt with meanwhile: the run says so
         for number in to_begin:
-            share = Confirmed(missing[number], confirmed.before_ms)
+            share, gone = Confirmed(missing[number] + gone, confirmed.before_ms), 0
             self._all[number].start(run_id, what, wanted, share, who, why)
         return "started" if to_begin else "known"
 

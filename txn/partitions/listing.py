@@ -8,7 +8,20 @@ from typing import NamedTuple
 from txn.errors import Invalid
 from txn.model.transaction import Transaction
 from txn.partitions.place import Partitions
-from txn.store.listing import AT_ONCE, CALLS, CHECK_BYTES, IDS, Listing, Page, Place, Wanted, add, beginning, check_of
+from txn.store.listing import (
+    AT_ONCE,
+    CALLS,
+    CHECK_BYTES,
+    IDS,
+    Listing,
+    Page,
+    Place,
+    Wanted,
+    add,
+    beginning,
+    check_of,
+    place_of,
+)
 
 #: Ids of a call, at least.
 _FEWEST = 10
@@ -35,7 +48,8 @@ class AllListing(Listing):
         places: list[Place | None] = [beginning(wanted)] * count
         if cursor is not None:
             places = _parsed(cursor, wanted, client, count)
-        work = _Work(max(_FEWEST, 2 * limit // count) if wanted.is_all else AT_ONCE, CALLS + count)
+        at_once = 2 * limit if wanted.is_all else AT_ONCE
+        work = _Work(max(_FEWEST, at_once // count), CALLS + count)
         rows = [
             self._steps(number, place, wanted, client, work) for number, place in enumerate(places) if place is not None
         ]
@@ -87,16 +101,9 @@ def _parsed(cursor: str, wanted: Wanted, client: str | None, count: int) -> list
     """Raises: Invalid."""
     try:
         found = urlsafe_b64decode(cursor.encode("ascii") + b"==")
-        places = [_place(text) for text in found[CHECK_BYTES:].decode("ascii").split("\n")]
+        places = [place_of(text) if text else None for text in found[CHECK_BYTES:].decode("ascii").split("\n")]
     except ValueError:
         places = []
     if len(places) != count or _written(places, wanted, client) != cursor:
         raise Invalid("cursor", "must be a cursor that this list has given, as it was given, with the same parameters")
     return places
-
-
-def _place(text: str) -> Place | None:
-    if not text:
-        return None
-    minute, before, client = text.split(":")
-    return Place(int(minute), client, int(before) if before else None)

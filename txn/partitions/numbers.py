@@ -7,7 +7,7 @@ from typing import Any
 from txn.errors import StoreUnavailable
 from txn.model.flow import Flow, Limits
 from txn.model.totals import Totals
-from txn.partitions.place import Partitions, from_those_there
+from txn.partitions.place import Partitions, from_those_there, hangs
 from txn.readers.charts import Charts
 from txn.readers.statistics import Statistics, StatisticsReader
 from txn.readers.workers import MAX_LOOKED_AT, Floor, InFlight, Marks, Worker, WorkerReader
@@ -32,6 +32,8 @@ class AllStatistics(StatisticsReader):
             try:
                 found.append(reader.read())
             except StoreUnavailable as error:
+                if hangs(error):
+                    raise
                 away.append(f"partition {number} of {len(self._all)}: {error}")
                 failure = error
         if not found:

@@ -5,6 +5,8 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeVar
 
+import redis
+
 from txn.errors import StoreUnavailable
 from txn.store.database import Database
 from txn.store.keys import keys_of_partition
@@ -39,6 +41,11 @@ class Partitions:
         return found
 
 
+def hangs(error: StoreUnavailable) -> bool:
+    """Whether the server does not answer in time. All partitions are on it: the others would not be answered either."""
+    return isinstance(error.__cause__, redis.TimeoutError)
+
+
 def in_turn(beats: Sequence[Callable[[], float]]) -> Callable[[], float]:
     """One beat for a `Loop`: that of each partition, another one first each time, until the soonest is due again.
 
@@ -54,6 +61,8 @@ def in_turn(beats: Sequence[Callable[[], float]]) -> Callable[[], float]:
             try:
                 pauses.append(one())
             except StoreUnavailable as error:
+                if hangs(error):
+                    raise
                 failures.append(error)
         if not pauses:
             raise failures[0]
@@ -69,6 +78,8 @@ def from_those_there(asks: Sequence[Callable[[], Found]]) -> Iterator[Found]:
         try:
             yield ask()
         except StoreUnavailable as error:
+            if hangs(error):
+                raise
             failures.append(error)
     if len(failures) == len(asks):
         raise failures[0]

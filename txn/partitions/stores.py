@@ -8,7 +8,7 @@ from txn.model.claim import Claim
 from txn.model.outcome import Settlement, SettleReply
 from txn.model.submission import Submission
 from txn.model.transaction import Transaction
-from txn.partitions.place import Partitions, partition_of
+from txn.partitions.place import Partitions, hangs, partition_of
 from txn.settings import Settings
 from txn.store.database import ScriptCall
 from txn.store.keys import Keys
@@ -57,6 +57,8 @@ class Stores(Store):
             try:
                 replies[number] = self.all[number].accept_batch(mine)
             except StoreUnavailable as error:
+                if hangs(error):
+                    raise
                 replies[number] = [error] * len(mine)
                 away.append(error)
         if len(away) == len(grouped):

@@ -14,6 +14,9 @@ OnConnect = Callable[[Any], None]
 
 _DRAIN = "to change it, wait until nothing is unfinished, stop everything, and begin with another TXN_PREFIX"
 
+#: A process without the number was connected before the number was written.
+_BOTH = "stop every process, and see docs/use/partitions.md, With and without the number"
+
 
 class OtherPartitions(redis.ConnectionError):
     """TXN_PARTITIONS is not what the records of this Redis were written with; the text says what is what."""
@@ -47,13 +50,14 @@ class Agreement:
 
     def _agree(self, ask: Callable[..., Any]) -> None:
         count = ask("GET", self._keys.partitions)
+        # One at a time: in a cluster they are on different nodes.
+        if any(ask("EXISTS", key) for key in (self._keys.count, self._keys.due, self._keys.epoch)):
+            way_out = f"unset it; {_DRAIN}" if count is None else _BOTH
+            raise OtherPartitions(
+                f"TXN_PARTITIONS={self._partitions}, but there are transactions here that were accepted without "
+                f"partitions: {way_out}"
+            )
         if count is None:
-            # One at a time: in a cluster they are on different nodes.
-            if any(ask("EXISTS", key) for key in (self._keys.count, self._keys.due, self._keys.epoch)):
-                raise OtherPartitions(
-                    f"TXN_PARTITIONS={self._partitions}, but there are transactions here that were accepted without "
-                    f"partitions: unset it; {_DRAIN}"
-                )
             ask("SET", self._keys.partitions, self._partitions, "NX")
             count = ask("GET", self._keys.partitions)
         if count != str(self._partitions).encode():

@@ -16,8 +16,10 @@ from txn.store.replies import SEEN_BY_CLIENTS, transaction_of
 _MINUTE_MS = 60_000
 #: Later than any.
 LAST_MINUTE = 10**12
+#: No list is longer.
+_MOST_IN_A_LIST = 2**32
 #: Work for one page: ids that are looked at, lists that are looked into, calls. A page may be short because of it.
-IDS, LISTS, CALLS = 2_000, 6_000, 20
+IDS, LISTS, CALLS = 2_000, 300, 20
 #: Ids of a call, if not all that is found matches.
 AT_ONCE = 200
 CHECK_BYTES = 8
@@ -178,6 +180,15 @@ def _written(place: Place, wanted: Wanted, client: str | None) -> str:
     return urlsafe_b64encode(check_of(text, wanted, client) + text).decode().rstrip("=")
 
 
+def place_of(text: str) -> Place:
+    """A place of a cursor. Raises: ValueError, if no list has given it."""
+    minute, index, of = text.split(":")
+    place = Place(int(minute), of, int(index) if index else None)
+    if not 0 <= place.minute <= LAST_MINUTE or not 0 <= (place.before or 0) <= _MOST_IN_A_LIST:
+        raise ValueError("out of range")
+    return place
+
+
 def check_of(text: bytes, wanted: Wanted, client: str | None) -> bytes:
     """Of a cursor, with the question that it belongs to: no secret, but what is garbled or another's does not fit."""
     asked = (wanted.status, wanted.since_ms, wanted.until_ms, wanted.currency, wanted.code, client)
@@ -188,8 +199,7 @@ def _parsed(cursor: str, wanted: Wanted, client: str | None) -> Place:
     try:
         found = urlsafe_b64decode(cursor.encode("ascii") + b"==")
         check, text = found[:CHECK_BYTES], found[CHECK_BYTES:]
-        minute, index, of = text.decode("ascii").split(":")
-        place = Place(int(minute), of, int(index) if index else None)
+        place = place_of(text.decode("ascii"))
     except ValueError:
         check, place = b"", Place(0, "", 0)
     if not check or _written(place, wanted, client) != cursor:
