@@ -75,8 +75,8 @@ class LoopWorker(Worker):
         return Kit(self.rules(), steps, flusher, pulse, transport)
 
     def _deliver(self, transaction_id: str) -> None:
-        assert self._in_flight.reserve()
-        self._in_flight.begin(transaction_id)
+        assert self._in_flight.reserve(1)
+        self._in_flight.begin([transaction_id])
         assert self._in_flight.ended.acquire(timeout=PATIENCE_S)
         if self._in_flight.died:
             raise Died

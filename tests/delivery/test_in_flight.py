@@ -72,8 +72,8 @@ class Process:
 
     def begin(self, *ids: str) -> None:
         for name in ids:
-            assert self.in_flight.reserve()
-            self.in_flight.begin(name)
+            assert self.in_flight.reserve(1)
+            self.in_flight.begin([name])
 
     def drain(self) -> None:
         self.in_flight.stop_taking()
@@ -157,20 +157,20 @@ def test_who_finds_no_place_waits_and_is_told_when_there_will_be_none(
     one = process(limit=2)
     one.begin(parts.accept(), parts.accept())
     got: list[bool] = []
-    waits = threading.Thread(target=lambda: got.append(one.in_flight.reserve()))
+    waits = threading.Thread(target=lambda: got.append(one.in_flight.reserve(1)))
     waits.start()
     waits.join(0.1)
     assert waits.is_alive()
     one.in_flight.stop_taking()
     waits.join(PATIENCE_S)
     assert got == [False]
-    assert one.in_flight.reserve() is False
+    assert one.in_flight.reserve(1) is False
 
 
 def test_a_place_that_is_not_used_can_be_given_back(process: Callable[..., Process], parts: Parts) -> None:
     one = process(limit=1)
-    assert one.in_flight.reserve()
-    one.in_flight.release()
+    assert one.in_flight.reserve(1)
+    one.in_flight.release(1)
     name = parts.accept()
     one.begin(name)
     one.drain()
@@ -293,9 +293,9 @@ def test_a_process_whose_loop_has_ended_stops(
         raise KeyboardInterrupt
 
     one = process(limit=1)
-    assert one.in_flight.reserve()
+    assert one.in_flight.reserve(1)
     one.in_flight._loop.call_soon_threadsafe(interrupt)
-    assert one.in_flight.reserve() is False, "nobody waits for a place that will never be free"
+    assert one.in_flight.reserve(1) is False, "nobody waits for a place that will never be free"
     one.in_flight.wait_until_empty()
     one.in_flight._thread.join(PATIENCE_S)
     assert signals == [(os.getpid(), signal.SIGTERM)]

@@ -240,3 +240,45 @@ def test_a_message_that_cannot_be_read_is_dropped(parts: Parts, consumer: Record
     assert message.args == ("a",)
     next(consumer)
     assert acks(parts) == {b"a"}
+
+
+@pytest.fixture
+def gathering(parts: Parts) -> RecordConsumer:
+    return RecordConsumer(Messages(parts.database, "gathering"), prefetch=16, together=3)
+
+
+def test_what_is_there_is_given_on_together_and_acknowledged_together(parts: Parts, gathering: RecordConsumer) -> None:
+    ids = [parts.accept() for _ in range(7)]
+    messages = take(gathering, 3)
+    assert [message.args for message in messages] == [tuple(ids[:3]), tuple(ids[3:6]), tuple(ids[6:])]
+    assert gathering.begin(messages[0])
+    gathering.ack(messages[0])
+    assert next(gathering) is None
+    assert acks(parts, "gathering") == {name.encode() for name in ids[3:]}
+    assert not any(parts.client.hexists(parts.keys.message_bodies, name) for name in ids[:3])
+
+
+def test_what_is_not_an_id_and_nothing_else_is_given_on_by_itself(parts: Parts, gathering: RecordConsumer) -> None:
+    ids = [parts.accept() for _ in range(4)]
+    messages = Messages(parts.database, "sender")
+    body = parts.client.hget(parts.keys.message_bodies, ids[0])
+    assert body is not None
+    parts.client.hset(parts.keys.message_bodies, ids[1], "unreadable")
+    parts.client.hset(parts.keys.message_bodies, ids[2], body.replace(b'"kwargs":{}', b'"kwargs":{"more":1}'))
+    messages.push("foreign", body.replace(b'"actor_name":"deliver"', b'"actor_name":"other"'))
+    last = parts.accept()
+    assert [message.args for message in take(gathering, 5)] == [
+        *((ids[0],), (ids[0],), (ids[3],), (ids[0],), (last,)),
+    ]
+
+
+def test_a_stop_gives_back_all_of_what_was_not_begun(parts: Parts, gathering: RecordConsumer) -> None:
+    ids = [parts.accept() for _ in range(6)]
+    begun, waits = take(gathering, 2)
+    assert gathering.begin(begun)
+    gathering.stop_fetching()
+    assert not gathering.begin(waits)
+    gathering.requeue([waits])
+    gathering.ack(begun)
+    gathering.close()
+    assert sorted(parts.queued()) == sorted(ids[3:])

@@ -25,13 +25,13 @@ THREADS, PLACES = 2, 3
 class Queue:
     """A broker whose actor hands over to an event loop, and a worker of Dramatiq's own."""
 
-    def __init__(self, parts: Parts, mock: MockPosting) -> None:
+    def __init__(self, parts: Parts, mock: MockPosting, together: int) -> None:
         self.parts = parts
         self.process = Process(parts, mock, limit=PLACES, started=False)
         hand_over = HandOver(self.process.in_flight)
         middleware = [CurrentMessage(), hand_over, StopFetching(), Results(backend=RecordResults(parts.store))]
-        self.broker = RecordBroker(parts.database, middleware)
-        self.deliver: Actor[[str], None] = declare_hand_over(self.broker, self.process.in_flight)
+        self.broker = RecordBroker(parts.database, middleware, together=together)
+        self.deliver: Actor[..., None] = declare_hand_over(self.broker, self.process.in_flight)
         dramatiq.set_broker(self.broker)
         self.worker = Worker(self.broker, worker_threads=THREADS, worker_timeout=50)
         self.worker.start()
@@ -42,10 +42,12 @@ class Queue:
 
 
 @pytest.fixture
-def queue(valkey: RedisServer, settings: Settings, clock: Clock, mock: MockPosting) -> Iterator[Queue]:
+def queue(
+    valkey: RedisServer, settings: Settings, clock: Clock, mock: MockPosting, request: pytest.FixtureRequest
+) -> Iterator[Queue]:
     threshold, limits = gc.get_threshold(), resource.getrlimit(resource.RLIMIT_NOFILE)
     with Parts(valkey.url, settings, clock) as parts:
-        found = Queue(parts, mock)
+        found = Queue(parts, mock, getattr(request, "param", 1))
         yield found
         mock.release()
         if not found.process.in_flight._empty.is_set():
@@ -69,6 +71,18 @@ def test_a_message_is_acknowledged_when_its_id_is_handed_over_and_not_before(que
     mock.faults()
     mock.release()
     until(lambda: queue.parts.read_statistics().totals.completed == PLACES + 4)
+    until(lambda: queue.held() == 0)
+
+
+@pytest.mark.parametrize("queue", [2], indirect=True)
+def test_ids_that_are_handed_over_together_wait_for_a_place_for_each(queue: Queue, mock: MockPosting) -> None:
+    mock.faults(hang_until_released=1.0)
+    waits = [queue.parts.accept() for _ in range(8)]
+    until(lambda: mock.stats()["in_flight"] == 2)
+    until(lambda: queue.held() == 6)
+    mock.faults()
+    mock.release()
+    until(lambda: {queue.parts.status(name) for name in waits} == {"completed"})
     until(lambda: queue.held() == 0)
 
 

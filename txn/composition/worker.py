@@ -28,7 +28,7 @@ from txn.posting.timed import TimedAsyncTransport, TimedTransport
 from txn.posting.transports import open_async_transport, open_transport
 from txn.queue.actor import declare_actor, declare_hand_over
 from txn.queue.broker import RecordBroker
-from txn.queue.handover import HandOver
+from txn.queue.handover import TOGETHER, HandOver
 from txn.queue.heartbeat import About, worker_name
 from txn.queue.message import NAME
 from txn.queue.middleware import AddUpTimings, RunLoops, SendReports, SettleEscaped, StopFetching, TellThreads
@@ -86,6 +86,7 @@ def open_worker(settings: Settings) -> tuple[RecordBroker, Actor[Any, Any]]:
             SendReports(spans.send, send_errors),
         ],
         about,
+        delivering.together,
     )
     return broker, delivering.declare(broker)
 
@@ -121,6 +122,8 @@ class _Delivering(NamedTuple):
     first: list[Middleware]
     then: list[Middleware]
     in_flight: Callable[[], int]
+    #: Ids of one message, at most.
+    together: int
 
 
 def _on_threads(settings: Settings, store: Store, timings: Timings) -> _Delivering:
@@ -129,7 +132,7 @@ def _on_threads(settings: Settings, store: Store, timings: Timings) -> _Deliveri
     posting = PostingService(transport, settings.posting_timeout_ms)
     rules = Rules(traced_steps(BlockingSteps(store, posting)), settings, worker=worker_name())
     return _Delivering(
-        lambda broker: declare_actor(broker, rules), [], [SettleEscaped(rules), TellThreads()], lambda: 0
+        lambda broker: declare_actor(broker, rules), [], [SettleEscaped(rules), TellThreads()], lambda: 0, 1
     )
 
 
@@ -145,4 +148,7 @@ def _on_a_loop(settings: Settings, database: Database, store: Store, timings: Ti
 
     in_flight = InFlight(open_kit, settings.in_flight)
     first: list[Middleware] = [HandOver(in_flight)]
-    return _Delivering(lambda broker: declare_hand_over(broker, in_flight), first, [], lambda: in_flight.count)
+    together = min(TOGETHER, settings.in_flight)
+    return _Delivering(
+        lambda broker: declare_hand_over(broker, in_flight), first, [], lambda: in_flight.count, together
+    )

@@ -12,7 +12,7 @@ import secrets
 import signal
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from txn.delivery.loop_steps import LoopSteps
@@ -70,17 +70,17 @@ class InFlight:
         """How many deliveries there are. From any thread."""
         return len(self._tasks)
 
-    def reserve(self) -> bool:
-        """Wait for a place, and keep it for `begin` or `release`. False: this process stops, there is none."""
-        return self._places.take()
+    def reserve(self, count: int) -> bool:
+        """Wait for so many places, and keep them for `begin` or `release`. False: this process stops."""
+        return self._places.take(count)
 
-    def release(self) -> None:
-        """Give a place back that `begin` did not use."""
-        self._places.give(1)
+    def release(self, count: int) -> None:
+        """Give places back that `begin` did not use."""
+        self._places.give(count)
 
-    def begin(self, transaction_id: str) -> None:
-        """Deliver it, at the place that was reserved: returns at once."""
-        self._handed_over.append(transaction_id)
+    def begin(self, transaction_ids: Iterable[str]) -> None:
+        """Deliver them, at the places that were reserved: returns at once."""
+        self._handed_over.extend(transaction_ids)
         if not self._told:  # or the loop has yet to look, and finds this one too
             self._told = True
             self._loop.call_soon_threadsafe(self._begin_all)
@@ -205,15 +205,15 @@ class _Places:
         self._free, self._closed, self._waiting = free, False, 0
         self._changed = threading.Condition()
 
-    def take(self) -> bool:
-        """Wait for a place; False: there will be none."""
+    def take(self, count: int) -> bool:
+        """Wait for so many places; False: there will be none."""
         with self._changed:
             self._waiting += 1
-            while self._free <= 0 and not self._closed:
+            while self._free < count and not self._closed:
                 self._changed.wait()
             self._waiting -= 1
             if not self._closed:
-                self._free -= 1
+                self._free -= count
             return not self._closed
 
     def give(self, places: int) -> None:

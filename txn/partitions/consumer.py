@@ -12,7 +12,7 @@ from dramatiq.broker import MessageProxy
 from txn.partitions.place import Partitions, partition_of
 from txn.partitions.records import id_of
 from txn.queue.broker import RecordBroker
-from txn.queue.consumer import POLL_S, UNAVAILABLE_S, RecordConsumer
+from txn.queue.consumer import POLL_S, UNAVAILABLE_S, RecordConsumer, names_of
 from txn.queue.heartbeat import About
 from txn.store.messages import Messages
 
@@ -33,11 +33,12 @@ class AllConsumer(RecordConsumer):
         prefetch: int,
         about: About,
         monotonic_s: Callable[[], float] = time.monotonic,
+        together: int = 1,
     ) -> None:
         messages = list(messages)
         super().__init__(messages[0], prefetch, monotonic_s, about)
         share = max(MIN_SHARE, prefetch // len(messages))
-        self._all = [RecordConsumer(one, share, monotonic_s, _Share(about)) for one in messages]
+        self._all = [RecordConsumer(one, share, monotonic_s, _Share(about), together) for one in messages]
         self._whole, self._clock_s = about, monotonic_s
         self._away = _Away(len(self._all), monotonic_s)
         self._turn = 0
@@ -84,7 +85,7 @@ class AllConsumer(RecordConsumer):
     def ack(self, message: MessageProxy) -> None:
         """See `RecordConsumer.ack`."""
         self._of(message).ack(message)
-        self._acks += 1  # of two threads at once one may be missed: then it is a little later
+        self._acks += len(names_of(message))  # of two threads at once one may be missed: then it is a little later
         if self._acks * 4 >= self._prefetch:
             self._acknowledged.set()
 
@@ -134,13 +135,13 @@ class _Away:
 class AllBroker(RecordBroker):
     """As `RecordBroker`, with the queues of all partitions."""
 
-    def __init__(self, partitions: Partitions, middleware: list[Middleware], about: About) -> None:
-        super().__init__(partitions.first, middleware, about)
+    def __init__(self, partitions: Partitions, middleware: list[Middleware], about: About, together: int = 1) -> None:
+        super().__init__(partitions.first, middleware, about, together)
         self._all = [Messages(database, self.broker_id) for database in partitions.all]
 
     def open_consumer(self, prefetch: int) -> RecordConsumer:
         """See `RecordBroker.open_consumer`."""
-        return AllConsumer(self._all, prefetch, self.about)
+        return AllConsumer(self._all, prefetch, self.about, together=self.together)
 
     def push(self, message_id: str, body: bytes) -> None:
         """See `RecordBroker.push`."""

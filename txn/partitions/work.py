@@ -28,11 +28,11 @@ from txn.store.oldest import Oldest
 from txn.store.transactions import Store
 
 
-def broker(parts: Parts, middleware: list[Middleware], about: About) -> RecordBroker:
+def broker(parts: Parts, middleware: list[Middleware], about: About, together: int) -> RecordBroker:
     """See `RecordBroker`."""
     if parts.partitions:
-        return AllBroker(parts.partitions, middleware, about)
-    return RecordBroker(parts.first, middleware, about)
+        return AllBroker(parts.partitions, middleware, about, together)
+    return RecordBroker(parts.first, middleware, about, together)
 
 
 def events(parts: Parts) -> Events:

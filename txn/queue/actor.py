@@ -35,9 +35,9 @@ def declare_actor(broker: Broker, rules: Rules) -> Actor[Any, Any]:
 
 
 def declare_hand_over(broker: Broker, in_flight: InFlight) -> Actor[Any, Any]:
-    """The same actor; it hands the id to the event loop, for which `HandOver` has reserved a place."""
+    """The same actor, of several ids; it hands them to the event loop, where `HandOver` has reserved their places."""
 
-    def deliver(transaction_id: str) -> None:
-        in_flight.begin(transaction_id)
+    def deliver(*transaction_ids: str) -> None:
+        in_flight.begin(transaction_ids)
 
     return dramatiq.actor(broker=broker, actor_name=NAME, queue_name=NAME, store_results=True)(deliver)

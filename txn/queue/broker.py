@@ -23,11 +23,13 @@ class RecordBroker(RedisBroker):
         database: Database,
         middleware: list[Middleware],
         about: About | None = None,
+        together: int = 1,
     ) -> None:
+        """`together`: see `RecordConsumer`."""
         super().__init__(  # type: ignore[no-untyped-call]
             client=database.client, namespace=database.keys.namespace, maintenance_chance=0, middleware=middleware
         )
-        self._messages = Messages(database, self.broker_id)
+        self._messages, self.together = Messages(database, self.broker_id), together
         self._consumers: weakref.WeakSet[RecordConsumer] = weakref.WeakSet()
         self._stopping = False
         #: What the consumer says of this process.
@@ -43,7 +45,7 @@ class RecordBroker(RedisBroker):
 
     def open_consumer(self, prefetch: int) -> RecordConsumer:
         """A consumer that takes so many messages ahead."""
-        return RecordConsumer(self._messages, prefetch, about=self.about)
+        return RecordConsumer(self._messages, prefetch, about=self.about, together=self.together)
 
     def begins(self, message: MessageProxy) -> bool:
         """Whether a message may be processed, to be asked right before."""

@@ -15,6 +15,7 @@ from dramatiq.errors import DecodeError
 
 from txn.errors import StoreRefuses, StoreUnavailable
 from txn.queue.heartbeat import About
+from txn.queue.message import NAME
 from txn.store.messages import Messages
 
 log = logging.getLogger(__name__)
@@ -26,8 +27,17 @@ HEARTBEAT_S = 1.0
 UNAVAILABLE_S = 0.2
 
 
+def names_of(message: MessageProxy) -> list[str]:
+    """Of the messages in Redis that it stands for."""
+    names: list[str] = message.options.get("names") or [message.options["redis_message_id"]]
+    return names
+
+
 class RecordConsumer(Consumer):
-    """Takes messages off the queue, up to `prefetch` at a time. `ack` may be called from any thread."""
+    """Takes messages off the queue, up to `prefetch` at a time. `ack` may be called from any thread.
+
+    Up to `together` of those that are there are given to Dramatiq as one message, which carries all their ids.
+    """
 
     def __init__(
         self,
@@ -35,7 +45,9 @@ class RecordConsumer(Consumer):
         prefetch: int,
         monotonic_s: Callable[[], float] = time.monotonic,
         about: About | None = None,
+        together: int = 1,
     ) -> None:
+        self._together = together
         self._messages, self._prefetch, self._monotonic_s = messages, prefetch, monotonic_s
         self.about, self._processed = about or About(), 0
         self._fetched: deque[tuple[str, bytes]] = deque()
@@ -78,15 +90,30 @@ class RecordConsumer(Consumer):
         return bool(self._fetched) and not self._stopping
 
     def taken(self) -> MessageProxy | None:
-        """The next of those that are there; None, if it cannot be read."""
-        return self._decoded(*self._fetched.popleft())
+        """The next of those that are there, with others behind it; None, if it cannot be read."""
+        first = self._decoded(*self._fetched.popleft())
+        if first is None:
+            return None
+        names = [first.options["redis_message_id"]]
+        ids = list(first.args)
+        while _is_plain(first) and self._fetched and len(names) < self._together:
+            name, body = self._fetched[0]
+            if (message := self._decoded(name, body)) is not None and not _is_plain(message):
+                break
+            self._fetched.popleft()
+            if message is not None:
+                names.append(name)
+                ids += message.args
+        if len(names) > 1:
+            first = first.copy(args=tuple(ids), options={"names": names})
+        return MessageProxy(first)
 
     def begin(self, message: MessageProxy) -> bool:
         """Whether it may be processed: not if this worker stops, which gives back what it has not begun."""
         with self._lock:
             if self._stopping:
                 return False
-            self._begun.add(message.options["redis_message_id"])
+            self._begun.update(names_of(message))
             return True
 
     def stop_fetching(self) -> None:
@@ -103,7 +130,7 @@ class RecordConsumer(Consumer):
 
     def ack(self, message: MessageProxy) -> None:
         """Let the next fetch take the message out of Redis. Until then it stays ours."""
-        self._done_with(message.options["redis_message_id"])
+        self._done_with(names_of(message))
 
     #: Nothing is dead-lettered by Dramatiq itself: settle does that, together with the record.
     nack = ack
@@ -111,7 +138,7 @@ class RecordConsumer(Consumer):
     def requeue(self, messages: Iterable[MessageProxy]) -> None:
         """Forget messages that will not be processed, so that `close` gives them back."""
         with self._lock:
-            self._held -= {message.options["redis_message_id"] for message in messages}
+            self._held -= {name for message in messages for name in names_of(message)}
 
     def close(self) -> None:
         """Acknowledge what is done and give back the rest."""
@@ -153,24 +180,25 @@ class RecordConsumer(Consumer):
             self._held.update(name for name, _ in fetched)
             self._fetched.extend(fetched)
 
-    def _decoded(self, name: str, body: bytes) -> MessageProxy | None:
+    def _decoded(self, name: str, body: bytes) -> Message[None] | None:
         try:
             message: Message[None] = Message.decode(body)
         except DecodeError:
             log.error("message %s cannot be read and is dropped; its transaction stays in the due index", name)
-            self._done_with(name)
+            self._done_with([name])
             return None
         message.options["redis_message_id"] = name
-        return MessageProxy(message)
+        return message
 
-    def _done_with(self, name: str) -> None:
+    def _done_with(self, names: Iterable[str]) -> None:
         with self._lock:
-            if name not in self._held:
-                return  # given back: it is somebody else's now
-            self._held.discard(name)
-            self._begun.discard(name)
-            self._acked.append(name)
-            self._processed += 1
+            for name in names:
+                if name not in self._held:
+                    continue  # given back: it is somebody else's now
+                self._held.discard(name)
+                self._begun.discard(name)
+                self._acked.append(name)
+                self._processed += 1
             if len(self._acked) * 4 >= self._prefetch:
                 self._many_acked.set()
 
@@ -179,3 +207,9 @@ class RecordConsumer(Consumer):
             acked, self._acked = self._acked, []
             self._many_acked.clear()
             return acked
+
+
+def _is_plain(message: Message[None]) -> bool:
+    """Whether it is one of ours, and carries an id and nothing else: those can be given to Dramatiq as one."""
+    is_ours = message.actor_name == NAME and not message.kwargs and "eta" not in message.options
+    return is_ours and len(message.args) == 1 and isinstance(message.args[0], str)
