@@ -21,6 +21,7 @@ if ARGV[3] == 'told' then
     raise(count, 'callbacks_told', 1)
     redis.call('DEL', callback)
     committed()
+    redis.call('ZREM', KEYS[2], name)  -- it may have been given up before, by half
     tidy()
     return 'told'
 end
