@@ -88,3 +88,13 @@ def test_those_that_were_given_up_are_shown_once_the_latest_first_and_operated_o
     assert sum(entry.count for entry in parts.journal.read()) == 3
     with pytest.raises(NotFound):
         letters.read("0" * 40)
+
+
+def test_one_that_was_taken_twice_by_the_same_process_is_noted_once(parts: AllParts) -> None:
+    end(parts, "a")
+    callbacks = AllCallbacks(parts.partitions)
+    [first] = take(callbacks)
+    parts.clock.forward(LEASE_MS + 1)
+    [again] = take(callbacks)
+    assert again.name == first.name
+    assert (tell(callbacks, first), tell(callbacks, again)) == ("told", "refused")

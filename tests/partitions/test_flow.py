@@ -3,7 +3,7 @@ import pytest
 from tests.partitions.parts import COUNT, IN_EACH, AllParts
 from txn.errors import Invalid, StoreUnavailable
 from txn.operate.limits import parse_rate
-from txn.partitions.flow import Copies
+from txn.partitions.flow import Copies, _read
 
 
 def accept_in_each(parts: AllParts) -> None:
@@ -82,3 +82,11 @@ def test_a_limit_under_one_for_each_partition_is_refused(parts: AllParts) -> Non
     with pytest.raises(Invalid, match="at least 4"):
         parts.limits.set("ann", in_flight=3)
     assert parts.read_statistics().flow.limits is None
+
+
+def test_what_was_read_before_somebody_paused_does_not_undo_the_pause(parts: AllParts, copies: Copies) -> None:
+    accept_in_each(parts)
+    before = _read(parts.partitions.first)
+    parts.pauses.pause("ann", "why")
+    copies._copy(before, parts.partitions.all[2])
+    assert claimed_now(parts) == []

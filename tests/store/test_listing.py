@@ -15,7 +15,7 @@ from txn.model.outcome import Completed
 from txn.model.transaction import Evidence, Status
 from txn.settings import Settings
 from txn.store import listing as listing_module
-from txn.store.listing import Listing, Page, Wanted
+from txn.store.listing import Listing, Page, Place, Wanted
 
 MINUTE_MS, DAY_MS = 60_000, 86_400_000
 
@@ -266,3 +266,19 @@ def _do(parts: Parts, deed: str, accepted: dict[str, str]) -> None:
             parts.claimed(waiting[0])
     elif deed in ("minute", "hour"):
         parts.clock.forward(MINUTE_MS * (60 if deed == "hour" else 1))
+
+
+@pytest.mark.parametrize("minute", [10**400, -(10**400), 10**30, -1])
+def test_a_minute_that_no_cursor_has_is_refused(listing: Listing, minute: int) -> None:
+    made_up = listing_module._written(Place(minute, "c", None), Wanted(), "c")
+    with pytest.raises(Invalid, match="must be a cursor that this list has given"):
+        listing.read(Wanted(), 3, made_up, "c")
+
+
+@pytest.mark.parametrize("index", [10**400, 10**20, -1])
+def test_an_index_that_no_cursor_has_is_refused(parts: Parts, listing: Listing, index: int) -> None:
+    parts.accept("a")
+    minute = parts.read_statistics().now_ms // MINUTE_MS
+    made_up = listing_module._written(Place(minute, "", index), Wanted(), "")
+    with pytest.raises(Invalid, match="must be a cursor that this list has given"):
+        listing.read(Wanted(), 3, made_up, "")
