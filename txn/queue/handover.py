@@ -13,7 +13,7 @@ from txn.queue.broker import RecordBroker
 #: New objects before the youngest are looked through, and how often that is done before the older ones are.
 GARBAGE = (20_000, 20, 20)
 
-#: Ids that Dramatiq is given as one message, at most: one costs it a quarter of what a delivery costs.
+#: Ids that Dramatiq is given as one message, at most: what it does for a message is done once for them.
 TOGETHER = 8
 
 #: Files of a worker process beside the connections of its deliveries; look-ups of names are among them.
