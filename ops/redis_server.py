@@ -17,6 +17,8 @@ from pathlib import Path
 import redis
 
 CONFIG = Path(__file__).with_name("valkey.conf")
+#: How long a start or an end may take: the machine may be busy.
+PATIENCE_S = 60.0
 
 
 def binary(flavour: str = "valkey") -> Path:
@@ -89,13 +91,13 @@ class RedisServer:
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> "RedisServer":
-        """Start and wait until it answers PING (10 s at most).
+        """Start and wait until it answers PING (60 s at most).
 
         Raises: RuntimeError with the server's own last lines, if it does not.
         """
         with self._log.open("ab") as log:
             self.process = subprocess.Popen(self._command, stdout=log, stderr=log, start_new_session=True)
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + PATIENCE_S
         with redis.Redis(port=self.port, socket_timeout=1) as client:
             while time.monotonic() < deadline and self.process.poll() is None:
                 try:
@@ -110,7 +112,7 @@ class RedisServer:
         """SIGTERM, and wait until it is gone."""
         if self.process is not None:
             self.process.terminate()
-            self.process.wait(10)
+            self.process.wait(PATIENCE_S)
             self.process = None
 
     def freeze(self) -> None:
@@ -127,5 +129,5 @@ class RedisServer:
         """SIGKILL: nothing is written any more, nor by a child, which at first holds the port too."""
         if self.process is not None:
             os.killpg(self.process.pid, signal.SIGKILL)
-            self.process.wait(10)
+            self.process.wait(PATIENCE_S)
             self.process = None

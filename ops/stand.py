@@ -26,6 +26,8 @@ from txn import advice
 
 ROOT = Path(__file__).parents[1]
 HOST = "127.0.0.1"
+#: How long the API may be silent: the machine may be busy.
+PATIENCE_S = 30.0
 #: Of one `dramatiq`, as the documentation advises.
 WORKERS, THREADS = advice.PROCESSES, advice.THREADS
 
@@ -41,9 +43,9 @@ def worker_command(processes: int = WORKERS, threads: int = THREADS, module: str
     return [*command, "--worker-fork-timeout", "5000", "--worker-shutdown-timeout", "10000"]
 
 
-def get(port: int, path: str) -> bytes | None:
+def get(port: int, path: str, patience_s: float = 2) -> bytes | None:
     """The body of whatever answer there is; never through a proxy."""
-    connection = http.client.HTTPConnection(HOST, port, timeout=2)
+    connection = http.client.HTTPConnection(HOST, port, timeout=patience_s)
     try:
         connection.request("GET", path)
         return connection.getresponse().read()
@@ -53,10 +55,10 @@ def get(port: int, path: str) -> bytes | None:
         connection.close()
 
 
-def health(port: int) -> dict[str, Any]:
+def health(port: int, patience_s: float = 2) -> dict[str, Any]:
     """What the API says about itself; empty if it does not answer."""
     with contextlib.suppress(ValueError):
-        found = json.loads(get(port, "/api/health") or b"{}")
+        found = json.loads(get(port, "/api/health", patience_s) or b"{}")
         return found if isinstance(found, dict) else {}
     return {}
 
@@ -187,8 +189,8 @@ class Stand:
         return self._start(f"worker{len(self.workers)}", worker_command(processes, threads, module), cores)
 
     def health(self) -> dict[str, Any]:
-        """What the API says of itself; empty if it does not answer."""
-        return health(self.api_port)
+        """What the API says of itself; empty if nobody listens, or nothing is said for half a minute."""
+        return health(self.api_port, PATIENCE_S)
 
     @property
     def prefixes(self) -> list[str]:

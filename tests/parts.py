@@ -69,7 +69,7 @@ class Parts:
     def __init__(self, url: str, settings: Settings, clock: Clock) -> None:
         self.settings, self.clock = settings, clock
         self.keys = Keys(settings.prefix, NAME)
-        self.client = connect(url, timeout_ms=5_000, slot=slot_of(self.keys))
+        self.client = connect(url, timeout_ms=30_000, slot=slot_of(self.keys))
         self.replicas = replicas_of(url)
         self.database = self.new_database()
         self.store = self.new_store()

@@ -15,7 +15,8 @@ from ops.mock_posting.faults import GetFault, PostFault
 from ops.ports import free_port
 
 _ROOT = Path(__file__).parents[2]
-_READY_S = 30.0
+#: How long it may take to start, to answer, and to end: the machine may be busy.
+_PATIENCE_S = 60.0
 
 
 def command(port: int, control_port: int, *options: str) -> list[str]:
@@ -44,7 +45,7 @@ class MockPosting:
         self.stop()
 
     def start(self) -> Self:
-        """Returns when it answers. Raises: RuntimeError, if it ends instead, or is silent for 30 s."""
+        """Returns when it answers. Raises: RuntimeError, if it ends instead, or is silent for 60 s."""
         self._session = requests.Session()
         self._session.trust_env = False  # no proxy stands between us
         line = [sys.executable, *command(self.port, self.control_port, *self._options)]
@@ -59,7 +60,7 @@ class MockPosting:
         self._session.close()
         if self.process is not None:
             self.process.terminate()
-            self.process.wait(10)
+            self.process.wait(_PATIENCE_S)
             if self.process.stdout is not None:
                 self.process.stdout.close()
             self.process = None
@@ -117,14 +118,14 @@ class MockPosting:
 
     def rows(self) -> list[dict[str, Any]]:
         """The whole list, in the order in which it was written; amounts are Decimals."""
-        answer = self._session.get(f"{self.url}/transactions", timeout=60)
+        answer = self._session.get(f"{self.url}/transactions", timeout=_PATIENCE_S)
         answer.raise_for_status()
         found = simplejson.loads(answer.content, use_decimal=True)
         rows: list[dict[str, Any]] = found if isinstance(found, list) else found["data"]
         return rows
 
     def _call(self, method: str, path: str, body: dict[str, Any] | None = None) -> requests.Response:
-        answer = self._session.request(method, self.control_url + path, json=body, timeout=10)
+        answer = self._session.request(method, self.control_url + path, json=body, timeout=_PATIENCE_S)
         if answer.status_code == 400:
             raise ValueError(answer.json()["detail"])
         answer.raise_for_status()
@@ -134,4 +135,4 @@ class MockPosting:
     def _said_something(process: subprocess.Popen[str]) -> bool:
         with selectors.DefaultSelector() as selector:
             selector.register(process.stdout, selectors.EVENT_READ)  # type: ignore[arg-type]
-            return bool(selector.select(_READY_S)) and process.stdout is not None and bool(process.stdout.readline())
+            return bool(selector.select(_PATIENCE_S)) and process.stdout is not None and bool(process.stdout.readline())

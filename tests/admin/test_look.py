@@ -22,7 +22,7 @@ def ada(parts: Parts, server: RedisServer, settings: Settings, mock: MockPosting
 def posted(mock: MockPosting, name: str, **changed: object) -> None:
     body = {"amount": 100.5, "currency": "USD", "description": "Payment", "metadata": {"order_id": "12345"}}
     body |= {"id": name, "timestamp": "2026-11-23T18:15:00.000Z"}
-    requests.post(f"{mock.url}/transactions", json=body | changed, timeout=10).raise_for_status()
+    requests.post(f"{mock.url}/transactions", json=body | changed, timeout=60).raise_for_status()
 
 
 def test_both_contents_stand_side_by_side_and_what_differs_is_marked(

@@ -17,7 +17,7 @@ from tests.ops.foreground import ROOT, make_run, own_ports
 from tests.system.stack import Stack
 from txn import password_hash
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = pytest.mark.timeout(300)
 
 
 def csrf(page: str) -> str:
@@ -26,9 +26,9 @@ def csrf(page: str) -> str:
 
 def logged_in(url: str, name: str = "ada", password: str = PASSWORD) -> requests.Session:
     session = requests.Session()
-    page = session.get(f"{url}/admin/login", timeout=10).text
+    page = session.get(f"{url}/admin/login", timeout=60).text
     form = {"csrf": csrf(page), "name": name, "password": password}
-    answer = session.post(f"{url}/admin/login", data=form, timeout=10, allow_redirects=False)
+    answer = session.post(f"{url}/admin/login", data=form, timeout=60, allow_redirects=False)
     assert answer.status_code == 303, answer.text
     return session
 
@@ -41,7 +41,7 @@ def hash_password(**given: Any) -> subprocess.CompletedProcess[str]:
 def test_without_users_there_is_no_admin_site(tmp_path: Path) -> None:
     with Stack(tmp_path) as stack:
         for path in ("/admin", "/admin/login", "/admin/static/admin.css"):
-            assert requests.get(f"{stack.url}{path}", timeout=10).status_code == 404
+            assert requests.get(f"{stack.url}{path}", timeout=60).status_code == 404
 
 
 def test_a_user_line_that_is_wrong_stops_the_api_with_a_sentence_and_without_the_hash() -> None:
@@ -78,12 +78,12 @@ def test_every_api_process_knows_the_session_and_the_pages_show_the_real_workers
         stack.until_quiet()
         session = logged_in(stack.url)
         for _ in range(10):  # two processes answer
-            assert session.get(f"{stack.url}/admin", timeout=10, allow_redirects=False).status_code == 200
+            assert session.get(f"{stack.url}/admin", timeout=60, allow_redirects=False).status_code == 200
         names = {f":{child.pid}" for child in worker.children()}
-        floor = session.get(f"{stack.url}/admin/queues", timeout=10).text
+        floor = session.get(f"{stack.url}/admin/queues", timeout=60).text
         assert all(name in floor for name in names)
         assert '<td data-label="At a time" class="n">512</td>' in floor
-        timeline = session.get(f"{stack.url}/admin/transactions/{transaction}", timeout=10).text
+        timeline = session.get(f"{stack.url}/admin/transactions/{transaction}", timeout=60).text
         assert any(name in timeline for name in names)
 
 
@@ -103,13 +103,13 @@ def test_submits_are_answered_while_logins_are_hammered(tmp_path: Path) -> None:
 
         def hammer(number: int) -> None:
             session = requests.Session()
-            token = csrf(session.get(f"{stack.url}/admin/login", timeout=10).text)
+            token = csrf(session.get(f"{stack.url}/admin/login", timeout=60).text)
             while not over.is_set():
                 # Everybody from another address, so that only the bound on hashing is in the way.
                 headers = {"X-Forwarded-For": f"10.{number}.{len(answers) // 250 % 250}.{len(answers) % 250}"}
                 form = {"csrf": token, "name": f"n{len(answers)}", "password": "guess"}
                 url = f"{stack.url}/admin/login"
-                answers.append(session.post(url, data=form, headers=headers, timeout=10).status_code)
+                answers.append(session.post(url, data=form, headers=headers, timeout=60).status_code)
 
         before = median_of_submits(stack, "before")
         with ThreadPoolExecutor(24) as pool, contextlib.ExitStack() as ending:
@@ -159,7 +159,7 @@ def test_make_run_makes_a_user_and_tells_only_its_terminal(tmp_path: Path) -> No
         line = running.until("admin site")
         password = line.rpartition("password ")[2].rstrip(")")
         session = logged_in(f"http://127.0.0.1:{ports['TXN_PORT']}", "operator", password)
-        assert "operator" in session.get(f"http://127.0.0.1:{ports['TXN_PORT']}/admin", timeout=10).text
+        assert "operator" in session.get(f"http://127.0.0.1:{ports['TXN_PORT']}/admin", timeout=60).text
         assert [seen for seen in running.seen if password in seen] == [line]
         assert not line.startswith(("api", "worker", "mock", "valkey"))
 

@@ -69,7 +69,7 @@ def test_whoever_waits_gets_the_next_change(api: TestClient, parts: Parts, watch
         waiting = pool.submit(feed, api, after=cursor, wait=30)
         until_waiting(watched, waiters)
         ended(parts, "b")
-        assert [event["transactionId"] for event in waiting.result(20).json["events"]] == ["b"]
+        assert [event["transactionId"] for event in waiting.result(60).json["events"]] == ["b"]
 
 
 def test_what_is_there_is_not_waited_for(api: TestClient, parts: Parts, watched: Watched) -> None:
@@ -162,10 +162,10 @@ def test_with_keys_whoever_waits_is_woken_by_its_own_only(
         ops = pool.submit(keyed_feed, locked, "ops", wait=30)
         until_waiting(watched, waiters, 2)
         rivals = submitted_by(locked, parts, "rival")
-        assert ids(ops.result(20)) == [rivals]
+        assert ids(ops.result(60)) == [rivals]
         assert not shop.done()
         shops = submitted_by(locked, parts, "shop")
-        assert ids(shop.result(20)) == [shops]
+        assert ids(shop.result(60)) == [shops]
 
 
 def test_with_keys_nobody_waits_for_anothers(locked: TestClient, parts: Parts, watched: Watched) -> None:

@@ -118,7 +118,7 @@ def run_id(client: redis.Redis) -> str:
 
 
 def test_calls_that_a_demoted_server_answers_leave_it_too(writable: Pair) -> None:
-    with connect(writable.url, timeout_ms=1_000) as client:
+    with connect(writable.url, timeout_ms=30_000) as client:
         group = GroupCommit(client)
         assert group.call("SET", "a", 1) == b"OK"
         writable.fail_over()
@@ -140,7 +140,7 @@ def test_a_replica_that_nobody_writes_to_is_left_too(pair: Pair, settings: Setti
 
 
 def test_a_connection_of_the_pool_leaves_what_another_one_has_found_demoted(pair: Pair) -> None:
-    with connect(pair.url, timeout_ms=1_000) as client, connect(pair.url, timeout_ms=1_000) as other:
+    with connect(pair.url, timeout_ms=30_000) as client, connect(pair.url, timeout_ms=30_000) as other:
         client.set("a", 1)
         assert other.get("a") == b"1"
         pair.fail_over()
@@ -154,7 +154,7 @@ def test_a_server_that_stays_primary_behind_a_name_that_has_moved_is_left_in_tim
     old, new = start(), start()
     with CuttingProxy(old.port) as name:
         url = f"redis://127.0.0.1:{name.port}/0"
-        with connect(url, timeout_ms=1_000, max_age_ms=200) as client, redis.Redis(port=new.port) as admin:
+        with connect(url, timeout_ms=30_000, max_age_ms=200) as client, redis.Redis(port=new.port) as admin:
             client.set("a", "old")
             name.lead_to(new.port)
             admin.set("a", "new")
@@ -168,7 +168,7 @@ def test_a_primary_that_refuses_writes_is_left_for_where_the_name_leads(
     start: Start, setting: str, refusing: str
 ) -> None:
     old, new = start(), start()
-    with CuttingProxy(old.port) as name, connect(f"redis://127.0.0.1:{name.port}/0", timeout_ms=1_000) as client:
+    with CuttingProxy(old.port) as name, connect(f"redis://127.0.0.1:{name.port}/0", timeout_ms=30_000) as client:
         client.set("a", 1)
         with redis.Redis(port=old.port) as admin:
             admin.config_set(setting.replace("_", "-"), refusing)
@@ -187,7 +187,7 @@ def _works(client: redis.Redis) -> bool:
 
 def test_a_server_that_closes_its_connections_is_left(start: Start) -> None:
     old, new = start(), start()
-    with CuttingProxy(old.port) as name, connect(f"redis://127.0.0.1:{name.port}/0", timeout_ms=1_000) as client:
+    with CuttingProxy(old.port) as name, connect(f"redis://127.0.0.1:{name.port}/0", timeout_ms=30_000) as client:
         client.set("a", 1)
         name.lead_to(new.port)
         with redis.Redis(port=old.port) as admin:

@@ -34,7 +34,7 @@ def test_a_pause_is_begun_told_changed_and_ended(keyed: TestClient, parts: Parts
     assert ask(keyed, "GET", "pause").json["paused"] == paused == health["paused"]
     until = ahead(8)
     changed = ask(keyed, "PUT", "pause", json={"why": "longer", "until": until}).json["paused"]
-    assert abs(datetime.fromisoformat(changed["until"]) - datetime.fromisoformat(until)) < timedelta(seconds=1)
+    assert abs(datetime.fromisoformat(changed["until"]) - datetime.fromisoformat(until)) < timedelta(minutes=1)
     assert ask(keyed, "DELETE", "pause").json["changed"] is True
     assert ask(keyed, "DELETE", "pause").json == {"paused": None, "limits": None, "changed": False}
     assert done(parts) == [

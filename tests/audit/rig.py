@@ -80,7 +80,7 @@ class Rig:
             f"{self.mock.url}/transactions",
             data=dumps(row),
             headers={"Content-Type": "application/json"},
-            timeout=10,
+            timeout=60,
         )
         assert answer.status_code == 201, answer.text
 

@@ -4,7 +4,7 @@ from tests.browser.chromium import Chromium
 from tests.browser.test_overview import violations
 from tests.browser.world import BODY, HOSTILE, PASSWORD, World
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 
 
 def test_somebody_finds_what_has_failed_and_replays_all_that_match(world: World, chromium: Chromium) -> None:

@@ -4,7 +4,7 @@ from tests.browser.chromium import DESKTOP, PHONE, Chromium
 from tests.browser.screenshots import fail, work
 from tests.browser.world import BODY, PASSWORD, World
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 
 #: The bars of the last hour: the chart that moves when something is submitted.
 BARS = "#chart-1-1 svg rect.done"

@@ -76,16 +76,18 @@ def test_each_wait_is_longer_up_to_an_hour_for_a_day(parts: Parts, settings: Set
     with Receiver(status(500)) as receiver:
         sending = Sending(parts, at(settings, receiver.url))
         ended(parts, "a")
-        began, waits = parts.read_statistics().now_ms, []
+        began, waits, slowest = parts.read_statistics().now_ms, list[int](), 0
+        tried = began
         while sending.totals()[1] == 0:
             [(_, due)] = parts.client.zrange(parts.keys.callbacks_to("client "), 0, 0, withscores=True)
-            now = parts.read_statistics().now_ms
-            waits.append(round(due) - now)
-            parts.clock.forward(max(0, round(due) - now))
+            waits.append(round(due) - tried)
+            parts.clock.forward(max(0, round(due) - parts.read_statistics().now_ms))
+            tried = parts.read_statistics().now_ms
             sending.round()
+            slowest = max(slowest, parts.read_statistics().now_ms - tried)
         half_doubled = [2_500, 5_000, 10_000, 20_000, 40_000]
-        assert [round(wait / 1_000) for wait in waits[1:6]] == [round(wait / 1_000) for wait in half_doubled]
-        assert max(waits) <= 3_600_000
+        assert all(0 <= wait - least <= slowest for wait, least in zip(waits[1:6], half_doubled, strict=True))
+        assert max(waits) <= 3_600_000 + slowest
         assert DAY_MS - 3_600_000 < parts.read_statistics().now_ms - began < DAY_MS + 60_000
         assert len(receiver.received) == len(waits) < 100
 
@@ -105,9 +107,10 @@ def test_it_waits_as_long_as_it_is_asked_to_within_reason(
     with Receiver(status(503, Retry_After=asked), status(204)) as receiver:
         sending = Sending(parts, at(settings, receiver.url))
         ended(parts, "a")
+        before = parts.read_statistics().now_ms
         sending.round()
         [(_, due)] = parts.client.zrange(parts.keys.callbacks_to("client "), 0, 0, withscores=True)
-        assert waits_ms - 2_000 <= due - parts.read_statistics().now_ms <= waits_ms
+        assert before + waits_ms <= due <= parts.read_statistics().now_ms + waits_ms
 
 
 def test_who_hangs_is_given_up_after_the_deadline(parts: Parts, settings: Settings) -> None:

@@ -11,7 +11,7 @@ def test_both_contents_are_shown_and_what_differs(txn: Commands, parts: Parts, m
     assert (absent.code, "it is not there" in absent.out) == (0, True)
     row = {"id": "a", "amount": 99, "currency": "USD", "description": "Payment", "metadata": {"order_id": "12345"}}
     row["timestamp"] = "2026-11-23T18:15:00.000Z"
-    requests.post(f"{mock.url}/transactions", json=row, timeout=10).raise_for_status()
+    requests.post(f"{mock.url}/transactions", json=row, timeout=60).raise_for_status()
     found = txn("look", "a", TXN_POSTING_URL=mock.url)
     assert (found.code, "amount (differs)" in found.out, "theirs 99" in found.out) == (0, True, True)
     as_json = txn("look", "a", "--json", TXN_POSTING_URL=mock.url).json

@@ -11,7 +11,7 @@ from tests.cli.stub_api import PENDING
 from tests.cli.terminal import Commands
 from tests.system.stack import Stack
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = pytest.mark.timeout(300)
 
 
 @pytest.fixture(scope="module")

@@ -52,7 +52,7 @@ def test_the_disk_has_it_before_the_answer_leaves(tmp_path: Path) -> None:
                 pytest.skip("strace may not attach here")
             parts.accept("traced")
             strace.terminate()
-            strace.communicate(timeout=10)
+            strace.communicate(timeout=60)
     server.kill()
     lines = trace.read_text().splitlines()
     logged = next(number for number, line in enumerate(lines) if "traced" in line and "HSET" in line)

@@ -134,7 +134,7 @@ class World:
         self._hidden = False
         self.down = False
         self.workers: list[Worker] = []
-        self.client = connect(server.url, timeout_ms=2_000, slot=slot_of(self.keys))
+        self.client = connect(server.url, timeout_ms=30_000, slot=slot_of(self.keys))
         self.replicas = replicas_of(server.url)
 
     def close(self) -> None:
@@ -227,7 +227,7 @@ class Worker:
 
     def __init__(self, world: World, name: str, cut: Cut) -> None:
         self.world, clock = world, world.clock
-        self.client = connect(world.server.url, timeout_ms=2_000, slot=slot_of(world.keys))
+        self.client = connect(world.server.url, timeout_ms=30_000, slot=slot_of(world.keys))
         database = Database(self.client, Keys(world.settings.prefix, NAME), clock, world.replicas)
         self.scripts = CutScripts(self.client, cut, world.mutations, database.replication)
         database.scripts = self.scripts

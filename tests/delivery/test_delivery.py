@@ -21,7 +21,7 @@ def evidence(rig: Rig, transaction_id: str) -> str:
 def write_row(rig: Rig, transaction_id: str, amount: float = 100.5) -> None:
     row = {"id": transaction_id, "amount": amount, "currency": "USD", "description": "Payment", "timestamp": "t"}
     row["metadata"] = '{"order_id": "12345"}'
-    requests.post(f"{rig.mock.url}/transactions", json=row, timeout=5).raise_for_status()
+    requests.post(f"{rig.mock.url}/transactions", json=row, timeout=60).raise_for_status()
 
 
 def test_a_first_delivery_gets_posts_and_completes(rig: Build) -> None:
@@ -190,13 +190,14 @@ def test_what_asks_two_of_us_to_wait_is_left_alone_by_all(
     rig: Build, faults: dict[str, list[str]], holds: bool
 ) -> None:
     one = rig()
-    one.mock.faults(retry_after_s=7)
+    one.mock.faults(retry_after_s=60)
+    before_ms = one.parts.read_statistics().now_ms
     for _ in range(2):
         name = one.accept()
         one.mock.script(name, **faults)
         one.deliver(name)
     hold_ms, now_ms = one.parts.read_statistics().flow.hold_ms, one.parts.read_statistics().now_ms
-    assert (hold_ms is not None and 5_000 < hold_ms - now_ms <= 7_000) == holds
+    assert (hold_ms is not None and before_ms + 60_000 <= hold_ms <= now_ms + 60_000) == holds
     assert (one.parts.claim(one.accept()) is None) == holds
 
 

@@ -33,7 +33,7 @@ from txn.posting.service import AsyncPostingService
 from txn.settings import Settings
 from txn.store.flusher import Flusher
 
-PATIENCE_S = 10.0
+PATIENCE_S = 60.0
 Wrap = Callable[[Steps], Steps]
 
 

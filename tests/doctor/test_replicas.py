@@ -9,7 +9,7 @@ from ops.sentinels import NAME, Watched, names
 from tests.cli.doctor_rig import found
 from tests.cli.terminal import Commands
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = pytest.mark.timeout(300)
 
 
 def test_what_a_failover_needs_is_checked(tmp_path: Path, mock: MockPosting) -> None:

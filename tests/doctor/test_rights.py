@@ -73,7 +73,7 @@ def user(parts: Parts) -> str:
 @pytest.fixture
 def rights(parts: Parts, user: str) -> Rights:
     port = parts.client.connection_pool.connection_kwargs["port"]
-    client = connect(f"redis://{user}:s3cret@127.0.0.1:{port}/0", timeout_ms=2_000)
+    client = connect(f"redis://{user}:s3cret@127.0.0.1:{port}/0", timeout_ms=30_000)
     return Rights(Database(client, parts.keys))
 
 

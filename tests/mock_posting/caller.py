@@ -9,7 +9,7 @@ from typing import Any, Self
 
 from ops.mock_posting.client import MockPosting
 
-PATIENCE_S = 10.0
+PATIENCE_S = 60.0
 
 
 def row(row_id: str, **changes: Any) -> dict[str, Any]:

@@ -81,7 +81,7 @@ def test_faults_and_seed_of_the_command_line_repeat_a_run(http: requests.Session
     for seed in ("1", "1", "2"):
         with MockPosting(options=["--seed", seed, "--faults", "fail_before=0.3, fail_after=0.3"]) as mock:
             codes = [
-                http.post(f"{mock.url}/transactions", json=row(f"n{n}"), timeout=10).status_code for n in range(60)
+                http.post(f"{mock.url}/transactions", json=row(f"n{n}"), timeout=60).status_code for n in range(60)
             ]
             runs.append((codes, [one["id"] for one in mock.rows()]))
     assert runs[0] == runs[1] != runs[2]

@@ -10,7 +10,7 @@ from tests.mock_posting.caller import Caller, row, until_stats
 def test_down_refuses_new_connections_and_up_takes_them_on_the_same_port_with_the_same_rows(
     http: requests.Session, mock: MockPosting
 ) -> None:
-    http.post(f"{mock.url}/transactions", json=row("a"), timeout=10)
+    http.post(f"{mock.url}/transactions", json=row("a"), timeout=60)
     for _ in range(3):
         mock.down()
         with pytest.raises(ConnectionRefusedError):
@@ -58,7 +58,7 @@ def test_up_on_a_port_that_somebody_else_has_taken_says_so_and_works_later(mock:
         other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         other.bind(("127.0.0.1", mock.port))
         other.listen()
-        answer = requests.post(f"{mock.control_url}/up", timeout=10)
+        answer = requests.post(f"{mock.control_url}/up", timeout=60)
     assert (answer.status_code, f"port {mock.port} " in answer.json()["detail"]) == (409, True)
     mock.up()
     assert mock.rows() == []

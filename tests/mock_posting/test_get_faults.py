@@ -9,12 +9,12 @@ from tests.mock_posting.caller import Caller, row, until, until_stats
 
 
 def get(http: requests.Session, mock: MockPosting) -> requests.Response:
-    return http.get(f"{mock.url}/transactions/a", timeout=10)
+    return http.get(f"{mock.url}/transactions/a", timeout=60)
 
 
 @pytest.fixture(autouse=True)
 def written(http: requests.Session, mock: MockPosting) -> None:
-    http.post(f"{mock.url}/transactions", json=row("a"), timeout=10).raise_for_status()
+    http.post(f"{mock.url}/transactions", json=row("a"), timeout=60).raise_for_status()
 
 
 @pytest.mark.parametrize(
@@ -56,13 +56,13 @@ def test_a_hanging_get_is_answered_when_released(mock: MockPosting) -> None:
 def test_a_rate_of_failing_gets_leaves_posts_alone(http: requests.Session, mock: MockPosting) -> None:
     mock.faults(get_fail=1)
     assert get(http, mock).status_code == 500
-    assert http.post(f"{mock.url}/transactions", json=row("b"), timeout=10).status_code == 201
+    assert http.post(f"{mock.url}/transactions", json=row("b"), timeout=60).status_code == 201
 
 
 def test_a_stale_get_says_404_of_what_the_list_already_shows(http: requests.Session, mock: MockPosting) -> None:
     mock.reset()
     mock.faults(get_stale=1, stale_ms=3_600_000)
-    http.post(f"{mock.url}/transactions", json=row("a"), timeout=10)
+    http.post(f"{mock.url}/transactions", json=row("a"), timeout=60)
     found = get(http, mock)
     assert (found.status_code, found.json()) == (404, {"detail": "Transaction not found"})
     assert len(mock.rows()) == 1
@@ -72,7 +72,7 @@ def test_a_stale_get_finds_the_row_in_the_end(http: requests.Session, mock: Mock
     mock.reset()
     mock.faults(get_stale=1, stale_ms=50)
     began = time.monotonic()
-    http.post(f"{mock.url}/transactions", json=row("a"), timeout=10)
+    http.post(f"{mock.url}/transactions", json=row("a"), timeout=60)
     until(lambda: get(http, mock).status_code == 200, "the row shows")
     assert time.monotonic() - began > 0.045
 
@@ -81,5 +81,5 @@ def test_a_stale_get_finds_the_row_in_the_end(http: requests.Session, mock: Mock
 def test_latency_slows_every_call(http: requests.Session, mock: MockPosting, path: str) -> None:
     mock.faults(latency_ms=50)
     began = time.monotonic()
-    assert http.get(mock.url + path, timeout=10).status_code == 200
+    assert http.get(mock.url + path, timeout=60).status_code == 200
     assert time.monotonic() - began > 0.045

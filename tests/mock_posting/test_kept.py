@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[2]
 
 def post(mock: MockPosting, row_id: str, **other: Any) -> None:
     body = {"id": row_id, "amount": 1.5, "currency": "USD", "description": "a\nb", "timestamp": "t", "metadata": None}
-    assert requests.post(f"{mock.url}/transactions", json=body | other, timeout=10).status_code == 201
+    assert requests.post(f"{mock.url}/transactions", json=body | other, timeout=60).status_code == 201
 
 
 def keeping(path: Path) -> MockPosting:
@@ -37,12 +37,12 @@ def test_rows_are_there_at_the_next_start_in_their_order_and_doubles_are_two(
         before = mock.rows()
         assert mock.process is not None
         os.kill(mock.process.pid, number)
-        mock.process.wait(10)
+        mock.process.wait(60)
     with keeping(path) as mock:
         assert mock.rows() == before
         assert before[0]["amount"] == Decimal("1.50")
         assert mock.stats()["duplicates"] == 1
-        assert requests.get(f"{mock.url}/transactions/a", timeout=10).json()["id"] == "a"
+        assert requests.get(f"{mock.url}/transactions/a", timeout=60).json()["id"] == "a"
         post(mock, "c")
     with keeping(path) as mock:
         assert [row["id"] for row in mock.rows()] == [*(row["id"] for row in before), "c"]
@@ -53,7 +53,7 @@ def test_what_was_emptied_stays_empty(tmp_path: Path, empty: str) -> None:
     path = tmp_path / "rows.jsonl"
     with keeping(path) as mock:
         post(mock, "a")
-        mock.reset() if empty == "reset" else requests.post(f"{mock.url}/cleanup", timeout=10)
+        mock.reset() if empty == "reset" else requests.post(f"{mock.url}/cleanup", timeout=60)
         assert mock.rows() == []
         post(mock, "b")
     with keeping(path) as mock:

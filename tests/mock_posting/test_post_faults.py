@@ -9,7 +9,7 @@ from tests.mock_posting.caller import Caller, row, until_stats
 
 
 def post(http: requests.Session, mock: MockPosting, row_id: str = "a") -> requests.Response:
-    return http.post(f"{mock.url}/transactions", json=row(row_id), timeout=10)
+    return http.post(f"{mock.url}/transactions", json=row(row_id), timeout=60)
 
 
 @pytest.mark.parametrize(
@@ -195,7 +195,7 @@ def test_cleanup_does_not_stop_a_late_write_and_reset_does(http: requests.Sessio
     mock.script("a", post=["hang_until_released"] * 2)
     with Caller(mock).post("a") as caller:
         until_stats(mock, pending_late_writes=1)
-        http.post(f"{mock.url}/cleanup", timeout=10)
+        http.post(f"{mock.url}/cleanup", timeout=60)
         mock.release()
         assert caller.status() == 201
     assert len(mock.rows()) == 1

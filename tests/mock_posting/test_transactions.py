@@ -13,11 +13,11 @@ from tests.mock_posting.caller import row
 
 def post(http: requests.Session, mock: MockPosting, body: Any) -> requests.Response:
     text = body if isinstance(body, bytes) else simplejson.dumps(body, use_decimal=True).encode()
-    return http.post(f"{mock.url}/transactions", data=text, timeout=10)
+    return http.post(f"{mock.url}/transactions", data=text, timeout=60)
 
 
 def get(http: requests.Session, mock: MockPosting, path: str) -> requests.Response:
-    return http.get(f"{mock.url}{path}", timeout=10)
+    return http.get(f"{mock.url}{path}", timeout=60)
 
 
 def test_a_posted_row_is_answered_with_201_and_found_by_its_id(http: requests.Session, mock: MockPosting) -> None:
@@ -88,7 +88,7 @@ def test_health_answers_as_the_originals(http: requests.Session, mock: MockPosti
 
 def test_cleanup_empties_the_table(http: requests.Session, mock: MockPosting) -> None:
     post(http, mock, row("a"))
-    assert http.post(f"{mock.url}/cleanup", timeout=10).status_code == 200
+    assert http.post(f"{mock.url}/cleanup", timeout=60).status_code == 200
     assert mock.rows() == []
     assert get(http, mock, "/transactions/a").status_code == 404
 

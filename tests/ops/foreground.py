@@ -20,7 +20,7 @@ from ops.ports import free_port
 from ops.stand import pause_s
 
 ROOT = Path(__file__).parents[2]
-PATIENCE_S = 30.0
+PATIENCE_S = 90.0
 
 
 class Foreground:
@@ -81,8 +81,12 @@ class Foreground:
             if process in self._others or process.pid == self.popen.pid:
                 continue
             with contextlib.suppress(psutil.Error):
-                if process.status() != psutil.STATUS_ZOMBIE:
-                    (found.append if self._is_ours(process) else self._others.add)(process)
+                if process.status() == psutil.STATUS_ZOMBIE:
+                    continue
+                if self._is_ours(process):
+                    found.append(process)
+                elif process.environ():  # there is none in the moment in which it becomes another program
+                    self._others.add(process)
         return found
 
     def said(self, *texts: str) -> list[str]:

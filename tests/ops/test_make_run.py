@@ -24,7 +24,7 @@ from ops.stand import health
 from ops.welcome import BODY
 from tests.ops.foreground import PATIENCE_S, Foreground, make_run, own_ports, until
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = pytest.mark.timeout(300)
 
 #: With the default settings.
 LEASE_AND_DOUBT_S = 35
@@ -33,13 +33,13 @@ LEASE_AND_DOUBT_S = 35
 def submit(ports: dict[str, str]) -> str:
     """The URL of a transaction that was accepted."""
     api = f"http://127.0.0.1:{ports['TXN_PORT']}/api/transactions"
-    answer = requests.post(api, data=BODY, headers={"Content-Type": "application/json"}, timeout=10)
+    answer = requests.post(api, data=BODY, headers={"Content-Type": "application/json"}, timeout=60)
     assert answer.status_code == 202, answer.text
     return f"{api}/{answer.json()['transactionId']}"
 
 
 def status(url: str) -> str:
-    return str(requests.get(url, timeout=10).json()["status"])
+    return str(requests.get(url, timeout=60).json()["status"])
 
 
 def until_completed(url: str, seconds: float = PATIENCE_S) -> None:
@@ -60,9 +60,13 @@ def log(folder: Path, name: str) -> str:
 
 def worker_processes(running: Foreground) -> list[psutil.Process]:
     """Dramatiq's workers, not the process that leads them, nor its helpers."""
-    found = [process for process in running.left() if "txn.worker" in process.cmdline()]
-    leaders = {process.pid for process in found} & {process.ppid() for process in found}
-    return [process for process in found if process.ppid() in leaders]
+    parents = {}
+    for process in running.left():
+        with contextlib.suppress(psutil.NoSuchProcess):  # it has just ended
+            if "txn.worker" in process.cmdline():
+                parents[process] = process.ppid()
+    leaders = {process.pid for process in parents} & set(parents.values())
+    return [process for process, parent in parents.items() if parent in leaders]
 
 
 class Run(NamedTuple):
@@ -101,7 +105,7 @@ def test_a_transaction_is_completed_and_is_there_at_the_next_run(tmp_path: Path)
         running.until("curl -s")
         transaction = submit(ports)
         until_completed(transaction)
-        rows = requests.get(f"http://127.0.0.1:{ports['TXN_POSTING_PORT']}/transactions", timeout=10).json()["data"]
+        rows = requests.get(f"http://127.0.0.1:{ports['TXN_POSTING_PORT']}/transactions", timeout=60).json()["data"]
         assert [row["id"] for row in rows] == [transaction.rpartition("/")[2]]
         running.signal(signal.SIGINT)
         assert running.exit_code() == 0
@@ -211,7 +215,7 @@ def free_row(count: int) -> int:
 
 def accepts(ports: dict[str, str]) -> bool:
     api = f"http://127.0.0.1:{ports['TXN_PORT']}/api/transactions"
-    answer = requests.post(api, data=BODY, headers={"Content-Type": "application/json"}, timeout=10)
+    answer = requests.post(api, data=BODY, headers={"Content-Type": "application/json"}, timeout=60)
     return answer.status_code == 202
 
 

@@ -34,7 +34,7 @@ _VARIES = (
     (re.compile(r"[\u2500 ]+"), " "),
 )
 #: A command that only reads may come too soon.
-PATIENCE_S = 20.0
+PATIENCE_S = 90.0
 
 
 def blocks() -> list[str]:

@@ -44,14 +44,22 @@ import os, sys, time
 from pathlib import Path
 from ops.supervisor import CannotRun, Child, Supervisor
 
+def answers(name, up):
+    # Time passes for one that has said something, and is not up: a busy machine may take long to begin.
+    process = supervisor._processes[name]
+    while process.runs() and not process._last and not up.exists():
+        time.sleep(0.01)
+    return up.exists()
+
 folder, options = Path(sys.argv[1]), eval(sys.argv[2])
 children = []
 for kind in sys.argv[3:]:
     up = folder / kind
     code = {UP!r} + {STAND_INS!r}[kind.partition("-")[0]]
-    children.append(Child(kind, [sys.executable, "-uc", code, str(up)], up.exists))
+    children.append(Child(kind, [sys.executable, "-uc", code, str(up)], lambda name=kind, up=up: answers(name, up)))
+supervisor = Supervisor(children, os.environ, **options)
 try:
-    Supervisor(children, os.environ, **options).run(lambda: print("all are up", flush=True))
+    supervisor.run(lambda: supervisor.log.write("all are up"))
 except CannotRun as error:
     sys.exit(f"cannot run: {{error}}")
 """

@@ -18,3 +18,4 @@ def settings() -> Settings:
 def parts(server: RedisServer, settings: Settings, clock: Clock) -> Iterator[AllParts]:
     with AllParts(server.url, settings, clock) as found:
         yield found
+        found.clear()

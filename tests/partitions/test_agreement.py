@@ -16,7 +16,7 @@ def start(parts: Parts, partitions: int, **credentials: str) -> Database:
     keys = Keys(parts.settings.prefix, NAME)
     options = parts.client.connection_pool.connection_kwargs
     url = f"redis://{options['host']}:{options['port']}/{options.get('db', 0)}"
-    client = connect(url, timeout_ms=5_000, on_connect=Agreement(keys, partitions).before())
+    client = connect(url, timeout_ms=30_000, on_connect=Agreement(keys, partitions).before())
     client.connection_pool.connection_kwargs.update(credentials)
     database = Database(client, keys)
     try:

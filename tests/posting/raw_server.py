@@ -17,7 +17,7 @@ from pathlib import Path
 #: Certificate and key of 127.0.0.1, valid for a hundred years, trusted by nobody but these tests.
 CERTIFICATE = str(Path(__file__).with_name("localhost.pem"))
 #: How long anything may take that is bound to happen.
-PATIENCE_S = 10.0
+PATIENCE_S = 60.0
 _RESET = struct.pack("ii", 1, 0)
 
 Turn = Callable[["Peer"], None]

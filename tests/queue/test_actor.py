@@ -182,7 +182,7 @@ def test_what_could_not_be_settled_is_not_settled_again_as_something_worse(
 
     monkeypatch.setattr(queue.parts.store, "settle", settle)
     queue.worker.start()
-    assert settled.wait(10)
+    assert settled.wait(60)
     queue.worker.stop()
     assert outcomes == [Completed(Evidence.POSTED)]
     assert queue.parts.status(name) == "processing"

@@ -22,7 +22,7 @@ def proxy(server: RedisServer) -> Iterator[CuttingProxy]:
 
 @pytest.fixture
 def consumer(parts: Parts, proxy: CuttingProxy) -> Iterator[RecordConsumer]:
-    client = connect(f"redis://127.0.0.1:{proxy.port}/0", timeout_ms=1_000)
+    client = connect(f"redis://127.0.0.1:{proxy.port}/0", timeout_ms=30_000)
     yield RecordConsumer(Messages(Database(client, parts.keys, parts.clock), "tested"), prefetch=4)
     client.close()
 

@@ -46,7 +46,7 @@ class Worker:
 
     def _store(self, url: str) -> Store:
         arrival = Arrival(SETTINGS, lambda: [(KEYS, self._seen)], self._clock)
-        self.client = connect(url, timeout_ms=2_000, on_connect=arrival.on_connect)
+        self.client = connect(url, timeout_ms=30_000, on_connect=arrival.on_connect)
         return Store(Database(self.client, KEYS, self._clock), message_template(), SETTINGS)
 
 

@@ -89,7 +89,7 @@ def test_where_the_settings_can_be_seen_nobody_needs_to_attest_them(hiding: Hidi
 
 def may_lose(url: str, **how: Any) -> bool:
     monitor = DurabilityMonitor(allow_lossy=False, fails_over=True, **how)
-    with connect(url, timeout_ms=1_000) as client:
+    with connect(url, timeout_ms=30_000) as client:
         monitor.check(client)
     return monitor.may_lose_at_failover
 

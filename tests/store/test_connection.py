@@ -33,10 +33,10 @@ def test_of_several_addresses_of_a_name_the_one_that_answers_is_taken_in_time(
             return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port)) for port in ports]
 
         monkeypatch.setattr(socket, "getaddrinfo", resolved)
-        with connect("redis://redis.test/0", timeout_ms=1_000) as client:
+        with connect("redis://redis.test/0", timeout_ms=3_000) as client:
             began = time.monotonic()
             assert client.ping()
-            assert time.monotonic() - began < 10
+            assert time.monotonic() - began < 30
 
 
 def test_dead_addresses_share_the_time_for_connecting(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -54,7 +54,7 @@ def test_what_tls_says_for_itself_is_no_stray_reply(valkey: RedisServer) -> None
     options = f"ssl_ca_certs={CERTIFICATE}"
     with (
         TlsProxy(valkey.port, CERTIFICATE) as proxy,
-        connect(f"rediss://127.0.0.1:{proxy.port}/0?{options}", timeout_ms=1_000) as client,
+        connect(f"rediss://127.0.0.1:{proxy.port}/0?{options}", timeout_ms=30_000) as client,
     ):
         connection = client.connection_pool.make_connection()
         connection.connect()

@@ -247,7 +247,7 @@ def test_a_log_that_was_complete_and_is_switched_off_and_on_is_not_complete(
 
 def test_that_it_was_durable_does_not_excuse_a_log_that_is_being_written(start: Start) -> None:
     server = start(appendonly="no")
-    with redis.Redis(port=server.port) as admin, connect(server.url, timeout_ms=1_000) as client:
+    with redis.Redis(port=server.port) as admin, connect(server.url, timeout_ms=30_000) as client:
         admin.mset({f"filler{number}": "" for number in range(100)})
         admin.config_set("rdb-key-save-delay", 100_000)
         admin.config_set("appendonly", "yes")
@@ -359,7 +359,7 @@ def test_a_server_that_does_not_tell_a_setting_is_unknown(start: Start, hidden: 
             return reply[:place] + reply[place + 2 :]
         return reply
 
-    with connect(start().url, timeout_ms=1_000) as client:
+    with connect(start().url, timeout_ms=30_000) as client:
         found = inspect(asking(client, without))
     assert found.level == "unknown"
     assert found.problem.startswith(f"the server does not report {hidden}: use one that does; or, ")
@@ -410,7 +410,7 @@ def test_what_cannot_be_logged_is_not_acknowledged_and_what_was_acknowledged_is_
     fill_disk(server, tmp_path)
     problem(submit(one.api, with_id("refused")), 503, "redis_unavailable")
     assert server.process is not None
-    server.process.wait(10)
+    server.process.wait(60)
     server.start()
     assert status(one.api, "kept").status_code == 200
     assert status(one.api, "refused").status_code == 404
@@ -466,7 +466,7 @@ def test_a_failed_write_of_the_log_is_lossy_and_says_what_to_do(
         return [b"always" if item == b"everysec" else item for item in reply] if isinstance(reply, list) else reply
 
     server = limitable(appendfsync="everysec")
-    with connect(server.url, timeout_ms=1_000) as client:
+    with connect(server.url, timeout_ms=30_000) as client:
         ask = asking(client, always)
         assert inspect(ask) == Durability("durable")
         fill_disk(server, tmp_path)
@@ -636,7 +636,7 @@ def test_before_the_first_look_there_is_nothing_to_say_against_a_server() -> Non
 
 
 def test_looking_leaves_the_connection_usable(start: Start) -> None:
-    with connect(start().url, timeout_ms=1_000, on_connect=DurabilityMonitor(allow_lossy=False).on_connect) as client:
+    with connect(start().url, timeout_ms=30_000, on_connect=DurabilityMonitor(allow_lossy=False).on_connect) as client:
         client.set("a", "1")
         assert client.get("a") == b"1"
         assert client.info("clients")["connected_clients"] == 1

@@ -166,7 +166,7 @@ def test_a_user_who_may_not_ask_for_the_memory_still_has_the_other_limit(parts: 
     parts.accept()
     parts.client.execute_command("ACL", "SETUSER", "app", "reset", "on", ">s3cret", "~*", "+@all", "-info")
     url = f"redis://app:s3cret@127.0.0.1:{parts.client.connection_pool.connection_kwargs['port']}/0"
-    database = Database(connect(url, timeout_ms=2_000), parts.keys)
+    database = Database(connect(url, timeout_ms=30_000), parts.keys)
     assert seen(IntakeMonitor(database, parts.settings.model_copy(update={"max_unfinished": 1}), seconds))
 
 

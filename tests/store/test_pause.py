@@ -102,7 +102,7 @@ def limited(parts: Parts, server: RedisServer) -> Iterator[Pauses]:
     """Those of a Redis user who may write no field."""
     rules = ("reset", "on", ">s3cret", f"~{parts.settings.prefix}*", "+@all", "-hset")
     parts.client.execute_command("ACL", "SETUSER", "app", *rules)
-    with connect(f"redis://app:s3cret@127.0.0.1:{server.port}/0", timeout_ms=2_000) as client:
+    with connect(f"redis://app:s3cret@127.0.0.1:{server.port}/0", timeout_ms=30_000) as client:
         yield Pauses(Database(client, parts.keys, parts.clock))
 
 

@@ -54,7 +54,7 @@ def test_without_redis_a_flush_says_so_and_loses_its_own_notes_only(parts: Parts
 
 def test_a_flush_whose_answer_is_lost_is_not_repeated(parts: Parts, server: RedisServer) -> None:
     with CuttingProxy(server.port) as proxy:
-        timings = Timings(Database(connect(f"redis://127.0.0.1:{proxy.port}/0", timeout_ms=1_000), parts.keys))
+        timings = Timings(Database(connect(f"redis://127.0.0.1:{proxy.port}/0", timeout_ms=30_000), parts.keys))
         timings.note("submit", 0.01)
         proxy.cut_answers(b"HINCRBY")
         with pytest.raises(StoreUnavailable):

@@ -59,14 +59,14 @@ class Operator:
         self.submit("/login", self.page("/login"), name="ada", password=PASSWORD)
 
     def page(self, path: str) -> str:
-        answer = self.session.get(f"{self.url}{path}", timeout=10)
+        answer = self.session.get(f"{self.url}{path}", timeout=60)
         answer.raise_for_status()
         return answer.text
 
     def submit(self, path: str, page: str, **fields: str) -> str:
         """Send the form of a page: where that leads."""
         hidden = dict(re.findall(r'<input type="hidden" name="([^"]*)" value="([^"]*)"', page))
-        answer = self.session.post(f"{self.url}{path}", data=hidden | fields, timeout=10, allow_redirects=False)
+        answer = self.session.post(f"{self.url}{path}", data=hidden | fields, timeout=60, allow_redirects=False)
         assert answer.status_code == 303, answer.text
         return answer.headers["Location"].removeprefix("/admin")
 

@@ -4,8 +4,8 @@ import logging
 
 from dramatiq import Broker, Middleware, Worker
 
+from tests.system.patient_worker import broker
 from txn.queue.middleware import SendReports
-from txn.worker import broker
 
 __all__ = ["broker"]
 

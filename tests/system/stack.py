@@ -29,6 +29,8 @@ QUICK = {
 PARTITIONED = {"TXN_PARTITIONS": os.environ.get("TXN_TEST_PARTITIONS", "0")}
 #: Lease (4 x timeout) + doubt window of QUICK.
 RECOVERY_S = 4.0
+#: For an answer, and for an acknowledgement: the machine may be busy.
+PATIENCE_S = 60.0
 
 
 class Stack(Stand):
@@ -71,11 +73,11 @@ class Stack(Stand):
     def submit(self, key: str | None = None, body: dict[str, Any] | None = None) -> str:
         """POST a transaction until it is acknowledged, always with the same key, as the docs tell users to; its id."""
         headers = {} if key is None else {"Idempotency-Key": key}
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + PATIENCE_S
         while True:
             try:
                 answer = self._session.post(
-                    f"{self.url}/api/transactions", json=body or BODY, headers=headers, timeout=10
+                    f"{self.url}/api/transactions", json=body or BODY, headers=headers, timeout=PATIENCE_S
                 )
             except requests.RequestException:
                 assert key is not None, "a submit without a key got no answer"
@@ -83,7 +85,7 @@ class Stack(Stand):
                 if answer.status_code in (200, 202):
                     return str(answer.json()["transactionId"])
                 assert answer.status_code == 503, answer.text
-            assert time.monotonic() < deadline, "no acknowledgement within 30 s"
+            assert time.monotonic() < deadline, "no acknowledgement in time"
             time.sleep(0.1)
 
     def submit_many(self, count: int, name: str = "n", clients: int = 16) -> list[str]:
@@ -92,7 +94,26 @@ class Stack(Stand):
             return list(pool.map(lambda number: self.submit(f"{name}-{number}"), range(count)))
 
     def status(self, transaction_id: str) -> dict[str, Any]:
-        found: dict[str, Any] = self._session.get(f"{self.url}/api/transactions/{transaction_id}", timeout=10).json()
+        """What there is to read of one; a machine that stands still makes the API tell its clients to ask again."""
+        deadline = time.monotonic() + PATIENCE_S
+        while True:
+            answer = self._session.get(f"{self.url}/api/transactions/{transaction_id}", timeout=PATIENCE_S)
+            if answer.status_code != 503:
+                found: dict[str, Any] = answer.json()
+                return found
+            assert time.monotonic() < deadline, answer.text
+            time.sleep(0.1)
+
+    def numbers(self) -> dict[str, Any]:
+        """What the API says of all of them, once Redis answers it in time."""
+        found: dict[str, Any] = {}
+
+        def counted() -> bool:
+            found.clear()
+            found.update(self.health())
+            return "completed" in found
+
+        self.until(counted, "the API can count")
         return found
 
     def check_ledger(self, accepted: Iterable[str]) -> None:

@@ -15,7 +15,7 @@ from tests.system.bulk import (
 )
 from tests.system.stack import Stack
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = pytest.mark.timeout(300)
 
 
 def test_2000_failed_are_replayed_through_killed_processes_a_stop_and_a_second_run(tmp_path: Path) -> None:
@@ -50,7 +50,7 @@ def replay_all(stack: Stack, count: int, rejected: int, latency_ms: int) -> None
     """
     stack.mock.faults(reject=1.0)
     names = stack.submit_many(rejected)
-    stack.until(lambda: stack.health()["failed"] == rejected, "they are rejected")
+    stack.until(lambda: stack.numbers()["failed"] == rejected, "they are rejected")
     names += fill(stack, count - rejected)
     stack.mock.faults(latency_ms=latency_ms)
 

@@ -6,7 +6,7 @@ from tests.callbacks.receiver import KEY, Receiver, line, status
 from tests.system.stack import BODY, Stack
 from txn.signatures import signature
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = pytest.mark.timeout(300)
 
 
 def settings(*lines: str, **more: str) -> dict[str, str]:

@@ -1,5 +1,6 @@
 """SIGTERM: what has begun is answered, what is idle is closed, and there is an end to it."""
 
+import contextlib
 import http.client
 import json
 import os
@@ -104,7 +105,7 @@ def loading(stack: Stack) -> None:
     listener = socket.create_server(("127.0.0.1", stack.redis_server.port))
 
     def answer(client: socket.socket) -> None:
-        with client:
+        with client, contextlib.suppress(ConnectionError):  # of a process that ends
             while data := client.recv(65536):
                 client.sendall(
                     b"-LOADING Redis is loading the dataset in memory\r\n" * max(1, data.count(b"\r\n*") + 1)

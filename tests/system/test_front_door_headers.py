@@ -28,7 +28,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 def sent(stack: Stack, lines: bytes, body: bytes = BODY, length: bool = True, method: str = "POST") -> tuple[int, Any]:
     head = f"{method} /api/transactions HTTP/1.1\r\nHost: x\r\nConnection: close\r\n".encode() + lines
     head += f"Content-Length: {len(body)}\r\n".encode() * length
-    with socket.create_connection(("127.0.0.1", stack.api_port), timeout=10) as client:
+    with socket.create_connection(("127.0.0.1", stack.api_port), timeout=60) as client:
         client.sendall(head + b"\r\n" + body)
         answer, _, document = b"".join(iter(lambda: client.recv(65536), b"")).partition(b"\r\n\r\n")
     status = int(answer.split()[1])
@@ -95,7 +95,7 @@ def test_a_compressed_transfer_is_refused(stack: Stack) -> None:
 @pytest.mark.parametrize("path", ["/livez", "/readyz", "/api/health", "/api/transactions/a", "/api/transactions", "/x"])
 def test_a_head_is_a_get_without_a_body_and_the_connection_goes_on(stack: Stack, path: str) -> None:
     stack.submit(body=json.loads(BODY) | {"id": "a"})
-    client = http.client.HTTPConnection("127.0.0.1", stack.api_port, timeout=10)
+    client = http.client.HTTPConnection("127.0.0.1", stack.api_port, timeout=60)
     found = {}
     for method in ("HEAD", "GET", "HEAD"):
         client.request(method, path)
@@ -119,7 +119,7 @@ def test_what_probes_are_written_with_takes_it_for_well(stack: Stack, command: l
 
 def answered(stack: Stack, request: bytes) -> list[str]:
     """The ids of the requests, by the answers."""
-    with socket.create_connection(("127.0.0.1", stack.api_port), timeout=10) as client:
+    with socket.create_connection(("127.0.0.1", stack.api_port), timeout=60) as client:
         client.sendall(request)
         answers = b"".join(iter(lambda: client.recv(65536), b""))
     return [line.split(": ")[1] for line in answers.decode().splitlines() if line.lower().startswith("x-request-id:")]

@@ -9,7 +9,7 @@ import requests
 
 from tests.system.stack import BODY, Stack
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = pytest.mark.timeout(300)
 
 
 @pytest.fixture

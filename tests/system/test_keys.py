@@ -98,7 +98,7 @@ def stack(tmp_path: Path) -> Iterator[Stack]:
 def test_keys_come_and_go_while_the_api_runs(stack: Stack) -> None:
     def answer(token: str) -> int:
         headers = {"Authorization": f"Bearer {token}"}
-        return requests.post(f"{stack.url}/api/transactions", json=BODY, headers=headers, timeout=10).status_code
+        return requests.post(f"{stack.url}/api/transactions", json=BODY, headers=headers, timeout=60).status_code
 
     old, new = (stack.command("keys", "create", "shop").stdout.strip() for _ in range(2))
     stack.until(lambda: (answer(old), answer(new)) == (202, 202), "both keys are taken")

@@ -1,8 +1,10 @@
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import requests
 
 from tests.system.stack import Stack
 from txn.operate.limits import Limits, parse_rate
@@ -31,21 +33,30 @@ def test_the_posting_service_never_sees_more_posts_at_once_than_the_limit(stack:
     killed = stack.start_worker()
     stack.until(lambda: stack.mock.stats()["posts"] > 20, "some were posted")
     killed.kill()
-    stack.start_worker()
+    worker = stack.start_worker()
     stack.until_quiet(120)
     stack.check_ledger(accepted)
-    assert stack.mock.stats()["max_posts_in_flight"] == 4
-    assert stack.health()["limits"]["inUse"] == 0
+    assert stack.numbers()["limits"]["inUse"] == 0
+    worker.stop()  # now all its calls are counted
+    # Whoever gives a POST up has no place any more, while a posting service that was held up may still have it.
+    assert 4 <= stack.mock.stats()["max_posts_in_flight"] <= 4 + given_up(stack)
+
+
+def given_up(stack: Stack) -> int:
+    """POSTs without an answer in time: none, if the machine does not stand still."""
+    found = requests.get(f"{stack.url}/metrics", timeout=60).text
+    counts = re.findall(r'txn_posting_seconds_count\{.*"post".*"none".*\} (\S+)', found)
+    return sum(int(float(count)) for count in counts)
 
 
 def test_no_more_begin_than_the_rate_and_it_is_changed_while_they_run(stack: Stack, limits: Limits) -> None:
     limits.set("ann", rate=parse_rate("20/s"))
     accepted = stack.submit_many(150)
+    began_s = time.monotonic()  # before anything could begin: a worker may stand still between a claim and its POST
     stack.start_worker()
-    began, before = time.monotonic(), stack.mock.stats()["posts"]
-    stack.until(lambda: time.monotonic() - began > 2, "some were posted")
-    posts, took_s = stack.mock.stats()["posts"] - before, time.monotonic() - began
-    assert 0 < posts <= 20 * took_s + 3
+    stack.until(lambda: stack.mock.stats()["posts"] >= 60, "some were posted")
+    posts, took_s = stack.mock.stats()["posts"], time.monotonic() - began_s
+    assert posts <= 20 * took_s + 3
     limits.remove("ann")
     stack.until_quiet(60)
     stack.check_ledger(accepted)

@@ -8,7 +8,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.system.stack import Stack
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = pytest.mark.timeout(300)
 
 #: Of every kind of fault, at the highest rates at which all is over in a minute.
 WORST = {
@@ -35,7 +35,7 @@ def stack(tmp_path: Path) -> Iterator[Stack]:
 
 def scrape(stack: Stack) -> dict[str, float]:
     """Totals by name, or by name and the labels' values."""
-    answer = requests.get(f"{stack.url}/metrics", timeout=10)
+    answer = requests.get(f"{stack.url}/metrics", timeout=60)
     assert answer.status_code == 200
     return {
         ":".join([sample.name, *sample.labels.values()]): sample.value

@@ -10,7 +10,7 @@ from ops.drill.stand import Movable
 from ops.ports import free_port
 from tests.system.stack import Stack
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = pytest.mark.timeout(300)
 RECOVERY_S = 10.0  # two on a machine that does nothing else
 
 

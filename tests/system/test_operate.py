@@ -18,16 +18,16 @@ def test_a_program_pauses_replays_and_resumes_over_http(tmp_path: Path) -> None:
         stack.start_worker()
         stack.mock.faults(reject=1.0)
         ids = stack.submit_many(20)
-        stack.until(lambda: stack.health()["failed"] == 20, "they are rejected")
+        stack.until(lambda: stack.numbers()["failed"] == 20, "they are rejected")
         stack.mock.faults()
         ask("PUT", "pause", json={"why": "one after the other"})
         count = ask("GET", "count", params={"code": "rejected"})
         sent = {"run": count["run"], "count": count["count"], "before": count["before"], "what": "replay"}
         ask("POST", "runs", json=sent | {"filter": {"code": "rejected"}})
         stack.until(lambda: ask("GET", f"runs/{count['run']}")["state"] == "done", "the run is done")
-        assert stack.health()["completed"] == 0
+        assert stack.numbers()["completed"] == 0
         ask("DELETE", "pause")
-        stack.until(lambda: stack.health()["completed"] == 20, "all are completed")
+        stack.until(lambda: stack.numbers()["completed"] == 20, "all are completed")
         stack.check_ledger(ids)
         told = [(entry["by"], entry["what"]) for entry in ask("GET", "journal")["entries"]]
         assert told == [("api", "resume"), ("api", "replay all: finished"), ("api", "replay all"), ("api", "pause")]

@@ -31,7 +31,7 @@ def stack(running: Stack) -> Stack:
 
 
 def breaker(stack: Stack) -> str:
-    return str(stack.health()["postingService"]["breaker"])
+    return str(stack.numbers()["postingService"]["breaker"])
 
 
 def probes_for(stack: Stack, seconds: float) -> float:
@@ -61,22 +61,22 @@ def check(stack: Stack, outage: str, transactions: int, seconds: float) -> None:
         stack.mock.down()
     accepted += stack.submit_many(transactions)
     stack.until(lambda: breaker(stack) == "open", "the breaker opens")
-    stack.until(lambda: stack.health()["processing"] <= 1, "what was in flight has ended")
+    stack.until(lambda: stack.numbers()["processing"] <= 1, "what was in flight has ended")
     rate = probes_for(stack, seconds)
     assert rate <= 2.5, "two a second, and a request more or less at the edges of the time that was measured"
     accepted += stack.submit_many(transactions)
     assert breaker(stack) == "open"
-    before = stack.health()["completed"]
+    before = stack.numbers()["completed"]
     stack.mock.faults()
     stack.mock.up()
     back = time.monotonic()
-    stack.until(lambda: stack.health()["completed"] > before, "the first is completed")
+    stack.until(lambda: stack.numbers()["completed"] > before, "the first is completed")
     first_s = time.monotonic() - back
     took_s = stack.until_quiet(120)
     print(f"{outage}: {rate:.2f} requests/s, first after {first_s:.2f} s, all after {first_s + took_s:.2f} s")
     stack.check_ledger(accepted)
-    assert stack.health()["failed"] == 0
-    assert stack.health()["postingService"]["held"] == 0
+    assert stack.numbers()["failed"] == 0
+    assert stack.numbers()["postingService"]["held"] == 0
 
 
 def test_ids_that_hang_leave_the_places_to_the_others(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -91,7 +91,7 @@ def test_ids_that_hang_leave_the_places_to_the_others(stack: Stack, monkeypatch:
     def others_are_done() -> bool:
         nonlocal most
         most = max(most, in_flight_again(stack))
-        return int(stack.health()["completed"]) == len(accepted) - len(hanging)
+        return int(stack.numbers()["completed"]) == len(accepted) - len(hanging)
 
     stack.until(others_are_done, "all others are completed")
     assert 1 <= most <= 3

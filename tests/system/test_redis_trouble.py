@@ -139,7 +139,7 @@ def test_nothing_dies_and_all_goes_on_by_itself(stack: TroubledStack, name: str,
         struck_s = time.monotonic()
         try:
             if trouble.refuses:
-                stack.until(lambda: refusals(load, struck_s), "a submit is refused")
+                stack.until(lambda: min(refusals(load, struck_s), default=9) < 1, "a submit is refused at once")
             stack.until(lambda: time.monotonic() - struck_s > seconds, "it lasts")
         finally:
             trouble.mend(stack)
@@ -153,7 +153,6 @@ def test_nothing_dies_and_all_goes_on_by_itself(stack: TroubledStack, name: str,
     print(f"{name}: {dict(load.met)}, refused in {shown} s, the longest {max(found, default=0):.2f} s")
     print(f"{name}: accepted again after {again_s:.1f} s, quiet {quiet_s:.1f} s later; lines {lines}")
     assert {status for status, _ in load.met} <= {200, 202, 503}
-    assert not trouble.refuses or min(found) < 1
     assert stack.pids() == pids
     assert all(count <= MOST_LINES for count in lines.values()), stack.logs()
     stack.check_ledger(load.accepted)

@@ -48,7 +48,7 @@ def test_what_the_user_may_not_do_is_named_and_nothing_is_acknowledged_and_lost(
         answer = requests.post(
             f"{stack.url}/api/transactions",
             json={"amount": 1, "currency": "USD", "description": "x", "id": f"{taken.strip('-:*')}-{number}"},
-            timeout=10,
+            timeout=60,
         )
         if answer.status_code in (200, 202):
             told.add(answer.json()["transactionId"])

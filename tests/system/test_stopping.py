@@ -6,7 +6,7 @@ import pytest
 
 from tests.system.stack import Process, Stack
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = pytest.mark.timeout(300)
 
 QUEUE = "deliver"
 THREADS = 8
@@ -55,7 +55,7 @@ def test_what_a_stopping_worker_has_not_begun_is_delivered_by_another_at_once(st
     assert held(stack, name) == in_delivery(stack)
     stack.mock.release()
     assert first.popen is not None
-    assert first.popen.wait(20) == 0
+    assert first.popen.wait(60) == 0
     stack.until_quiet()
     stack.check_ledger(ids)
 
@@ -72,6 +72,6 @@ def test_a_stopping_worker_takes_nothing_more(stack: Stack) -> None:
     stack.until(lambda: stack.client.zscore("txn:dramatiq:__heartbeats__", name) > heartbeat, "it still lives")
     stack.mock.release()
     assert first.popen is not None
-    assert first.popen.wait(20) == 0
+    assert first.popen.wait(60) == 0
     stack.until_quiet()
     stack.check_ledger([*ids, *more])

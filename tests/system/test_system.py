@@ -8,7 +8,7 @@ import pytest
 from tests.proxy import CuttingProxy
 from tests.system.stack import RECOVERY_S, Stack
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = pytest.mark.timeout(300)
 
 FAULTY = {"fail_before": 0.2, "fail_after": 0.2, "get_fail": 0.05, "latency_ms": 20}
 
@@ -42,7 +42,7 @@ def test_300_at_once_against_a_service_that_fails_in_every_way_end_up_there_once
     accepted = stack.submit_many(300)
     stack.until_quiet(120)
     stack.check_ledger(accepted)
-    assert stack.health()["failed"] == 0
+    assert stack.numbers()["failed"] == 0
 
 
 def test_a_killed_worker_process_loses_and_doubles_nothing(stack: Stack) -> None:
@@ -126,7 +126,7 @@ def test_a_fetch_whose_reply_is_lost_while_the_worker_lives_on_loses_nothing(sta
         stack.start_worker(processes=1)
         proxy.cut_answers(b"deliver.msgs")
         accepted = [stack.submit(f"key-{number}") for number in range(5)]
-        assert proxy.was_cut.wait(10)
+        assert proxy.was_cut.wait(60)
         proxy.mend()
         assert stack.until_quiet() < 3 * RECOVERY_S
         stack.check_ledger(accepted)

@@ -35,4 +35,4 @@ def test_2000_at_once_against_a_service_that_fails_in_every_way_end_up_there_onc
         took = stack.until_quiet(500)
         print(f"2000 transactions quiet {took:.0f} s after the last submit: {stack.mock.stats()}")
         stack.check_ledger(accepted)
-        assert stack.health()["failed"] == 0
+        assert stack.numbers()["failed"] == 0

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from tests.posting.raw_server import RawServer
-from tests.system.stack import Stack
+from tests.system.stack import PATIENCE_S, Stack
 from tests.unit.test_trace import GIVEN, TRACE
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = pytest.mark.timeout(300)
 
 #: What `opentelemetry-instrument` does for its user, with a file for a collector.
 PROVIDER = """
@@ -45,14 +45,16 @@ def read(path: Path) -> list[dict[str, Any]]:
 def test_api_and_workers_with_a_provider_make_one_trace_of_a_submit_and_its_delivery(
     tmp_path: Path, spans: Path, transport: str
 ) -> None:
-    with Stack(tmp_path, {"TXN_TRANSPORT": transport}) as stack:
-        stack.start_worker()
+    # So long that there is one attempt, also where the machine stands still.
+    patient = {"TXN_POSTING_TIMEOUT_MS": "60000", "TXN_DOUBT_WINDOW_MS": "60000"}
+    with Stack(tmp_path, {"TXN_TRANSPORT": transport} | patient) as stack:
+        stack.start_worker(module="tests.system.patient_worker")
         stack._session.headers["traceparent"] = GIVEN
         name = stack.submit()
         stack.until_quiet()
         assert read(spans) == []
         for process in ("worker0", "api"):  # what has ended by then is sent
-            stack.processes[process].stop()
+            stack.processes[process].stop(PATIENCE_S)
     assert len(read(spans)) == 4
     found = {span["name"]: span for span in read(spans)}
     assert {span["context"]["trace_id"] for span in found.values()} == {f"0x{TRACE}"}
@@ -83,7 +85,7 @@ def test_an_error_that_ends_a_worker_arrives_at_sentry(tmp_path: Path) -> None:
     dsn = f"http://key@127.0.0.1:{server.port}/1"
     with Stack(tmp_path, {"TXN_SENTRY_DSN": dsn}) as stack:
         worker = stack.start_worker(processes=1, module="tests.system.ends_with_an_error")
-        worker.stop()
+        worker.stop(PATIENCE_S)
     requests = server.stop()
     texts = [gzip.decompress(one.partition(b"\r\n\r\n")[2]).decode() for one in requests]
     assert [json.loads(text.splitlines()[-1])["logentry"] for text in texts] == [{"message": "the last words"}]

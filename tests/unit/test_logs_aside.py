@@ -10,7 +10,7 @@ import pytest
 from txn.logs import aside
 from txn.logs.aside import AsideHandler
 
-PATIENCE_S = 10.0
+PATIENCE_S = 60.0
 
 
 class Gated(logging.Handler):
