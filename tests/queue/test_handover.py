@@ -20,6 +20,8 @@ from txn.queue.results import RecordResults
 from txn.settings import Settings
 
 THREADS, PLACES = 2, 3
+#: So long that what hangs keeps its place until it is released, also where the machine stands still.
+PATIENT = {"posting_timeout_ms": 60_000, "lease_ms": 240_000, "doubt_window_ms": 60_000}
 
 
 class Queue:
@@ -46,7 +48,7 @@ def queue(
     valkey: RedisServer, settings: Settings, clock: Clock, mock: MockPosting, request: pytest.FixtureRequest
 ) -> Iterator[Queue]:
     threshold, limits = gc.get_threshold(), resource.getrlimit(resource.RLIMIT_NOFILE)
-    with Parts(valkey.url, settings, clock) as parts:
+    with Parts(valkey.url, settings.model_copy(update=PATIENT), clock) as parts:
         found = Queue(parts, mock, getattr(request, "param", 1))
         yield found
         mock.release()
@@ -77,7 +79,9 @@ def test_a_message_is_acknowledged_when_its_id_is_handed_over_and_not_before(que
 @pytest.mark.parametrize("queue", [2], indirect=True)
 def test_ids_that_are_handed_over_together_wait_for_a_place_for_each(queue: Queue, mock: MockPosting) -> None:
     mock.faults(hang_until_released=1.0)
+    queue.parts.pauses.pause("ann", "so that all are there when the first are fetched")
     waits = [queue.parts.accept() for _ in range(8)]
+    queue.parts.pauses.resume("ann")
     until(lambda: mock.stats()["in_flight"] == 2)
     until(lambda: queue.held() == 6)
     mock.faults()
