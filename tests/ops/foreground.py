@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -83,9 +83,10 @@ class Foreground:
             with contextlib.suppress(psutil.Error):
                 if process.status() == psutil.STATUS_ZOMBIE:
                     continue
-                if self._is_ours(process):
+                environment = process.environ()  # read once: there is none while it becomes another program
+                if self._is_ours(process, environment):
                     found.append(process)
-                elif process.environ():  # there is none in the moment in which it becomes another program
+                elif environment:
                     self._others.add(process)
         return found
 
@@ -97,8 +98,8 @@ class Foreground:
         """The first line with `text` in it."""
         return next(line for line in self.seen if text in line)
 
-    def _is_ours(self, process: psutil.Process) -> bool:
-        if process.environ().get("MARK") == self._mark:
+    def _is_ours(self, process: psutil.Process, environment: Mapping[str, str]) -> bool:
+        if environment.get("MARK") == self._mark:
             return True
         # Valkey writes its title over its environment.
         return self._folder != ROOT and Path(process.cwd()).is_relative_to(self._folder)
