@@ -58,12 +58,19 @@ class Foreground:
 
     def until(self, text: str) -> str:
         """The next line with `text` in it."""
+        return self.until_all(text)[0]
+
+    def until_all(self, *texts: str) -> list[str]:
+        """The next line with each of `texts` in it, in whatever order they come."""
+        found: dict[str, str] = {}
         deadline = time.monotonic() + PATIENCE_S
         with contextlib.suppress(queue.Empty):
             while (line := self._lines.get(timeout=max(0, deadline - time.monotonic()))) is not None:
-                if text in line:
-                    return line
-        raise AssertionError(f"no line has {text!r} in it:\n" + "\n".join(self.seen))
+                found = {text: line for text in texts if text in line} | found
+                if len(found) == len(texts):
+                    return [found[text] for text in texts]
+        missing = [text for text in texts if text not in found]
+        raise AssertionError(f"no line has {missing} in it:\n" + "\n".join(self.seen))
 
     def signal(self, number: signal.Signals) -> None:
         self.popen.send_signal(number)

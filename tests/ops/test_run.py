@@ -143,8 +143,8 @@ def test_a_second_sigterm_does_not_because_make_passes_its_own_on(supervise: Sup
 
 def test_a_killed_child_is_started_again_and_the_log_says_why(supervise: Supervise) -> None:
     running = supervise("plain-a", "plain-b")
-    [first] = pids(running.until("plain-a | I am"))
-    running.until("all are up")
+    line, _ = running.until_all("plain-a | I am", "all are up")
+    [first] = pids(line)
     os.kill(first, signal.SIGKILL)
     assert "plain-a ended (signal 9, Killed): starting it again in 0.5 s" in running.until("ended")
     [second] = pids(running.until("plain-a | I am"))
@@ -154,8 +154,8 @@ def test_a_killed_child_is_started_again_and_the_log_says_why(supervise: Supervi
 
 def test_what_a_dead_child_leaves_is_killed_before_it_is_started_again(supervise: Supervise) -> None:
     running = supervise("orphans")
-    left = pids(running.until("mine are"))
-    running.until("all are up")
+    mine, _ = running.until_all("mine are", "all are up")
+    left = pids(mine)
     [leader] = {process.ppid() for process in running.left()} - {running.popen.pid}
     os.kill(leader, signal.SIGKILL)
     running.until("orphans ended")
@@ -166,8 +166,8 @@ def test_what_a_dead_child_leaves_is_killed_before_it_is_started_again(supervise
 
 def test_the_delay_grows_while_it_keeps_dying(supervise: Supervise) -> None:
     running = supervise("once")
-    [first] = pids(running.until("once | I am"))
-    running.until("all are up")
+    line, _ = running.until_all("once | I am", "all are up")
+    [first] = pids(line)
     os.kill(first, signal.SIGKILL)
     assert "once ended (signal 9, Killed)" in running.until("again in 0.5 s")
     assert "once ended (exit code 1)" in running.until("again in 1 s")
