@@ -26,11 +26,11 @@ def tracer() -> "Tracer | None":
     return found
 
 
-def send() -> None:
+def send(patience_s: float) -> None:
     """What has ended leaves this process now; to be called before that ends in a way that skips `atexit`."""
     api = sys.modules.get("opentelemetry.trace")
     if api is not None and (flush := getattr(api.get_tracer_provider(), "force_flush", None)):
-        flush()
+        flush(round(patience_s * 1000))
 
 
 def within(traceparent: str) -> "Context":

@@ -1,11 +1,11 @@
-"""A worker that logs an error in its last moment, right before what is to be sent is sent."""
+"""A worker that logs an error in its last moment, when all of its other parts have ended."""
 
 import logging
 
 from dramatiq import Broker, Middleware, Worker
+from dramatiq.middleware import CurrentMessage
 
 from tests.system.patient_worker import broker
-from txn.queue.middleware import SendReports
 
 __all__ = ["broker"]
 
@@ -15,4 +15,4 @@ class LastWords(Middleware):
         logging.getLogger("txn").error("the last words")
 
 
-broker.add_middleware(LastWords(), before=SendReports)
+broker.add_middleware(LastWords(), before=CurrentMessage)

@@ -76,6 +76,7 @@ def open_worker(settings: Settings) -> tuple[RecordBroker, Actor[Any, Any]]:
     broker = work.broker(
         parts,
         [
+            SendReports(spans.send, send_errors),
             CurrentMessage(),
             *delivering.first,
             StopFetching(),
@@ -83,7 +84,6 @@ def open_worker(settings: Settings) -> tuple[RecordBroker, Actor[Any, Any]]:
             *delivering.then,
             RunLoops(*_loops(settings, parts, confirmed, about, store)),
             AddUpTimings(timings),
-            SendReports(spans.send, send_errors),
         ],
         about,
         delivering.together,

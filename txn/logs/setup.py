@@ -55,10 +55,10 @@ def _sentry(dsn: str) -> Callable[[logging.LogRecord], bool]:
     return sentry.send
 
 
-def send_errors() -> None:
+def send_errors(patience_s: float) -> None:
     """Those for Sentry leave this process now; to be called before that ends in a way that skips `atexit`."""
     if "txn.logs.sentry" in sys.modules:
-        sys.modules["sentry_sdk"].flush()
+        sys.modules["sentry_sdk"].flush(patience_s)
 
 
 def config(level: str, style: Literal["auto", "json", "text"]) -> dict[str, Any]:

@@ -110,15 +110,18 @@ class AddUpTimings(RunLoops):
 class SendReports(Middleware):
     """Lets spans and errors that wait in this process leave it. Dramatiq ends its processes without Python's `atexit`.
 
-    `sends`: each may take `patience_s`; then the process ends all the same.
+    The first of a broker's middleware: what each does after something is done from the last to the first, and what the
+    others log then is to leave too. `sends`: each is told how many seconds it has; then the process ends all the same.
     """
 
-    def __init__(self, *sends: Callable[[], object], patience_s: float = 2.0) -> None:
+    def __init__(self, *sends: Callable[[float], object], patience_s: float = 2.0) -> None:
         self._sends, self._patience_s = sends, patience_s
 
     def after_worker_shutdown(self, broker: Broker, worker: Worker) -> None:
         """When the last delivery is over."""
         for send in self._sends:
-            thread = threading.Thread(target=send, name="reports", daemon=True)  # whoever they go to may be away
+            thread = threading.Thread(
+                target=send, args=[self._patience_s], name="reports", daemon=True
+            )  # whoever they go to may be away
             thread.start()
             thread.join(self._patience_s)
