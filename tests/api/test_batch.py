@@ -250,6 +250,13 @@ def test_all_or_none_stores_none(api: TestClient, parts: Parts, wrong: list[Any]
     assert (counters(parts), parts.queued(), stored(parts)) == before
 
 
+@pytest.mark.parametrize("query", ["atomic=true", "atomic", "Atomic=1", "wait=1&atomic=false"])
+def test_atomic_in_the_address_is_refused_not_overlooked(api: TestClient, parts: Parts, query: str) -> None:
+    body, headers = lines(keyed("k"), {}), {"Content-Type": NDJSON}
+    problem(api.simulate_post(PATH, body=body, headers=headers, query_string=query), 400, "invalid", "atomic")
+    assert counters(parts) == (0, 0)
+
+
 @pytest.mark.parametrize("atomic", [False, True])
 def test_a_key_of_another_type_concerns_one_transaction(api: TestClient, parts: Parts, atomic: bool) -> None:
     parts.client.set(parts.keys.record("strange"), "x")

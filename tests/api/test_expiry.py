@@ -1,5 +1,7 @@
+import pytest
 from falcon.testing import TestClient
 
+from tests.api.client import problem
 from tests.parts import Parts
 from txn.model.transaction import rfc3339
 
@@ -26,3 +28,14 @@ def test_one_that_is_over_is_refused_with_the_time_that_it_is(api: TestClient, p
     assert (status, said["field"]) == (400, "deliverBy")
     assert said["detail"].startswith("is over: it is 2")
     assert parts.read_statistics().totals.accepted == 0
+
+
+@pytest.mark.parametrize("at", ["9999-12-31T23:59:59-23:59", "9999-12-31T23:59:59.999-00:01"])
+def test_one_that_is_no_time_in_utc_is_refused_before_anything_is_stored(
+    api: TestClient, parts: Parts, at: str
+) -> None:
+    found = api.simulate_post("/api/transactions", json=FORM | {"deliverBy": at})
+    problem(found, 400, "invalid", "deliverBy")
+    assert parts.read_statistics().totals.accepted == 0
+    latest = api.simulate_post("/api/transactions", json=FORM | {"deliverBy": "9999-12-31T23:59:59.999Z"})
+    assert latest.json["deliverBy"] == "9999-12-31T23:59:59.999Z"

@@ -99,7 +99,10 @@ def test_limits_are_set_one_by_one_told_and_taken_away(keyed: TestClient, parts:
         ({"rate": "fast"}, "rate"),
         ({"rate": "0/s"}, "rate"),
         ({"inFlight": 5, "rate": "100001/s"}, "rate"),
+        ({"inFlight": 5, "rate": " 200 / s"}, "rate"),
+        ({"inFlight": 5, "rate": "\u0662\u0660\u0660/s"}, "rate"),
         ({"inFlight": 5, "why": "x" * 301}, "why"),
+        ({"inFlight": 5, "why": "x" * 300 + " "}, "why"),
         ({"in_flight": 5}, "in_flight"),
     ],
 )
@@ -117,6 +120,13 @@ def test_a_parameter_that_would_be_overlooked_is_refused(keyed: TestClient, part
         problem(ask(keyed, method, what, query_string="until=06:00", **body), 400, "invalid", "until")
     problem(ask(keyed, "DELETE", "limits", query_string="why=a&why=b"), 400, "invalid", "why")
     assert done(parts) == []
+
+
+def test_a_reason_in_the_address_may_be_as_long_as_one_in_a_body(keyed: TestClient, parts: Parts) -> None:
+    ask(keyed, "PUT", "limits", json={"inFlight": 5})
+    problem(ask(keyed, "DELETE", "limits", query_string="why=" + "+" * 301), 400, "invalid", "why")
+    assert ask(keyed, "DELETE", "limits", query_string="why=" + "x" * 300).json["changed"] is True
+    assert done(parts)[0] == ("ops", "limit: none", "x" * 300)
 
 
 def operated(api: TestClient) -> list[tuple[str, str]]:

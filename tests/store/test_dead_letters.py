@@ -203,9 +203,14 @@ def test_too_many_at_once_or_none_are_refused(parts: Parts, count: int) -> None:
         parts.operations.replay([f"id{number}" for number in range(count)], "ada")
 
 
-def test_a_reason_that_is_too_long_is_refused(parts: Parts) -> None:
+@pytest.mark.parametrize("why", ["x" * (MAX_WHY + 1), " " * (MAX_WHY + 1), "x" + " " * MAX_WHY])
+def test_a_reason_that_is_too_long_is_refused_whatever_it_is_made_of(parts: Parts, why: str) -> None:
     with pytest.raises(Invalid, match="too long"):
-        parts.operations.replay(["a"], "ada", "x" * (MAX_WHY + 1))
+        parts.operations.replay(["a"], "ada", why)
+    with pytest.raises(Invalid, match="too long"):
+        parts.pauses.pause("ada", why)
+    with pytest.raises(Invalid, match="too long"):
+        parts.limits.remove("ada", why)
 
 
 def test_a_deed_is_one_line_in_the_log_and_never_a_payload(parts: Parts, caplog: pytest.LogCaptureFixture) -> None:

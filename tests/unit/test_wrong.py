@@ -36,6 +36,7 @@ def test_each_fault_is_said_in_words_for_people(body: str, said: list[tuple[str,
 class Every(BaseModel, extra="forbid"):
     text: Annotated[StrictStr, Field(min_length=2, max_length=3)]
     number: Annotated[StrictInt, Field(ge=1, le=3)]
+    shape: Annotated[StrictStr, Field(pattern="^a$")] = "a"
     many: Annotated[list[int], Field(min_length=1, max_length=2)]
 
 
@@ -44,7 +45,7 @@ class Every(BaseModel, extra="forbid"):
     [
         {},
         {"text": "", "number": 0, "many": [], "txt": 1},
-        {"text": "long", "number": 4, "many": [1, 2, 3]},
+        {"text": "long", "number": 4, "shape": "b", "many": [1, 2, 3]},
         {"text": 1, "number": "1", "many": 1},
     ],
 )

@@ -63,6 +63,10 @@ class Batches:
         self._intake.admit(request)
         if key_of(request) is not None:
             raise Invalid(NAME, "is for one transaction: in a batch send `idempotencyKey` in each of them")
+        if any(name.lower() == "atomic" for name in request.params):
+            raise Invalid(
+                "atomic", 'must be in the body, as {"transactions": [...], "atomic": true}: nothing was stored'
+            )
         body = read_body(request, MAX_BATCH_BYTES, (falcon.MEDIA_JSON, NDJSON))
         parse = parse_lines if media_type_of(request) == NDJSON else parse_batch
         batch = callbacks.of_all(parse(body, unquoted, request.context.caller.client), self._told)

@@ -326,7 +326,8 @@ def moment_ms(value: Any) -> int | None:
     if not isinstance(value, str) or not _TIME.fullmatch(value):
         raise PydanticCustomError("moment", _NO_TIME)
     try:
-        return (datetime.fromisoformat(value.upper()) - _EPOCH) // timedelta(milliseconds=1)
+        # In UTC, or it could be one in the year 10000, which no answer could show.
+        return (datetime.fromisoformat(value.upper()).astimezone(UTC) - _EPOCH) // timedelta(milliseconds=1)
     except (ValueError, OverflowError):
         raise PydanticCustomError("moment", _NO_TIME) from None
 

@@ -18,6 +18,7 @@ _SENTENCES: Mapping[str, str] = {
     "model_type": "must be a JSON object",
     "string_too_short": "must have at least {min_length} characters",
     "string_too_long": "must have at most {max_length} characters",
+    "string_pattern_mismatch": "must match {pattern}",
     "too_short": "must have at least {min_length} entries",
     "too_long": "must have at most {max_length} entries",
     "greater_than_equal": "must be at least {ge}",

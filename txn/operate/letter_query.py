@@ -91,7 +91,7 @@ def _ms(text: str, *, until: bool = False) -> int | None:
         moment = datetime.fromisoformat(text)
         if moment.tzinfo is None:
             moment = moment.replace(tzinfo=UTC)
-        ms = (moment - _EPOCH) // timedelta(milliseconds=1)
+        ms = (moment.astimezone(UTC) - _EPOCH) // timedelta(milliseconds=1)
     except (ValueError, OverflowError):
         raise Invalid("until" if until else "since", "give a time like 2026-11-23T18:15 (UTC)") from None
     return max(0, ms + (_WIDTHS.get(len(text), 0) if until else 0))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from txn.errors import Invalid
 from txn.model.content import dumps
-from txn.operate.operations import MAX_WHY
+from txn.operate.operations import reason
 from txn.store.database import Database
 
 #: One line a deed, beside those of the dead letters.
@@ -14,7 +14,7 @@ log = logging.getLogger("txn.journal")
 
 MOST_IN_FLIGHT = 1_000_000
 MOST_A_SECOND = 100_000
-_RATE = re.compile(r"(\d{1,9})\s*/\s*(s|min|h)")
+_RATE = re.compile(r"([0-9]{1,9})/(s|min|h)")
 _UNITS_US = {"s": 1_000_000, "min": 60_000_000, "h": 3_600_000_000}
 _AS_IT_IS = "as it is"
 
@@ -29,7 +29,7 @@ class Rate:
 
 def parse_rate(text: str) -> Rate:
     """`200/s`, `90/min` or `1000/h`. Raises: Invalid."""
-    found = _RATE.fullmatch(text.strip())
+    found = _RATE.fullmatch(text)
     if found is None or not int(found[1]):
         raise Invalid("rate", "give a whole number above 0 and a unit: 200/s, 90/min or 1000/h")
     pace_us = _UNITS_US[found[2]] / int(found[1])
@@ -61,9 +61,7 @@ class Limits:
         return self._set(who, why, "", "", "", "limit: none")
 
     def _set(self, who: str, why: str, most: str | int, pace: str, text: str, what: str) -> bool:
-        why = " ".join(why.split())
-        if len(why) > MAX_WHY:
-            raise Invalid("why", f"the reason is too long: at most {MAX_WHY} characters")
+        why = reason(why)
         changed = self.write(who, why, most, pace, text, what)
         if changed:
             log.info("%s: %s, why %r", who, what, why)

@@ -79,12 +79,17 @@ class Operations:
 
 def checked_why(what: Action, why: str) -> str:
     """The reason, in one line. Raises: Invalid."""
-    why = " ".join(why.split())
+    why = reason(why)
     if what is Action.DISCARD and not why:
         raise Invalid("why", "give a reason: it is kept with the discarded transaction, for whoever asks later")
-    if len(why) > MAX_WHY:
-        raise Invalid("why", f"the reason is too long: at most {MAX_WHY} characters")
     return why
+
+
+def reason(text: str) -> str:
+    """Why somebody does something, in one line. Its length is that of what was given. Raises: Invalid."""
+    if len(text) > MAX_WHY:
+        raise Invalid("why", f"the reason is too long: at most {MAX_WHY} characters")
+    return " ".join(text.split())
 
 
 def check_fits(what: Action, wanted: Filter) -> None:

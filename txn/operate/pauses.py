@@ -4,7 +4,7 @@ import logging
 
 from txn.errors import Invalid
 from txn.model.content import dumps
-from txn.operate.operations import MAX_WHY
+from txn.operate.operations import MAX_WHY, reason
 from txn.store.database import Database
 
 #: One line a deed, beside those of the dead letters.
@@ -22,8 +22,8 @@ class Pauses:
 
     def pause(self, who: str, why: str, until_ms: int | None = None) -> None:
         """Begin one, or change its reason and its end. `until_ms` is on Redis's clock; None: until it is resumed."""
-        why = " ".join(why.split())
-        if not 0 < len(why) <= MAX_WHY:
+        why = reason(why)
+        if not why:
             raise Invalid("why", f"say why in 1 to {MAX_WHY} characters: whoever finds it paused will want to know")
         now_ms = self._database.now_ms()
         if until_ms is not None and not now_ms < until_ms <= now_ms + MAX_PAUSE_MS:

@@ -37,7 +37,7 @@ _BEFORE = parameter(
     "query",
     "before",
     "the `next` of the answer before",
-    {"type": "string", "pattern": "^-?[0-9]{1,14}$"},
+    {"type": "string", "pattern": letters.BEFORE_PATTERN},
     required=False,
 )
 _BEFORE_CALLBACK = parameter(

@@ -1,5 +1,6 @@
 """The dead letters: which there are, and replay or discard by their ids."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Annotated, Any
@@ -20,6 +21,8 @@ from txn.operate.tools import Tools
 
 #: Letters of one answer: if nothing is said, and at most.
 LIMIT, MAX_LIMIT = 20, 200
+#: Of `before`.
+BEFORE_PATTERN = "^-?[0-9]{1,14}$"
 
 
 class Which(Form):
@@ -89,7 +92,7 @@ def _before(asked: Mapping[str, str]) -> int | None:
     text = asked.get("before")
     if text is None:
         return None
-    if not (text.removeprefix("-").isascii() and text.removeprefix("-").isdecimal() and len(text) < 16):
+    if not re.fullmatch(BEFORE_PATTERN, text):
         raise Invalid("before", "must be the `next` of the answer before")
     return int(text)
 
