@@ -32,7 +32,9 @@ def written(text: str) -> set[str]:
         found.update(names(fields[::2]))
     for table in re.findall(r"local written = {([^}]*)}", text):
         found.update(names(arguments(table)[::2]))
-    for field, *_ in calls(text, "write", "stands", "limit"):
+    for field, *_ in calls(text, "write", "count_state", "limit"):
+        found.update(names([field]))
+    for *_, field, _ in calls(text, "fail_unposted"):
         found.update(names([field]))
     return found
 

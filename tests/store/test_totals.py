@@ -20,7 +20,7 @@ def raised() -> set[str]:
             found.update(names(rest[1:]) if command == "'HINCRBY'" and rest[0] in COUNT else [])
         for _count, _stem, _now, *fields in calls(text, "tally"):
             found.update(names(fields))
-        for _field, counter, *_ in calls(text, "stands"):
+        for _field, counter, *_ in calls(text, "count_state"):
             found.update(names([counter]))
     return found
 

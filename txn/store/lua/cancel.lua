@@ -11,9 +11,10 @@
 
 local CODE = 'cancelled'
 
-local record, id, due, count = KEYS[1], ARGV[1], KEYS[2], KEYS[3]
+local record, id, due = KEYS[1], ARGV[1], KEYS[2]
 local now = clock(ARGV[7])
-local at = { due = due, failed = KEYS[6], codes = KEYS[7], dead = KEYS[8], dead_bodies = KEYS[9] }
+local at = { due = due, failed = KEYS[6], codes = KEYS[7], dead = KEYS[8], dead_bodies = KEYS[9], count = KEYS[3],
+    minutes = KEYS[4], changes = KEYS[12], callbacks = KEYS[13] }
 
 local r = redis.call('HMGET', record, 'status', 'submitted', 'completed', 'code', 'detail', 'deliver_by', 'attempts', 'client',
     'history', 'callback', 'unposted', 'failing', 'sent_away', 'uncertain')
@@ -42,26 +43,8 @@ if (tonumber(r[2]) or 0) <= (tonumber(epoch[1]) or 0) or (moment > now and momen
     return reply('lost')
 end
 
-raise(count, 'pending', -1)
-tally(count, KEYS[4], now, 'failed', 'failed:' .. CODE)
-announce(KEYS[12], id, 'failed', now, CODE, r[8])
-if r[10] then
-    call_back(KEYS[13], count, r[10], id, CODE .. int(now), r[8], now, 'status', 'failed', 'submitted', r[2] or int(now),
-        'deliver_by', r[6] or '', 'code', CODE, 'detail', ARGV[4])
-end
-local written = { 'status', 'failed', 'code', CODE, 'detail', ARGV[4], 'completed', int(now),
-    'discarded', ARGV[5], 'history', (r[9] or '') .. int(now) .. ' ' .. ARGV[5] .. '\n' }
-local function stands(field, name, was)
-    if was ~= '1' then return end
-    raise(count, name, -1)
-    written[#written + 1] = field
-    written[#written + 1] = 0
-end
-stands('failing', 'retrying', r[12])
-stands('sent_away', 'sent_away', r[13])
-stands('uncertain', 'in_doubt', r[14])
-redis.call('HSET', record, unpack(written))
-committed()
+fail_unposted(at, record, id, CODE, ARGV[4], ARGV[5], { submitted = r[2], deliver_by = r[6], client = r[8], history = r[9],
+    callback = r[10], failing = r[12], sent_away = r[13], uncertain = r[14] }, now, 'discarded', ARGV[5])
 tidy(now)
 r[1], r[3], r[4], r[5] = 'failed', int(now), CODE, ARGV[4]
 return reply('done')

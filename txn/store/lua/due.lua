@@ -16,7 +16,8 @@
 -- reply  { looked at, queued or expired, claims, ids of the expired }
 
 local due, t_stem, count, queue, bodies = KEYS[1], KEYS[2], KEYS[3], KEYS[5], KEYS[6]
-local at = { due = due, failed = KEYS[7], codes = KEYS[8], dead = KEYS[9], dead_bodies = KEYS[10] }
+local at = { due = due, failed = KEYS[7], codes = KEYS[8], dead = KEYS[9], dead_bodies = KEYS[10], count = count,
+    minutes = KEYS[17], changes = KEYS[18], callbacks = KEYS[20] }
 local grace, patience, lease, template = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[7]
 local longest, now = tonumber(ARGV[8]), clock(ARGV[9])
 local quarantined, claims = quarantine(KEYS[4], tonumber(ARGV[6]), now, lease, tonumber(ARGV[5]))
@@ -48,32 +49,12 @@ end
 
 -- What expires while it waits, and of which provably nothing was ever posted, fails at that moment: that needs neither a claim
 -- nor a call, so nothing that holds deliveries up holds it up. Of all others a claim decides, with a GET.
--- `r`: client, callback, submitted, uncertain, failing, sent_away.
 local expiring, expired, EXPIRED = KEYS[19], {}, 'its deliverBy was over before anything was posted'
-local function expire(id, record, attempts, history, r)
+local function expire(id, record, attempts, r)
     local line = '{"attempt":' .. int(attempts) .. ',"mode":"expired","outcome":"expired","detail":"' .. EXPIRED
         .. '","http":null,"ms":0}'
-    local written = { 'status', 'failed', 'completed', int(now), 'code', 'expired', 'detail', EXPIRED,
-        'history', history .. int(now) .. ' ' .. line .. '\n' }
-    local function stands(field, name, was)
-        if was ~= '1' then return end
-        raise(count, name, -1)
-        written[#written + 1] = field
-        written[#written + 1] = 0
-    end
-    stands('uncertain', 'in_doubt', r[4])
-    stands('failing', 'retrying', r[5])
-    stands('sent_away', 'sent_away', r[6])
-    raise(count, 'pending', -1)
     raise(count, 'dead', 1)
-    tally(count, KEYS[17], now, 'failed', 'failed:' .. 'expired')
-    announce(KEYS[18], id, 'failed', now, 'expired', r[1])
-    if r[2] then
-        call_back(KEYS[20], count, r[2], id, 'expired' .. int(now), r[1], now, 'status', 'failed', 'submitted', r[3] or int(now),
-            'deliver_by', redis.call('HGET', record, 'deliver_by'), 'code', 'expired', 'detail', EXPIRED)
-    end
-    redis.call('HSET', record, unpack(written))
-    committed()
+    fail_unposted(at, record, id, 'expired', EXPIRED, line, r, now)
     put_away(at, record, id, 'failed', 'expired', now, template)
     redis.call('ZREM', KEYS[13], id)
     expired[#expired + 1] = id
@@ -81,7 +62,7 @@ end
 local function look_whether_expired(id)
     local record = t_stem .. id
     local r = redis.call('HMGET', record, 'status', 'deliver_by', 'attempts', 'unposted', 'doubt', 'submitted', 'lease',
-        'history', 'client', 'callback', 'submitted', 'uncertain', 'failing', 'sent_away')
+        'history', 'client', 'callback', 'uncertain', 'failing', 'sent_away')
     if r[1] == 'processing' then
         redis.call('ZADD', expiring, int(math.max(tonumber(r[7]) or 0, now + 1000)), id)
         return
@@ -90,7 +71,8 @@ local function look_whether_expired(id)
     local may_be_posted = attempts > (tonumber(r[4]) or 0) or (tonumber(r[5]) or 0) > now
         or (tonumber(r[6]) or 0) <= quarantined
     if r[1] == 'pending' and (tonumber(r[2]) or math.huge) <= now and not may_be_posted then
-        expire(id, record, attempts, r[8] or '', { unpack(r, 9, 14) })
+        expire(id, record, attempts, { deliver_by = r[2], submitted = r[6], history = r[8], client = r[9], callback = r[10],
+            uncertain = r[11], failing = r[12], sent_away = r[13] })
     end
     redis.call('ZREM', expiring, id)
 end

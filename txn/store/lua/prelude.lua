@@ -134,6 +134,38 @@ local function call_back(callbacks, count, to, id, claim, client, now, ...)
     if gathering then gathering.call_back = write else write() end
 end
 
+-- One of the states that overlap: `name` counts the records whose `field` is 1. `was`: what the record says, `is`: what it will.
+local function count_state(field, name, was, is, count, written)
+    if is == (was == '1') then return end
+    raise(count, name, is and 1 or -1)
+    written[#written + 1], written[#written + 2] = field, is and 1 or 0
+end
+
+-- A transaction ends: it leaves the states that overlap, and feed and callback are told. `r`: what its record said, by field; `written`:
+-- what it will say. `claim` gives the callback its name. `at` names the keys count, changes and callbacks. `code`, `detail`: if it failed.
+local function finish(at, id, status, claim, r, written, now, code, detail)
+    count_state('uncertain', 'in_doubt', r.uncertain, false, at.count, written)
+    count_state('failing', 'retrying', r.failing, false, at.count, written)
+    count_state('sent_away', 'sent_away', r.sent_away, false, at.count, written)
+    announce(at.changes, id, status, now, code or '', r.client)
+    if r.callback then
+        call_back(at.callbacks, at.count, r.callback, id, claim, r.client, now, 'status', status, 'submitted', r.submitted or int(now),
+            'deliver_by', r.deliver_by or '', unpack(code and { 'code', code, 'detail', detail } or {}))
+    end
+end
+
+-- Fails a pending transaction of which nothing was ever posted. `line`: for its history; `...`: what else its record will say.
+-- `at` names the keys of `finish` and minutes (stem).
+local function fail_unposted(at, record, id, code, detail, line, r, now, ...)
+    local written = { 'status', 'failed', 'completed', int(now), 'code', code, 'detail', detail,
+        'history', (r.history or '') .. int(now) .. ' ' .. line .. '\n', ... }
+    raise(at.count, 'pending', -1)
+    tally(at.count, at.minutes, now, 'failed', 'failed:' .. code)
+    finish(at, id, 'failed', code .. int(now), r, written, now, code, detail)
+    redis.call('HSET', record, unpack(written))
+    committed()
+end
+
 -- A lane is looked at again when its first callback is due.
 local function lane_again(callbacks, lane)
     local first = redis.call('ZRANGE', callbacks .. ':to:' .. lane, 0, 0, 'WITHSCORES')

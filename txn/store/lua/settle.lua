@@ -17,7 +17,8 @@
 
 local WIDTH = 15
 local due, count, minute_stem, template, now = KEYS[2], KEYS[3], KEYS[4], ARGV[1], clock(ARGV[2])
-local at = { due = due, count = count, failed = KEYS[7], codes = KEYS[8], dead = KEYS[9], dead_bodies = KEYS[10] }
+local at = { due = due, count = count, failed = KEYS[7], codes = KEYS[8], dead = KEYS[9], dead_bodies = KEYS[10],
+    changes = KEYS[15], callbacks = KEYS[16] }
 local HISTORY_LINES = 20
 local BUCKETS_MS = { 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000, 30000, 60000, 300000, 1800000 }
 
@@ -124,31 +125,15 @@ local function look(i)
         written[#written + 1] = value
     end
 
-    -- Whether the record stands in one of the states that overlap: `name` counts those whose `field` is 1.
-    local function stands(field, name, was, is)
-        if is == (was == '1') then return end
-        raise(count, name, is and 1 or -1)
-        write(field, is and 1 or 0)
-    end
-
-    local function finish(new_status)
-        stands('uncertain', 'in_doubt', r[7], false)
-        stands('failing', 'retrying', r[8], false)
-        stands('sent_away', 'sent_away', r[14], false)
+    local function end_it(new_status, ...)
+        local was = { uncertain = r[7], failing = r[8], sent_away = r[14], submitted = r[10], client = r[20], callback = r[21], deliver_by = r[23] }
+        finish(at, id, new_status, owner, was, written, now, ...)
         write('status', new_status)
         write('completed', int(now))
     end
 
-    local function tell(status, ...)
-        if not r[21] then return end
-        call_back(KEYS[16], count, r[21], id, owner, r[20], now, 'status', status, 'submitted', r[10] or int(now),
-            'deliver_by', r[23] or '', ...)
-    end
-
     local function complete()
-        finish('completed')
-        announce(KEYS[15], id, 'completed', now, '', r[20])
-        tell('completed')
+        end_it('completed')
         write('evidence', code)
         -- How long it lay among the dead letters says nothing of how fast deliveries are.
         local spent, bucket = math.max(0, now - (tonumber(r[19]) or tonumber(r[10]) or now)), 'inf'
@@ -160,9 +145,7 @@ local function look(i)
     end
 
     local function fail()
-        finish('failed')
-        announce(KEYS[15], id, 'failed', now, code, r[20])
-        tell('failed', 'code', code, 'detail', detail)
+        end_it('failed', code, detail)
         write('code', code)
         write('detail', detail)
         raise(count, 'dead', 1)
@@ -199,7 +182,7 @@ local function look(i)
         come_back(doubt_until)
         raise(count, 'retried:' .. code, 1)
         if may_have_posted and doubt == 'clear' then write('unposted', (tonumber(r[22]) or 0) + 1) end
-        stands('uncertain', 'in_doubt', r[7], doubt_until > now)
+        count_state('uncertain', 'in_doubt', r[7], doubt_until > now, count, written)
         if has_hung or r[17] == '1' then write('hung', has_hung and 1 or 0) end
         if calls:find('%u') then
             redis.call('ZADD', KEYS[11], r[10] or int(now), id)
@@ -212,10 +195,10 @@ local function look(i)
         write('tries', tries)
         if failed then
             write('error', detail)
-            stands('failing', 'retrying', r[8], true)
+            count_state('failing', 'retrying', r[8], true, count, written)
         end
         -- Sent away while others get through: it is about this transaction.
-        stands('sent_away', 'sent_away', r[14], code == 'sent_away' and own(7) == '1')
+        count_state('sent_away', 'sent_away', r[14], code == 'sent_away' and own(7) == '1', count, written)
         if code == 'sent_away' then
             local let_in, kept_out = let_in_and_kept_out(count)
             write('let_in', int(let_in))
