@@ -3,7 +3,7 @@
 import shlex
 from collections.abc import Mapping
 
-from txn.model.submission import id_for_key
+from txn.model.ids import id_for_key
 
 KEY = "order-12345"
 BODY = '{"amount": 100.50, "currency": "USD", "description": "Payment", "metadata": {"order_id": "12345"}}'

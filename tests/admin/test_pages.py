@@ -15,8 +15,8 @@ from tests.parts import Parts, submission
 from tests.proxy import CuttingProxy
 from tests.unit.test_trace import GIVEN, TRACE
 from txn.admin.pages.overview import _MORE
+from txn.model.ids import id_for_key
 from txn.model.outcome import Cause, Clear, Completed, Failed, Keep, Maybe, Retry
-from txn.model.submission import id_for_key
 from txn.model.transaction import OTHER_CONTENT, ErrorCode, Evidence
 from txn.operate.last_audit import LastAudit, LastAudits
 from txn.readers.health import Problem

@@ -4,7 +4,7 @@ from falcon.testing import TestClient
 from tests.api.client import problem, submit, with_id
 from tests.parts import BODY, Parts
 from txn.api.key_header import is_meant_for_the_key
-from txn.model.submission import id_for_key
+from txn.model.ids import id_for_key
 
 NAMES = [
     *("X-Idempotency-Key", "IdempotencyKey", "Idempotence-Key", "Idempotent-Key", "X-Request-Idempotency-Key"),

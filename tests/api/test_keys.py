@@ -17,7 +17,7 @@ from txn.api.app import create_app
 from txn.api.door import KeyFile
 from txn.api_keys import KeyRing, Role, new_key
 from txn.errors import BadSettings
-from txn.model.submission import id_for_key
+from txn.model.ids import id_for_key
 from txn.operate.tools import Tools
 from txn.store.durability import DurabilityMonitor
 

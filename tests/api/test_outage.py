@@ -10,7 +10,7 @@ from ops.redis_server import RedisServer
 from tests.api.client import OTHER_BODY, Connected, problem, status, submit, with_id
 from tests.parts import Clock, Parts
 from tests.proxy import CuttingProxy
-from txn.model.submission import id_for_key
+from txn.model.ids import id_for_key
 from txn.settings import Settings
 
 

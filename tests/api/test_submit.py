@@ -10,8 +10,8 @@ from falcon.testing import TestClient
 
 from tests.api.client import OTHER_BODY, problem, status, submit, with_id
 from tests.parts import BODY, Parts
+from txn.model.ids import id_for_key
 from txn.model.outcome import Completed
-from txn.model.submission import id_for_key
 from txn.model.transaction import Evidence
 
 TIME = re.compile(r"20[0-9]{2}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-5][0-9]:[0-5][0-9]\.[0-9]{3}Z")

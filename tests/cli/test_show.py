@@ -6,8 +6,9 @@ import pytest
 from tests.cli.terminal import Commands
 from tests.parts import BODY, Parts, submission
 from tests.unit.test_trace import GIVEN, TRACE
+from txn.model.ids import id_for_key
 from txn.model.outcome import Cause, Clear, Completed, Maybe, Retry
-from txn.model.submission import id_for_key, parse_submission
+from txn.model.submission import parse_submission
 from txn.model.transaction import Evidence
 
 LINE = (

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.system.stack import ROOT, Stack
-from txn.model.submission import id_for_key
+from txn.model.ids import id_for_key
 
 HERE = Path(__file__).parent
 CLIENTS, MODULES = HERE / "clients", HERE / "node_modules"

@@ -13,7 +13,7 @@ import pytest
 
 from tests.parts import BODY
 from tests.system.stack import Stack
-from txn.model.submission import id_for_key
+from txn.model.ids import id_for_key
 
 JSON = b"Content-Type: application/json\r\n"
 

@@ -9,7 +9,7 @@ import requests
 from ops.ports import free_port
 from ops.stand import api_command, health
 from tests.system.stack import BODY, Stack
-from txn.model.submission import id_for_key
+from txn.model.ids import id_for_key
 
 THREADS = 200
 

@@ -6,7 +6,8 @@ import pytest
 from tests.parts import BODY
 from txn.api_keys import Caller, KeyRing, Role, new_key
 from txn.errors import BadSettings
-from txn.model.submission import id_for_key, parse_submission
+from txn.model.ids import id_for_key
+from txn.model.submission import parse_submission
 
 DIGEST = hashlib.sha256(b"token").hexdigest()
 

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from txn.errors import Invalid
 from txn.model.content import loads
-from txn.model.submission import DECIMALS, checked_id, id_for_key, parse_submission
+from txn.model.ids import checked_id, id_for_key
+from txn.model.submission import DECIMALS, parse_submission
 
 KEY_HEADER = "Idempotency-Key"
 

@@ -8,7 +8,8 @@ from pydantic_core import PydanticCustomError
 
 from txn.api.key_header import unquoted
 from txn.errors import Invalid, NotFound
-from txn.model.submission import DECIMALS, checked_key, id_for_key, moment_ms
+from txn.model.ids import checked_key, id_for_key
+from txn.model.submission import DECIMALS, moment_ms
 from txn.model.transaction import ErrorCode, Status
 from txn.store.listing import Listing, Wanted
 from txn.store.transactions import Store

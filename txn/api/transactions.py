@@ -17,7 +17,8 @@ from txn.api.waiting import Waiters, final, wait_s
 from txn.api_keys import Role
 from txn.errors import Invalid, TxnError
 from txn.model.content import dumps
-from txn.model.submission import checked_id, parse_submission, with_what_else_is_wrong
+from txn.model.ids import checked_id
+from txn.model.submission import parse_submission, with_what_else_is_wrong
 from txn.model.trace import checked
 from txn.model.transaction import Transaction
 from txn.store.durability import DurabilityMonitor

@@ -13,7 +13,7 @@ from txn.cli.follow import count_all, follow
 from txn.cli.output import ask, operator, plain, print_json, write
 from txn.errors import Invalid, StoreUnavailable
 from txn.model.dead_letter import Action, Filter
-from txn.model.submission import checked_id
+from txn.model.ids import checked_id
 from txn.operate.operations import MAX_IDS, Done, checked_why
 from txn.operate.tools import Tools
 

@@ -20,7 +20,7 @@ from txn.audit.report import Report, certificate, conclusion
 from txn.cli.audit_tables import print_report
 from txn.cli.output import print_json, width
 from txn.errors import Invalid, StoreUnavailable
-from txn.model.submission import checked_id
+from txn.model.ids import checked_id
 from txn.operate.last_audit import LastAudit, LastAudits
 from txn.partitions.parts import Parts
 from txn.partitions.records import look_at_all, records_of

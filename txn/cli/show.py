@@ -10,7 +10,7 @@ from txn.cli.connect import open_tools
 from txn.cli.details import content, facts, page
 from txn.cli.output import AsJson, plain, print_json, write
 from txn.errors import Invalid, NotFound
-from txn.model.submission import checked_id, id_for_key
+from txn.model.ids import checked_id, id_for_key
 from txn.model.transaction import rfc3339
 from txn.readers.details import DetailReader, Details, Event
 

@@ -16,7 +16,7 @@ from txn.cli.output import AsJson, plain, print_json, write
 from txn.cli.times import length_ms
 from txn.errors import Invalid
 from txn.model.content import loads
-from txn.model.submission import checked_key
+from txn.model.ids import checked_key
 from txn.model.transaction import rfc3339
 from txn.model.unheld import loads_marked
 

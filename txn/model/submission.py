@@ -1,7 +1,6 @@
 """A transaction as a client hands it in: parsed, checked, and ready to be stored."""
 
 import re
-import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -24,6 +23,7 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 
 from txn.errors import Invalid
 from txn.model.content import dumps, fingerprint, loads
+from txn.model.ids import ID_SCHEMA, KEY_HEADER, checked_id, checked_key, is_version_5, named
 from txn.model.unheld import Unheld, loads_marked
 from txn.model.wrong import sentence
 
@@ -34,10 +34,6 @@ MAX_METADATA_BYTES = 8 * 1024
 #: What the posting service can hold after the point.
 POSTING_DECIMALS = 2
 
-#: A client's own id, and the id in a path. The two that a path takes for something else are none.
-_ID = re.compile(r"(?!\.{1,2}\Z)[A-Za-z0-9._:-]{1,64}", re.ASCII)
-_UUID_5 = re.compile(r"[0-9a-f]{12}5[0-9a-f]{19}")
-_KEY = re.compile(r"[\x21-\x7e]{1,255}")
 #: RFC 3339, with a zone; and as a schema says it.
 _TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 MOMENT_PATTERN = r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)$"
@@ -59,9 +55,8 @@ _MAX_DIGITS = 28
 _NO_NUL: LiteralString = "must not hold the character U+0000"
 _AMOUNT_LIMIT: LiteralString = "must be more than 0 and at most 99999999.99"
 
-_KEY_HEADER = "Idempotency-Key"
 #: What is wrong with one field and is found at another -> the one.
-_ELSEWHERE = {"decimals": "amount", "key": _KEY_HEADER}
+_ELSEWHERE = {"decimals": "amount", "key": KEY_HEADER}
 #: So many wrong fields are named.
 MAX_ERRORS = 20
 
@@ -70,8 +65,6 @@ DECIMALS = {
     currency.code: POSTING_DECIMALS if currency.exponent is None else min(currency.exponent, POSTING_DECIMALS)
     for currency in iso4217.Currency
 }
-
-_NAMESPACE = uuid.UUID("6f1c52b8-7d0e-5b8e-9d3a-3f0a6c0b7e11")
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +94,11 @@ def parse_submission(body: bytes, idempotency_key: str | None = None, client: st
 
     Raises: Invalid, naming every field that is wrong, the first one first.
     """
-    if idempotency_key is not None and not _KEY.fullmatch(idempotency_key):
-        raise with_what_else_is_wrong(_wrong_key(), body)
+    try:
+        if idempotency_key is not None:
+            checked_key(idempotency_key)
+    except Invalid as error:
+        raise with_what_else_is_wrong(error, body) from None
     return submission_of(parse_json(body, _check), idempotency_key, client)
 
 
@@ -120,9 +116,9 @@ def submission_of(value: Any, idempotency_key: str | None = None, client: str = 
         "description": form.description,
         "metadata": form.metadata,
     }
-    if client and form.id is not None and _is_version_5(form.id):
+    if client and form.id is not None and is_version_5(form.id):
         raise Invalid("id", "must not be a UUID of version 5, which ids made of keys are: send an Idempotency-Key")
-    own_id, named_by = _name(form.id, idempotency_key, client)
+    own_id, named_by = named(form.id, idempotency_key, client)
     return Submission(
         own_id,
         named_by,
@@ -141,50 +137,6 @@ def with_what_else_is_wrong(error: Invalid, body: bytes) -> Invalid:
     except Invalid as others:
         error.errors += others.errors
     return error
-
-
-def checked_id(text: str) -> str:
-    """`text`, if it can be a transaction's id.
-
-    Raises: Invalid.
-    """
-    if not _ID.fullmatch(text):
-        raise Invalid("id", "must be 1 to 64 of the characters A-Z a-z 0-9 . _ : - and neither . nor ..")
-    return text
-
-
-def checked_key(text: str) -> str:
-    """`text`, if it can be an idempotency key.
-
-    Raises: Invalid.
-    """
-    if not _KEY.fullmatch(text):
-        raise _wrong_key()
-    return text
-
-
-def id_for_key(key: str, client: str = "") -> str:
-    """The transaction id that a client's idempotency key stands for: the same for ever, even if Redis was lost."""
-    # The length of the name in front: no name and key together are those of another client.
-    return str(uuid.uuid5(_NAMESPACE, f"{len(client)}:{client}:{key}"))
-
-
-def _wrong_key() -> Invalid:
-    return Invalid(_KEY_HEADER, "must be 1 to 255 visible ASCII characters")
-
-
-def _is_version_5(own_id: str) -> bool:
-    """In any form that a database may take for one: whoever knows another's key could take its id before him."""
-    digits = own_id.replace("-", "").lower()
-    return bool(_UUID_5.fullmatch(digits))
-
-
-def _name(own_id: str | None, key: str | None, client: str) -> tuple[str, str]:
-    if own_id is not None:
-        return own_id, "id"
-    if key is not None:
-        return id_for_key(key, client), "key"
-    return str(uuid.uuid4()), "random"
 
 
 def parse_json(body: bytes, check: Callable[[Any], object] | None = None) -> Any:
@@ -339,7 +291,6 @@ def _url(value: Any) -> str | None:
     return value
 
 
-ID_SCHEMA = {"type": "string", "pattern": "^[A-Za-z0-9._:-]{1,64}$", "not": {"enum": [".", ".."]}}
 _OWN_ID_SCHEMA = ID_SCHEMA | {"type": ["string", "null"], "description": "your own id"}
 _AMOUNT_SCHEMA = {
     "anyOf": [

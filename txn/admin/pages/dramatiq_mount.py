@@ -12,7 +12,7 @@ from txn.admin.pages.failed import ask
 from txn.admin.render import render
 from txn.admin.route import ROOT, Route, action, page
 from txn.model.dead_letter import Action
-from txn.model.submission import checked_id
+from txn.model.ids import checked_id
 from txn.operate.tools import Tools
 from txn.queue.message import NAME
 

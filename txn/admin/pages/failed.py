@@ -12,7 +12,7 @@ from txn.admin.render import render
 from txn.admin.route import ROOT, Route, action, page
 from txn.errors import Invalid, StoreUnavailable
 from txn.model.dead_letter import LETTER_CODES, Action, Filter
-from txn.model.submission import checked_id
+from txn.model.ids import checked_id
 from txn.operate import letter_query
 from txn.operate.operations import MAX_IDS, MAX_WHY, Done
 from txn.operate.tools import Tools

@@ -14,7 +14,7 @@ from txn.admin.render import render
 from txn.admin.route import ROOT, Route, page
 from txn.errors import Invalid
 from txn.model.content import loads
-from txn.model.submission import checked_id, id_for_key
+from txn.model.ids import checked_id, id_for_key
 from txn.model.transaction import OTHER_CONTENT
 from txn.operate.tools import Tools
 from txn.readers.details import Details

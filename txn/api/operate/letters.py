@@ -13,7 +13,7 @@ from txn.api.operate.who import Operated, operator
 from txn.errors import Invalid
 from txn.model.content import dumps
 from txn.model.dead_letter import Action, Filter
-from txn.model.submission import ID_SCHEMA, checked_id
+from txn.model.ids import ID_SCHEMA, checked_id
 from txn.model.transaction import ErrorCode, rfc3339
 from txn.operate import letter_query
 from txn.operate.operations import MAX_IDS
