@@ -32,7 +32,7 @@ class Pulse:
         self._note, self._boot_ms = note, boot_ms
         self._loop, self._thread = asyncio.get_running_loop(), threading.get_ident()
         self._late_ms, self._due_ms = 0, boot_ms() + BEAT_MS
-        self._said = False
+        self._said, self._seen_ms = False, 0
         self._timer = self._loop.call_later(BEAT_MS / 1000, self._beat)
 
     def lag_ms(self) -> int:
@@ -41,9 +41,12 @@ class Pulse:
 
     def look(self) -> float:
         """Name what holds the loop up, once. For a thread beside it; returns the seconds to the next look."""
-        held_up_ms = self._boot_ms() - self._due_ms
+        due_ms = self._due_ms
+        held_up_ms = self._boot_ms() - due_ms
         if held_up_ms < PATIENCE_MS:
             self._said = False
+        elif self._seen_ms != due_ms:
+            self._seen_ms = due_ms  # this process may have stood still as a whole: then the beat comes now
         elif not self._said:
             self._said = True
             extra = {"transaction": self._running(), "ms": held_up_ms, "detail": self._where()}
