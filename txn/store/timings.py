@@ -1,9 +1,10 @@
 """How long things take, as histograms in Redis: noted in memory, and added there once a second by every process."""
 
-from bisect import bisect_left
+from bisect import bisect_right
 from collections import Counter, defaultdict, deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from redis.client import Pipeline
 
@@ -21,7 +22,7 @@ FLUSH_S = 1.0
 RECENT_MINUTES = 6
 #: Minutes are kept for so long, so that now can be compared with an hour ago.
 KEPT_MINUTES = 75
-#: Notes kept while they cannot be added.
+#: Notes of one kind kept while they cannot be added.
 _MAX_NOTES = 100_000
 
 
@@ -39,11 +40,11 @@ class Timings:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._notes: deque[str] = deque(maxlen=_MAX_NOTES)
+        self._notes: defaultdict[str, deque[float]] = defaultdict(partial(deque, (), _MAX_NOTES))
 
     def note(self, what: str, seconds: float) -> None:
-        """Something took so long. On the hot path: it only appends; a text, which no garbage collection visits."""
-        self._notes.append(f"{what}:{int(seconds * 1_000_000)}")
+        """Something took so long. On the hot path: it only appends a number, which no garbage collection visits."""
+        self._notes[what].append(seconds)
 
     def flush(self) -> float:
         """Add what was noted to the totals, and return the seconds to the next time.
@@ -79,12 +80,15 @@ class Timings:
 
     def _drain(self) -> Counter[str]:
         sums: Counter[str] = Counter()
-        for _ in range(len(self._notes)):
-            what, _, text = self._notes.popleft().rpartition(":")
-            spent_us = int(text)
-            sums[f"{what}:{_NAMES[bisect_left(BUCKETS_MS, spent_us / 1000)]}"] += 1
-            sums[f"{what}:us"] += spent_us
-        return sums
+        for what, notes in list(self._notes.items()):
+            spent_ms = sorted(notes.popleft() * 1000 for _ in range(len(notes)))
+            slower = len(spent_ms)
+            for name, limit_ms in zip(reversed(_NAMES), reversed((0, *BUCKETS_MS)), strict=True):
+                within = bisect_right(spent_ms, limit_ms) if limit_ms else 0
+                sums[f"{what}:{name}"] += slower - within
+                slower = within
+            sums[f"{what}:us"] += int(sum(spent_ms) * 1000)
+        return +sums
 
 
 def _histograms(parts: Iterable[Mapping[bytes, bytes]]) -> Mapping[str, Histogram]:
