@@ -148,7 +148,7 @@ def _on_a_loop(settings: Settings, database: Database, store: Store, timings: Ti
 
     in_flight = InFlight(open_kit, settings.in_flight)
     first: list[Middleware] = [HandOver(in_flight)]
-    together = min(TOGETHER, settings.in_flight)
+    together = max(1, min(TOGETHER, settings.in_flight // 16))  # all of them wait until the last has a place
     return _Delivering(
         lambda broker: declare_hand_over(broker, in_flight), first, [], lambda: in_flight.count, together
     )

@@ -199,19 +199,22 @@ class InFlight:
 
 
 class _Places:
-    """A semaphore that can be closed. It takes many back at once, and wakes nobody if nobody waits."""
+    """A semaphore that can be closed. It takes many back at once, and wakes one thread, once there are enough for it.
+
+    The others wait for their turn: each thread that is woken costs the loop a switch, and most would find too few.
+    """
 
     def __init__(self, free: int) -> None:
-        self._free, self._closed, self._waiting = free, False, 0
-        self._changed = threading.Condition()
+        self._free, self._closed, self._wanted = free, False, 0
+        self._turn, self._changed = threading.Lock(), threading.Condition(threading.Lock())
 
     def take(self, count: int) -> bool:
         """Wait for so many places; False: there will be none."""
-        with self._changed:
-            self._waiting += 1
+        with self._turn, self._changed:
+            self._wanted = count
             while self._free < count and not self._closed:
                 self._changed.wait()
-            self._waiting -= 1
+            self._wanted = 0
             if not self._closed:
                 self._free -= count
             return not self._closed
@@ -220,8 +223,8 @@ class _Places:
         """Places that are free again."""
         with self._changed:
             self._free += places
-            if self._waiting:
-                self._changed.notify(places)
+            if 0 < self._wanted <= self._free:
+                self._changed.notify()
 
     def close(self) -> None:
         """Whoever waits, or comes later, gets none."""

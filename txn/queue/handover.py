@@ -14,7 +14,7 @@ from txn.queue.broker import RecordBroker
 GARBAGE = (20_000, 20, 20)
 
 #: Ids that Dramatiq is given as one message, at most: what it does for a message is done once for them.
-TOGETHER = 8
+TOGETHER = 32
 
 #: Files of a worker process beside the connections of its deliveries; look-ups of names are among them.
 SOCKETS_BESIDE = 512
