@@ -40,6 +40,7 @@ def test_whatever_happens_on_an_event_loop_at(cut: str, crash_server: RedisServe
 
 
 @pytest.mark.long
+@pytest.mark.slow
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("cut", STEPS)
 def test_whatever_happens_on_an_event_loop_in_every_cell(
@@ -50,6 +51,7 @@ def test_whatever_happens_on_an_event_loop_in_every_cell(
 
 
 @pytest.mark.long
+@pytest.mark.slow
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("cut", CUTS)
 def test_whatever_happens_at_in_every_cell(cut: str, crash_server: RedisServer, crash_mock: MockPosting) -> None:

@@ -16,7 +16,17 @@ from tests.crash.world import World, run_to_quiet
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.mark.parametrize(("cut", "on_a_loop"), [*((cut, False) for cut in CUTS), *((cut, True) for cut in STEPS)])
+@pytest.mark.parametrize(
+    ("cut", "on_a_loop"),
+    [
+        *((cut, False) for cut in CUTS),
+        # A process each. Of those on a loop, every third in `make test`.
+        *(
+            (cut, True) if number % 3 == 0 else pytest.param(cut, True, marks=pytest.mark.slow)
+            for number, cut in enumerate(STEPS)
+        ),
+    ],
+)
 def test_a_process_killed_with_9_leaves_what_others_bring_to_the_end(
     cut: str, on_a_loop: bool, crash_server: RedisServer, crash_mock: MockPosting
 ) -> None:

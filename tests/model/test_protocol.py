@@ -58,7 +58,10 @@ def test_without_a_protection_a_promise_breaks(name: str) -> None:
 @pytest.mark.parametrize(
     "world",
     # Each value of each dimension, and all of them together in `make test-crash`.
-    [world if number % 5 == 0 else pytest.param(world, marks=pytest.mark.long) for number, world in enumerate(WORLDS)],
+    [
+        world if number % 5 == 0 else pytest.param(world, marks=[pytest.mark.long, pytest.mark.slow])
+        for number, world in enumerate(WORLDS)
+    ],
     ids=str,
 )
 def test_the_published_bound_is_exact(world: World) -> None:

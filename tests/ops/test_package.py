@@ -10,7 +10,7 @@ import pytest
 from ops.stand import Stand
 from txn import __version__
 
-pytestmark = pytest.mark.timeout(400)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
 ROOT = Path(__file__).parents[2]
 NEEDED = ["txn", "requirements", "pyproject.toml", "README.md", "LICENSE"]

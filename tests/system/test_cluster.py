@@ -61,6 +61,7 @@ def moved_key_by_key(stack: ClusterStack, primary: RedisServer) -> None:
 FAULTS: list[Fault] = [killed, frozen, planned, moved, moved_key_by_key]
 
 
+@pytest.mark.slow
 def test_after_the_primary_of_our_slot_was_killed_everything_acknowledged_is_there_once(tmp_path: Path) -> None:
     with ClusterStack(tmp_path, many=False) as stack:
         check(stack, fail_over(stack, killed, seed=0, seconds=3))

@@ -39,6 +39,7 @@ def planned(stack: WatchedStack, primary: RedisServer) -> None:
     stack.until_elected(primary)
 
 
+@pytest.mark.slow
 def test_after_the_primary_was_killed_everything_acknowledged_is_there_once(tmp_path: Path) -> None:
     with WatchedStack(tmp_path) as stack:
         check(stack, fail_over(stack, killed, seed=0, seconds=5))
@@ -55,6 +56,7 @@ def test_whatever_happens_to_the_primary_nothing_acknowledged_is_lost_or_doubled
         assert Counter(row["id"] for row in stack.mock.rows()).total() == 8 * RATE
 
 
+@pytest.mark.slow
 def test_without_waiting_for_replicas_what_is_lost_is_seen_by_the_audit(tmp_path: Path) -> None:
     with WatchedStack(tmp_path, replicas=0) as stack:
         stack.start_worker()
