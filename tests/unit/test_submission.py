@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from txn.errors import Invalid
 from txn.model.content import loads
 from txn.model.ids import checked_id, id_for_key
-from txn.model.submission import DECIMALS, parse_submission
+from txn.model.money import DECIMALS
+from txn.model.submission import parse_submission
 
 KEY_HEADER = "Idempotency-Key"
 

@@ -9,7 +9,8 @@ from pydantic_core import PydanticCustomError
 from txn.api.key_header import unquoted
 from txn.errors import Invalid, NotFound
 from txn.model.ids import checked_key, id_for_key
-from txn.model.submission import DECIMALS, moment_ms
+from txn.model.moments import moment_ms
+from txn.model.money import DECIMALS
 from txn.model.transaction import ErrorCode, Status
 from txn.store.listing import Listing, Wanted
 from txn.store.transactions import Store

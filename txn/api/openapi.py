@@ -15,7 +15,7 @@ from txn.api.operate import described as operate
 from txn.api.waiting import MAX_WAIT_S
 from txn.model import trace
 from txn.model.batch import KEY_FIELD, MAX_TRANSACTIONS
-from txn.model.submission import NewTransaction
+from txn.model.new_transaction import NewTransaction
 from txn.model.transaction import ErrorCode, Status
 from txn.server.problem import PROBLEM_JSON
 

@@ -14,7 +14,7 @@ from txn.cli.connect import open_tools
 from txn.cli.output import AsJson, plain, print_json, write
 from txn.cli.times import past
 from txn.errors import Invalid
-from txn.model.submission import DECIMALS
+from txn.model.money import DECIMALS
 from txn.model.transaction import ErrorCode, Status, Transaction
 from txn.readers import words
 from txn.store.listing import Listing, Page, Wanted

@@ -8,7 +8,8 @@ from decimal import Decimal
 from txn.doctor.finding import Finding, Level
 from txn.errors import TxnError
 from txn.model.content import dumps
-from txn.model.submission import DECIMALS, parse_submission
+from txn.model.money import DECIMALS
+from txn.model.submission import parse_submission
 from txn.posting.listing import NoList, PostingList
 from txn.posting.results import Absent, Found, Lookup, Posted, PostResult, Rejected, Uncertain, Unknown
 from txn.posting.service import PostingService

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from txn.errors import Invalid
-from txn.model.submission import Submission, parse_json, submission_of
+from txn.model.json_body import parse_json
+from txn.model.submission import Submission, submission_of
 
 #: So many transactions at most: Redis serves nobody else while it stores them.
 MAX_TRANSACTIONS = 500

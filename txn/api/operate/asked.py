@@ -9,7 +9,9 @@ from pydantic.alias_generators import to_camel
 
 from txn.api.body import read_body
 from txn.errors import Invalid
-from txn.model.submission import MAX_ERRORS, MOMENT_PATTERN, moment_ms, parse_json
+from txn.model.json_body import parse_json
+from txn.model.moments import MOMENT_PATTERN, moment_ms
+from txn.model.submission import MAX_ERRORS
 from txn.model.wrong import sentence
 from txn.operate.operations import MAX_WHY
 
