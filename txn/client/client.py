@@ -1,37 +1,25 @@
 """`Client`: submit, ask, wait."""
 
-import json
-import re
 import time
-import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Self, TypeVar
-from urllib.parse import quote, urlencode, urlsplit
-
-import requests
-from requests.adapters import HTTPAdapter
+from typing import Any
+from urllib.parse import quote, urlencode
 
 from txn.client.answers import BatchResult, Changes, Page, Submission, Transaction
-from txn.client.errors import Unavailable, UnexpectedAnswer, refused
-from txn.client.repeats import PASSING, Repeats
+from txn.client.bodies import divided, encoded, of_a_batch
+from txn.client.connection import PAUSE_S, Connection
 
-#: What one request of a batch may hold, as the API has it.
-MAX_TRANSACTIONS, MAX_BYTES = 500, 1024 * 1024
 #: So long one request waits for a change at most, in s.
 LONGEST_WAIT_S = 20
-#: Pause before asking again, if the API did not wait.
-_PAUSE_S = 0.2
-_CONNECTIONS = 64
 #: Transactions of a page, for who wants all of them.
 _AT_ONCE = 500
 
-_Shape = TypeVar("_Shape")
 _Results = list[BatchResult]  # in the class, `list` is a call
 
 
-class Client:
+class Client(Connection):
     """One API, by its URL. Safe to use from many threads; `with` closes its connections.
 
     `api_key`: sent as a bearer token. `timeout_s`: how long one answer is waited for. `patience_s`: how long a call is
@@ -39,31 +27,6 @@ class Client:
     proxies: those of the environment are not used, nor is .netrc.
     Every method raises Refused, Unavailable or UnexpectedAnswer (txn/client/errors.py).
     """
-
-    def __init__(
-        self,
-        url: str,
-        api_key: str | None = None,
-        *,
-        timeout_s: float = 10,
-        patience_s: float = 60,
-    ) -> None:
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError("url must be http:// or https://, and a host")
-        self._url, self._timeout_s, self._patience_s = url.rstrip("/"), timeout_s, patience_s
-        self.session = _session(patience_s)
-        self._headers = {} if api_key is None else {"Authorization": f"Bearer {api_key}"}
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close the connections."""
-        self.session.close()
 
     def submit(
         self,
@@ -88,7 +51,7 @@ class Client:
     def submit_one(self, submission: Submission) -> Transaction:
         """See `submit`. The same object again is the same transaction."""
         headers = {} if submission.key is None else {"Idempotency-Key": submission.key}
-        body = _encoded(submission.to_json())
+        body = encoded(submission.to_json())
         answer = self._call("POST", "/api/transactions", body, headers, keys=[submission.repeats_as])
         return self._read(answer, lambda found: Transaction.from_json(found, replayed=answer.status_code == 200))
 
@@ -99,9 +62,9 @@ class Client:
         """
         if atomic:
             wrapped = b'{"atomic": true, "transactions": [%b]}'
-            return self._send_batch(submissions, wrapped % b",".join(map(_of_a_batch, submissions)))
+            return self._send_batch(submissions, wrapped % b",".join(map(of_a_batch, submissions)))
         results: _Results = []
-        for some, texts in _divided(submissions):
+        for some, texts in divided(submissions):
             results += self._send_batch(some, b"[%b]" % b",".join(texts))
         return results
 
@@ -120,8 +83,8 @@ class Client:
             now = time.monotonic()
             if found.is_final or now >= ends:
                 return found
-            if now - asked < _PAUSE_S:  # an API that waits for nobody, or for too many already
-                time.sleep(min(_PAUSE_S, ends - now))
+            if now - asked < PAUSE_S:  # an API that waits for nobody, or for too many already
+                time.sleep(min(PAUSE_S, ends - now))
 
     def list_page(
         self,
@@ -195,8 +158,8 @@ class Client:
             after = found.cursor
             if found.changes:
                 yield found
-            elif time.monotonic() - asked < _PAUSE_S:  # too many wait already
-                time.sleep(_PAUSE_S)
+            elif time.monotonic() - asked < PAUSE_S:  # too many wait already
+                time.sleep(PAUSE_S)
 
     def _send_batch(self, submissions: Sequence[Submission], body: bytes) -> _Results:
         keys = [one.repeats_as for one in submissions]
@@ -208,113 +171,8 @@ class Client:
 
         return self._read(answer, results)
 
-    def _call(
-        self,
-        method: str,
-        path: str,
-        body: bytes | None = None,
-        headers: Mapping[str, str] | None = None,
-        *,
-        keys: Sequence[str] = (),
-        wait_s: float = 0,
-    ) -> requests.Response:
-        """An answer that is final."""
-        sent = self._headers | dict(headers or {}) | ({} if body is None else {"Content-Type": "application/json"})
-        began = time.monotonic()
-        while True:
-            try:
-                answer = self.session.request(
-                    *(method, self._url + path),
-                    data=body,
-                    headers=sent,
-                    timeout=self._timeout_s + wait_s,
-                    allow_redirects=False,
-                )
-                break
-            except requests.RequestException as error:
-                # An answer that breaks off is no matter of urllib3's Retry.
-                if isinstance(error, requests.exceptions.SSLError) or time.monotonic() - began >= self._patience_s:
-                    raise Unavailable(f"no answer from {self._shown()}: {type(error).__name__}", keys) from error
-            time.sleep(_PAUSE_S)
-        if answer.status_code in PASSING:
-            raise Unavailable(f"not possible now ({answer.status_code}): {_detail(answer)}", keys)
-        if not answer.ok:
-            raise refused(answer.status_code, self._read(answer, _problem))
-        return answer
-
-    def _read(self, answer: requests.Response, shape: Callable[[Any], _Shape]) -> _Shape:
-        try:
-            return shape(json.loads(answer.content, parse_float=Decimal))
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
-            what = f"what answers at {self._shown()} is not txn's API (status {answer.status_code})"
-            raise UnexpectedAnswer(what) from error
-
-    def _shown(self) -> str:
-        """Without credentials."""
-        parts = urlsplit(self._url)
-        return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
-
-
-def _session(patience_s: float) -> requests.Session:
-    session = requests.Session()
-    session.trust_env = False
-    for scheme in ("http://", "https://"):
-        session.mount(scheme, HTTPAdapter(max_retries=Repeats.patient(patience_s), pool_maxsize=_CONNECTIONS))
-    return session
-
 
 def _written(name: str, moment: datetime | None) -> str | None:
     if moment is not None and moment.utcoffset() is None:
         raise ValueError(f"{name} has no time zone: give it one, such as datetime.UTC")
     return None if moment is None else moment.isoformat()
-
-
-def _encoded(value: Any) -> bytes:
-    """As JSON. A Decimal becomes a number with all its digits, which `json` cannot write: it is put in afterwards."""
-    mark, digits = uuid.uuid4().hex, list[str]()
-
-    def marked(one: Any) -> str:
-        if not isinstance(one, Decimal) or not one.is_finite():
-            raise TypeError(f"metadata holds a {type(one).__name__} that JSON has not: {one!r}")
-        digits.append(str(one))
-        return f"{mark}{len(digits) - 1}"
-
-    text = json.dumps(value, allow_nan=False, separators=(",", ":"), default=marked)
-    if digits:
-        text = re.sub(f'"{mark}([0-9]+)"', lambda found: digits[int(found[1])], text)
-    return text.encode()
-
-
-def _of_a_batch(submission: Submission) -> bytes:
-    keyed = {} if submission.key is None else {"idempotencyKey": submission.key}
-    return _encoded(submission.to_json() | keyed)
-
-
-def _divided(submissions: Sequence[Submission]) -> Iterator[tuple[list[Submission], list[bytes]]]:
-    """In parts that one request can hold."""
-    some: list[Submission] = []
-    texts: list[bytes] = []
-    size = 2
-    for submission in submissions:
-        text = _of_a_batch(submission)
-        if some and (len(some) == MAX_TRANSACTIONS or size + len(text) + 1 > MAX_BYTES):
-            yield some, texts
-            some, texts, size = [], [], 2
-        some.append(submission)
-        texts.append(text)
-        size += len(text) + 1
-    if some:
-        yield some, texts
-
-
-def _problem(found: Any) -> Mapping[str, Any]:
-    if not isinstance(found["code"], str):
-        raise TypeError
-    return dict(found)
-
-
-def _detail(answer: requests.Response) -> str:
-    try:
-        return str(json.loads(answer.content)["detail"])
-    except (ValueError, TypeError, KeyError):
-        return answer.reason or ""
