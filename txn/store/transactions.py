@@ -12,25 +12,22 @@ import redis
 from txn.errors import ContentConflict, NotCancellable, NotFound, StoreUnavailable
 from txn.model.claim import Claim
 from txn.model.content import dumps
-from txn.model.outcome import (
-    Clear,
-    Completed,
-    Doubt,
-    Failed,
-    Maybe,
-    Outcome,
-    Released,
-    Retry,
-    Settlement,
-    SettleReply,
-)
+from txn.model.outcome import Settlement, SettleReply
 from txn.model.submission import Submission
 from txn.model.transaction import Transaction
 from txn.settings import Settings
+from txn.store.arguments import (
+    accept_keys,
+    cancel_keys,
+    claim_keys,
+    due_keys,
+    of_settlement,
+    of_submission,
+    settle_keys,
+)
 from txn.store.arrival import MOMENT_MS
-from txn.store.commands import Argument
 from txn.store.database import Database, ScriptCall
-from txn.store.keys import Keys, letter_places, lists, wake_ups
+from txn.store.keys import Keys
 from txn.store.record import whole
 from txn.store.replies import (
     SEEN_BY_CLIENTS,
@@ -46,15 +43,11 @@ from txn.store.replies import (
 
 log = logging.getLogger(__name__)
 
-#: Text of errors in records is cut to this many characters.
-MAX_DETAIL = 300
-
 #: How often a call whose answer was lost is repeated. An accept keeps a client waiting; a settle holds the knowledge of
 #: what became of a POST, and outlasts a restart of Redis.
 ACCEPT_REPEATS = 1
 CLAIM_REPEATS = 2
 SETTLE_REPEATS = 6
-
 
 #: Why a cancelled transaction failed.
 CANCELLED = "cancelled by its client; it was never posted"
@@ -80,16 +73,7 @@ class Store:
         self._database, self._template, self._settings = database, template, settings
         self._claims_seen = 0
         keys = database.keys
-        stems = keys.record(""), keys.payload("")
-        self._accepts = [*stems, *_places(keys), *wake_ups(keys), *lists(keys), keys.expiring]
-        self._claims = [
-            *(*stems, *_places(keys), keys.epoch, keys.posting, keys.outage, keys.probes, keys.hanging),
-            *(keys.in_flight, keys.turned_back),
-        ]
-        self._settles = [
-            *(stems[0], *_places(keys), keys.epoch, keys.posting, *letter_places(keys), keys.outage, keys.probes),
-            *(keys.hanging, keys.in_flight, keys.changes, keys.callbacks, keys.expiring),
-        ]
+        self._accepts, self._claims, self._settles = accept_keys(keys), claim_keys(keys), settle_keys(keys)
 
     def accept(self, submission: Submission) -> tuple[Transaction, bool]:
         """Store a new transaction, or find the one that is there already: (the transaction, whether it is new).
@@ -105,7 +89,7 @@ class Store:
 
     def accepting(self, submission: Submission) -> ScriptCall:
         """The call to Redis that an accept is."""
-        return ScriptCall("accept", self._accepts, self._accepts_with(), ACCEPT_REPEATS, _own(submission))
+        return ScriptCall("accept", self._accepts, self._accepts_with(), ACCEPT_REPEATS, of_submission(submission))
 
     def _accepts_with(self, *, atomic: bool = False) -> tuple[int, int, str, int]:
         return int(atomic), self._settings.grace_ms, self._template, self._database.shift_ms()
@@ -117,7 +101,7 @@ class Store:
         `atomic`: all of them or none are stored; None stands for one that could be stored, had there been no others.
         The caller bounds how many there are.
         """
-        arguments = [*self._accepts_with(atomic=atomic), *(text for one in submissions for text in _own(one))]
+        arguments = [*self._accepts_with(atomic=atomic), *(text for one in submissions for text in of_submission(one))]
         replies = self._database.run("accept", self._accepts, arguments, ACCEPT_REPEATS, is_waited_for=True)
         told = [one_of_batch(*pair) for pair in zip(submissions, replies, strict=True)]
         failures = [reply for reply in told if isinstance(reply, StoreUnavailable)]
@@ -170,10 +154,7 @@ class Store:
         line = dumps({"by": who, "what": "cancel", "why": CANCELLED}).decode()
         verdict, *fields = self._database.run(
             "cancel",
-            [
-                *(keys.record(transaction_id), *_places(keys), keys.epoch, *letter_places(keys)),
-                *(keys.outage, keys.turned_back, keys.changes, keys.callbacks),
-            ],
+            cancel_keys(keys, transaction_id),
             [
                 *(transaction_id, client or "", int(client is None), CANCELLED, line, self._template),
                 *(self._database.shift_ms(), MOMENT_MS),
@@ -215,14 +196,8 @@ class Store:
 
     def settling(self, transaction_id: str, owner: str, settlement: Settlement) -> ScriptCall:
         """The call to Redis that a settle is, for whoever makes it; `settled` reads the reply."""
-        outcome = settlement.outcome
-        kind, code, detail, wait_ms, counts = _described(outcome)
         arguments = self._template, self._database.shift_ms(), self._settings.lease_ms
-        own = (
-            *(transaction_id, owner, kind, *_doubt(getattr(outcome, "doubt", Clear())), wait_ms, int(counts)),
-            *(int(settlement.answered), int(settlement.taken), settlement.outage[:MAX_DETAIL], code),
-            *(detail[:MAX_DETAIL], settlement.history, settlement.calls, settlement.hold_ms),
-        )
+        own = of_settlement(transaction_id, owner, settlement)
         return ScriptCall("settle", self._settles, arguments, SETTLE_REPEATS, own)
 
     def settled(self, reply: Any) -> SettleReply:
@@ -244,12 +219,7 @@ class Store:
         keys, settings = self._database.keys, self._settings
         looked, queued, claims, expired = self._database.run(
             "due",
-            [
-                *(keys.due, keys.record(""), keys.count, keys.epoch, *wake_ups(keys)),
-                *(*letter_places(keys), keys.payload(""), keys.posting, keys.outage, keys.probes),
-                *(keys.in_flight, keys.turned_back, keys.minute, keys.changes, keys.expiring),
-                keys.callbacks,
-            ],
+            due_keys(keys),
             [
                 *(limit, settings.grace_ms, settings.patience_ms, settings.lease_ms, settings.doubt_window_ms),
                 *(self._claims_seen, self._template, settings.longest_wait_ms, self._database.shift_ms()),
@@ -279,36 +249,3 @@ class Store:
     def _saw(self, claims: Any) -> None:
         # Threads may write this at once; the lower of two numbers that both came from Redis is as good.
         self._claims_seen = max(self._claims_seen, int(claims))
-
-
-def _own(submission: Submission) -> tuple[Argument, ...]:
-    expires = "" if submission.deliver_by_ms is None else submission.deliver_by_ms
-    return (
-        *(submission.id, submission.fingerprint, submission.payload, submission.client, expires),
-        submission.trace,
-        submission.callback,
-    )
-
-
-def _places(keys: Keys) -> tuple[str, str, str]:
-    return keys.due, keys.count, keys.minute
-
-
-def _described(outcome: Outcome) -> tuple[str, str, str, int, bool]:
-    """(kind, code or evidence, detail, wait ms, counts) of an outcome, as settle.lua takes them."""
-    match outcome:
-        case Completed(evidence):
-            return "complete", evidence.value, "", 0, True
-        case Failed(code, detail):
-            return "fail", code.value, detail, 0, True
-        case Retry(cause, detail, _, wait_ms):
-            return "retry", cause.value, detail, wait_ms, outcome.counts
-        case Released():
-            return "release", "", "", 0, False
-
-
-def _doubt(doubt: Doubt) -> tuple[str, int]:
-    """(doubt, its ms), as settle.lua takes them."""
-    if isinstance(doubt, Maybe):
-        return "maybe", doubt.for_ms
-    return ("clear" if isinstance(doubt, Clear) else "keep"), 0
