@@ -1,29 +1,29 @@
 """Settings: `TXN_*` in the environment, read here and nowhere else, validated once, units in the name."""
 
-import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
-from txn.addresses import Networks
 from txn.api_keys import KeyRing
 from txn.endpoints import Endpoints, split_hosts
 from txn.errors import BadSettings
-from txn.memory import limit_of
+from txn.fitting_settings import (
+    check_backoff,
+    check_memory,
+    check_networks,
+    check_one_of,
+    check_secret,
+    check_spread,
+    check_times,
+)
 from txn.misspelt_settings import misspelt, without_prefix
 from txn.redis_places import SentinelAccess, split_cluster_url, split_sentinel_url
 from txn.redis_url import check_redis_url
 from txn.url import split_origins, split_posting_url
 
-#: Characters of a secret that nobody guesses.
-MIN_SECRET = 16
-
 #: Who attests it is shown: a name of up to 100 characters, on one line.
 _DURABILITY = r"^(checked|attested:[^\s\p{C}]([^\p{C}]{0,98}[^\s\p{C}])?)$"
-
-#: The first part in braces decides about a key's slot, unless it is empty.
-_HASH_TAG = re.compile(r"[^{]*\{[^}]+\}")
 
 Milliseconds = Annotated[int, Field(gt=0, le=86_400_000)]
 
@@ -172,54 +172,23 @@ class Settings(BaseModel):
 
     @model_validator(mode="after")
     def _fit_together(self) -> Self:
-        needed = 3 * self.posting_timeout_ms + self.margin_ms
-        if self.lease_ms < needed:
-            raise ValueError(
-                f"TXN_LEASE_MS={self.lease_ms} is too short: GET + margin + POST + GET may need {needed} ms"
-            )
-        if self.doubt_window_ms < self.posting_timeout_ms:
-            raise ValueError(
-                f"TXN_DOUBT_WINDOW_MS={self.doubt_window_ms} is shorter than TXN_POSTING_TIMEOUT_MS="
-                f"{self.posting_timeout_ms}: set it to how long after the deadline a POST may still be written"
-            )
-        if self.max_backoff_ms < self.min_backoff_ms:
-            raise ValueError(
-                f"TXN_MAX_BACKOFF_MS={self.max_backoff_ms} is less than TXN_MIN_BACKOFF_MS={self.min_backoff_ms}"
-            )
-        for name, secret in (("TXN_ADMIN_SECRET", self.admin_secret), ("TXN_METRICS_TOKEN", self.metrics_token)):
-            if 0 < len(secret) < MIN_SECRET:
-                raise ValueError(f"{name} is too short: give at least {MIN_SECRET} random characters")
-        if self.api_keys and self.api_keys_file:
-            raise ValueError("TXN_API_KEYS and TXN_API_KEYS_FILE are both set: set one of them")
+        check_times(self.posting_timeout_ms, self.margin_ms, self.lease_ms, self.doubt_window_ms)
+        check_backoff(self.min_backoff_ms, self.max_backoff_ms)
+        check_secret("TXN_ADMIN_SECRET", self.admin_secret)
+        check_secret("TXN_METRICS_TOKEN", self.metrics_token)
+        check_one_of("TXN_API_KEYS", self.api_keys, "TXN_API_KEYS_FILE", self.api_keys_file)
         KeyRing.parse(self.api_keys, "TXN_API_KEYS")
-        self._check_callbacks()
-        split_posting_url(self.posting_url)
-        split_origins(self.cors_origins)
-        try:
-            Networks(self.trusted_proxies.split(","))
-        except ValueError:
-            raise ValueError(
-                "TXN_TRUSTED_PROXIES must be addresses or networks with commas between, as in 10.0.0.0/8,::1, or unix"
-            ) from None
-        check_redis_url(self.redis_url)
-        check_spread(self.partitions, self.prefix, in_cluster=split_cluster_url(self.redis_url) is not None)
-        try:
-            limit_of(self.max_redis_memory, 0)
-        except ValueError as error:
-            raise ValueError(f"TXN_MAX_REDIS_MEMORY={self.max_redis_memory!r}: {error}") from None
-        return self
-
-    def _check_callbacks(self) -> None:
-        if self.callbacks and self.callbacks_file:
-            raise ValueError("TXN_CALLBACKS and TXN_CALLBACKS_FILE are both set: set one of them")
+        check_one_of("TXN_CALLBACKS", self.callbacks, "TXN_CALLBACKS_FILE", self.callbacks_file)
         Endpoints.parse(self.callbacks, "TXN_CALLBACKS", allow_http=self.allow_http_callbacks)
         split_hosts(self.callback_hosts)
-        try:
-            Networks(self.callback_networks.split(","))
-        except ValueError:
-            raise ValueError(
-                "TXN_CALLBACK_NETWORKS must be addresses or networks with commas between, as in 10.1.0.0/16,::1"
-            ) from None
+        check_networks("TXN_CALLBACK_NETWORKS", self.callback_networks, "as in 10.1.0.0/16,::1")
+        split_posting_url(self.posting_url)
+        split_origins(self.cors_origins)
+        check_networks("TXN_TRUSTED_PROXIES", self.trusted_proxies, "as in 10.0.0.0/8,::1, or unix")
+        check_redis_url(self.redis_url)
+        check_spread(self.partitions, self.prefix, in_cluster=split_cluster_url(self.redis_url) is not None)
+        check_memory("TXN_MAX_REDIS_MEMORY", self.max_redis_memory)
+        return self
 
     @property
     def sentinel_access(self) -> SentinelAccess:
@@ -250,24 +219,6 @@ class Settings(BaseModel):
     def longest_wait_ms(self) -> int:
         """No backoff, lease or doubt is longer: a later look was set before Redis's clock was set back."""
         return max(self.max_backoff_ms, self.patience_ms) + self.grace_ms
-
-
-def check_spread(partitions: int, prefix: str, *, in_cluster: bool) -> None:
-    """Whether all keys that a script needs are on one server. Raises: ValueError."""
-    if partitions & (partitions - 1):
-        raise ValueError(f"TXN_PARTITIONS={partitions} is no power of two: use 1, 2, 4 ... 64, or leave it unset")
-    if partitions and in_cluster:
-        raise ValueError(f"TXN_PARTITIONS={partitions} does not go with redis+cluster:// yet: unset one of them")
-    if partitions and "{" in prefix:
-        raise ValueError(
-            f"TXN_PARTITIONS={partitions} does not go with TXN_PREFIX={prefix}: each partition has a name in braces of "
-            "its own, so leave them out of the prefix"
-        )
-    if in_cluster and not _HASH_TAG.match(prefix):
-        raise ValueError(
-            f"TXN_PREFIX={prefix!r} spreads our keys over a cluster: put a name in braces into it, as in "
-            "{txn}:, so that all of them are in one slot"
-        )
 
 
 #: What a pattern asks for, in words.

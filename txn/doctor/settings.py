@@ -3,7 +3,8 @@
 from collections.abc import Callable, Iterator, Mapping
 
 from txn.doctor.finding import Finding, Level
-from txn.settings import MIN_SECRET, Settings, not_read
+from txn.fitting_settings import MIN_SECRET
+from txn.settings import Settings, not_read
 
 #: (whether it is so, how bad that is, what is so, what to do)
 _WORTH_A_WORD: tuple[tuple[Callable[[Settings], bool], Level, str, str], ...] = (
