@@ -1,3 +1,5 @@
+import time
+
 import pytest
 from falcon.testing import Result, TestClient
 
@@ -79,6 +81,7 @@ def test_a_fresh_system_with_a_worker_is_healthy(api: TestClient, worker: str) -
 
 
 def test_each_state_is_counted(api: TestClient, parts: Parts, worker: str) -> None:
+    began_s = time.monotonic()
     for name in ("waiting", "again", "doubtful", "done", "dead", "busy"):
         submit(api, with_id(name))
     parts.settle(parts.claimed("again"), Retry(Cause.NOT_WRITTEN, "500", Clear(), 1_000), answered=True)
@@ -91,7 +94,8 @@ def test_each_state_is_counted(api: TestClient, parts: Parts, worker: str) -> No
     assert (numbers["pending"], numbers["processing"]) == (3, 1)
     assert (numbers["completed"], numbers["failed"]) == (1, 1)
     assert (numbers["retryCount"], numbers["inDoubt"]) == (2, 1)
-    assert (numbers["workers"], numbers["oldestPendingSeconds"]) == (1, 0)
+    assert numbers["workers"] == 1
+    assert 0 <= numbers["oldestPendingSeconds"] <= time.monotonic() - began_s
     assert 0 < numbers["errorRate"] < 1
     assert numbers["postingService"]["state"] == "answering"
     assert TIME.fullmatch(numbers["postingService"]["lastAnswered"])

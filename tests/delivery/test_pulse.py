@@ -1,6 +1,8 @@
 import asyncio
 
-from txn.delivery.pulse import BEAT_MS, LATE_MS, Pulse
+import pytest
+
+from txn.delivery.pulse import BEAT_MS, LATE_MS, PATIENCE_MS, Pulse
 from txn.store.timings import LAG
 
 
@@ -57,6 +59,26 @@ def test_a_beat_that_is_hardly_late_costs_no_write() -> None:
             await asyncio.sleep(0.001)
         assert pulse._late_ms == LATE_MS - 1
         assert beats == []
+        pulse.stop()
+
+    asyncio.run(main())
+
+
+def test_a_process_that_stood_still_as_a_whole_blames_no_delivery(caplog: pytest.LogCaptureFixture) -> None:
+    async def main() -> None:
+        clock = Clock()
+        pulse = Pulse(lambda what, seconds: None, clock)
+        for _ in range(3):  # whenever it goes on, the thread beside the loop wakes before the loop
+            clock.now_ms += BEAT_MS + PATIENCE_MS
+            pulse.look()
+            pulse._timer.cancel()
+            pulse._beat()
+            pulse.look()
+        assert caplog.messages == []
+        clock.now_ms += BEAT_MS + PATIENCE_MS
+        for _ in range(3):  # the beat does not come, though the thread goes on
+            pulse.look()
+        assert caplog.messages == ["a delivery does not let the others go on"]
         pulse.stop()
 
     asyncio.run(main())

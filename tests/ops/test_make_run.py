@@ -115,7 +115,7 @@ def test_a_transaction_is_completed_and_is_there_at_the_next_run(tmp_path: Path)
         assert not running.said("killing")
     with make_run(tmp_path, **ports) as running:
         running.until("curl -s")
-        assert status(transaction) == "completed"
+        until_completed(transaction)
         assert txn(tmp_path, "audit").returncode == 0, "the mock remembers what Redis does"
 
 
@@ -139,7 +139,7 @@ def test_a_killed_redis_is_started_again_with_what_was_acknowledged(run: Run) ->
     ready = "Ready to accept connections"
     until(lambda: log(run.folder, "valkey").count(ready) == 2, "it is up again")
     # Whoever had claimed it when Redis died may have posted: then its lease and doubt window, 35 s, must end first.
-    until_completed(transaction, LEASE_AND_DOUBT_S + 30)
+    until_completed(transaction, LEASE_AND_DOUBT_S + PATIENCE_S)
 
 
 def test_with_an_external_redis_none_is_started_and_it_is_used(valkey: RedisServer, tmp_path: Path) -> None:

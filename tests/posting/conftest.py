@@ -10,7 +10,7 @@ from tests.posting.on_a_loop import OnALoop
 from tests.posting.raw_server import RawServer, Turn
 from txn.posting.curl import CurlTransport
 from txn.posting.requests.transport import RequestsTransport
-from txn.posting.transport import Answer, Request, TransportError, always
+from txn.posting.transport import Answer, NotSent, Request, TransportError, always
 
 BODY = b'{"id":"x","amount":100.50,"description":"s3cret payload"}'
 NO_HEADERS: Mapping[str, str] = {}
@@ -61,8 +61,11 @@ class Wire:
         """The text of the error; it is of exactly the expected class, and fit for a log."""
         with pytest.raises(TransportError) as caught:
             call()
-        text = str(caught.value)
-        assert type(caught.value) is expected, text
+        return self.reads_well(expected, caught.value)
+
+    def reads_well(self, expected: type[TransportError], error: TransportError) -> str:
+        text = str(error)
+        assert type(error) is expected, text
         assert 0 < len(text) <= 200
         assert text.isprintable()
         assert "s3cret" not in text
@@ -70,12 +73,19 @@ class Wire:
         return text
 
     def fails_on_time(self, expected: type[TransportError], timeout_ms: int, **options: object) -> str:
-        """The same for a POST that nothing but its deadline ends."""
-        began = time.monotonic()
-        text = self.fails(expected, lambda: self.post(timeout_ms=timeout_ms, **options))  # type: ignore[arg-type]
-        took_ms = (time.monotonic() - began) * 1000
-        assert timeout_ms - 5 < took_ms < timeout_ms + 10_000
-        return text
+        """The same for a POST that nothing but its deadline ends.
+
+        Where the machine stands still, it ends before the first byte: then nothing has arrived, and more time is given.
+        """
+        for patience_ms in (timeout_ms, 10_000):
+            began = time.monotonic()
+            with pytest.raises(TransportError) as caught:
+                self.post(timeout_ms=patience_ms, **options)  # type: ignore[arg-type]
+            took_ms = (time.monotonic() - began) * 1000
+            assert patience_ms - 5 < took_ms < patience_ms + 10_000
+            if type(caught.value) is expected or type(caught.value) is not NotSent:
+                break
+        return self.reads_well(expected, caught.value)
 
     def arrived(self) -> list[bytes]:
         """Every request that arrived, even a part of one, and ever will; none of them is the warming one."""

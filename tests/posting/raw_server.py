@@ -225,12 +225,6 @@ def full_backlog() -> Iterator[int]:
         yield listener.getsockname()[1]
 
 
-def free_port() -> int:
-    """A port where nobody listens."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
-
-
 def _size(data: bytes) -> int | None:
     """How many of these bytes are the first request. None if it is not complete."""
     head, end, rest = data.partition(b"\r\n\r\n")

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 import redis
 
+from ops.ports import free_port
 from ops.redis_server import RedisServer
-from tests.posting.raw_server import CERTIFICATE, free_port, full_backlog
+from tests.posting.raw_server import CERTIFICATE, full_backlog
 from tests.proxy import TlsProxy
 from txn.store.connection import connect
 
@@ -41,13 +42,13 @@ def test_of_several_addresses_of_a_name_the_one_that_answers_is_taken_in_time(
 
 def test_dead_addresses_share_the_time_for_connecting(monkeypatch: pytest.MonkeyPatch) -> None:
     with full_backlog() as dead:
-        addresses = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", dead))] * 3
+        addresses = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", dead))] * 20
         monkeypatch.setattr(socket, "getaddrinfo", lambda *_name, **_hints: addresses)
-        with connect("redis://redis.test/0", timeout_ms=2_000) as client:
+        with connect("redis://redis.test/0", timeout_ms=1_000) as client:
             began = time.monotonic()
             with pytest.raises(redis.TimeoutError):
                 client.ping()
-            assert time.monotonic() - began < 3 * 2
+            assert time.monotonic() - began < 20
 
 
 def test_what_tls_says_for_itself_is_no_stray_reply(valkey: RedisServer) -> None:

@@ -129,7 +129,9 @@ def test_a_refused_small_body_does_not_cost_the_connection(stack: Stack) -> None
 
 
 def events(stack: Stack) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in (stack.folder / "api.log").read_text().splitlines()]
+    """Without what it says of Redis, which does not answer where the machine stands still."""
+    lines = [json.loads(line) for line in (stack.folder / "api.log").read_text().splitlines()]
+    return [line for line in lines if line["logger"] != "txn.state"]
 
 
 def test_malformed_requests_are_one_kind_of_line_without_their_bytes(stack: Stack) -> None:

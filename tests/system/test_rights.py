@@ -57,7 +57,7 @@ def test_what_the_user_may_not_do_is_named_and_nothing_is_acknowledged_and_lost(
     name = taken[1:].upper() if taken.startswith("-") else f"txn:{taken.rstrip('*:')}"
     stack.until(lambda: name in stack.ask("/readyz")[1], "it is not ready, and says what is missing")
     assert stack.ask("/readyz")[0] == 503
-    assert name in (stack.folder / "api.log").read_text()
+    stack.until(lambda: name in (stack.folder / "api.log").read_text(), "it is in the log")
     stack.allow("~txn:*", "+@all")
     stack.until(lambda: stack.ask("/readyz")[0] == 200, "it is ready again")
     stack.until_quiet()

@@ -105,7 +105,7 @@ def test_redis_killed_and_away_for_three_seconds_loses_nothing_it_acknowledged(s
     submitting.start()
     threading.Event().wait(3)
     stack.redis_server.start()
-    submitting.join(60)
+    submitting.join()
     assert len(accepted) == 200
     stack.until_quiet()
     stack.check_ledger(accepted)

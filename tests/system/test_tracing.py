@@ -22,7 +22,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, ConsoleSpanExport
 out = open(os.environ["SPANS"], "a", buffering=1)
 provider = TracerProvider()
 exporter = ConsoleSpanExporter(out=out, formatter=lambda span: span.to_json(indent=None) + os.linesep)
-provider.add_span_processor(BatchSpanProcessor(exporter, schedule_delay_millis=60_000))
+provider.add_span_processor(BatchSpanProcessor(exporter, schedule_delay_millis=600_000))
 trace.set_tracer_provider(provider)
 """
 
