@@ -117,4 +117,4 @@ def test_a_place_whose_message_somebody_else_refuses_is_free_again(queue: Queue)
         hand_over.before_process_message(queue.broker, message)  # which would wait for ever
         hand_over.after_skip_message(queue.broker, message)
     hand_over.after_skip_message(queue.broker, MessageProxy(queue.deliver.message("refused before it had a place")))
-    assert queue.process.in_flight._places._free == PLACES
+    assert queue.process.in_flight._places.free == PLACES

@@ -4,6 +4,7 @@ from ops.redis_server import RedisServer
 from tests.parts import Parts
 from tests.proxy import CuttingProxy
 from txn.errors import StoreUnavailable
+from txn.store import timings
 from txn.store.connection import connect
 from txn.store.database import Database
 from txn.store.timings import BUCKETS_MS, KEPT_MINUTES, RECENT_MINUTES, Timings
@@ -27,6 +28,30 @@ def test_what_several_processes_noted_is_added_up(parts: Parts) -> None:
     }
     assert found["submit"].sum_s == pytest.approx(99.3026)
     assert found["get:404"].sum_s == 0.02
+
+
+@pytest.mark.parametrize("limit_ms", BUCKETS_MS)
+def test_a_bucket_ends_with_the_last_microsecond_of_its_upper_end(parts: Parts, limit_ms: int) -> None:
+    limit_us = limit_ms * 1000
+    spent_us = (limit_us - 1, limit_us, limit_us + 1)
+    for us in spent_us:
+        parts.timings.note("submit", (us + 0.5) / 1e6)  # what is less than a microsecond does not count
+    parts.timings.flush()
+    found = parts.timings.read()["submit"]
+    counts = dict(zip((*BUCKETS_MS, None), found.counts, strict=True))
+    next_ms = dict(zip(BUCKETS_MS, (*BUCKETS_MS[1:], None), strict=True))[limit_ms]
+    assert {bucket: count for bucket, count in counts.items() if count} == {limit_ms: 2, next_ms: 1}
+    assert found.sum_s == pytest.approx(sum(spent_us) / 1e6, abs=1e-9)
+
+
+def test_many_notes_of_one_kind_cost_the_notes_of_others_nothing(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(timings, "_MAX_NOTES", 10)
+    noted = Timings(parts.database)
+    noted.note("post:201", 0.02)
+    for _ in range(11):
+        noted.note("get:404", 0.02)
+    noted.flush()
+    assert {what: sum(found.counts) for what, found in noted.read().items()} == {"get:404": 10, "post:201": 1}
 
 
 def test_what_was_added_is_not_added_again(parts: Parts) -> None:

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from txn.delivery.loop_steps import LoopSteps
+from txn.delivery.places import Places
 from txn.delivery.pulse import Pulse
 from txn.delivery.rules import Rules
 from txn.errors import SettleLost, StoreUnavailable
@@ -45,7 +46,7 @@ class InFlight:
 
     def __init__(self, open_kit: Callable[[], Kit], limit: int) -> None:
         self._open_kit, self.limit = open_kit, limit
-        self._places = _Places(limit)
+        self._places = Places(limit)
         self._handed_over: deque[str] = deque()
         self._told = self._stopping = self._freeing = False
         self._tasks: set[asyncio.Task[None]] = set()
@@ -196,41 +197,6 @@ class InFlight:
     def _let_go(self) -> None:
         self._kit.pulse.stop()
         self._kit.transport.close()
-
-
-class _Places:
-    """A semaphore that can be closed. It takes many back at once, and wakes one thread, once there are enough for it.
-
-    The others wait for their turn: each thread that is woken costs the loop a switch, and most would find too few.
-    """
-
-    def __init__(self, free: int) -> None:
-        self._free, self._closed, self._wanted = free, False, 0
-        self._turn, self._changed = threading.Lock(), threading.Condition(threading.Lock())
-
-    def take(self, count: int) -> bool:
-        """Wait for so many places; False: there will be none."""
-        with self._turn, self._changed:
-            self._wanted = count
-            while self._free < count and not self._closed:
-                self._changed.wait()
-            self._wanted = 0
-            if not self._closed:
-                self._free -= count
-            return not self._closed
-
-    def give(self, places: int) -> None:
-        """Places that are free again."""
-        with self._changed:
-            self._free += places
-            if 0 < self._wanted <= self._free:
-                self._changed.notify()
-
-    def close(self) -> None:
-        """Whoever waits, or comes later, gets none."""
-        with self._changed:
-            self._closed = True
-            self._changed.notify_all()
 
 
 def new_event_loop() -> asyncio.AbstractEventLoop:

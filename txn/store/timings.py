@@ -5,6 +5,7 @@ from collections import Counter, defaultdict, deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import pairwise
 
 from redis.client import Pipeline
 
@@ -81,14 +82,12 @@ class Timings:
     def _drain(self) -> Counter[str]:
         sums: Counter[str] = Counter()
         for what, notes in list(self._notes.items()):
-            spent_ms = sorted(notes.popleft() * 1000 for _ in range(len(notes)))
-            slower = len(spent_ms)
-            for name, limit_ms in zip(reversed(_NAMES), reversed((0, *BUCKETS_MS)), strict=True):
-                within = bisect_right(spent_ms, limit_ms) if limit_ms else 0
-                sums[f"{what}:{name}"] += slower - within
-                slower = within
-            sums[f"{what}:us"] += int(sum(spent_ms) * 1000)
-        return +sums
+            spent_us = sorted(int(notes.popleft() * 1_000_000) for _ in range(len(notes)))
+            ends = [0, *(bisect_right(spent_us, limit_ms * 1000) for limit_ms in BUCKETS_MS), len(spent_us)]
+            for name, (start, end) in zip(_NAMES, pairwise(ends), strict=True):
+                sums[f"{what}:{name}"] += end - start
+            sums[f"{what}:us"] += sum(spent_us)
+        return +sums  # without the buckets that nothing was in
 
 
 def _histograms(parts: Iterable[Mapping[bytes, bytes]]) -> Mapping[str, Histogram]:
