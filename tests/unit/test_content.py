@@ -36,6 +36,22 @@ def test_a_content_is_itself_and_its_fingerprint_is_32_hex_digits() -> None:
     assert int(fingerprint(OURS), 16)
 
 
+ODD = {"amount": Decimal("0.01"), "currency": "EUR", "description": 'caf\u00e9 \u2028 "\\\n\x7f \U0001f600'}
+ODD_METADATA = '{"b":[1,1.50,-2e3,true,null,{"z":"\u2029","a":""}],"a":{"":12345678901234567890123456789.10}}'
+
+
+@pytest.mark.parametrize(
+    ("content", "known"),
+    [
+        (OURS, "4d7910e1608974ffd0e4400a3abbcc68"),
+        (ODD | {"metadata": loads(ODD_METADATA.encode())}, "e2c0772f3e6bfa50101b53d0b0c44cc5"),
+        ({"amount": 1, "currency": "JPY", "description": "x", "metadata": None}, "fd2916411be08db3336f32e54ed1656c"),
+    ],
+)
+def test_a_fingerprint_is_the_one_that_records_of_earlier_versions_hold(content: dict[str, Any], known: str) -> None:
+    assert fingerprint(content) == known
+
+
 def test_the_fingerprint_depends_on_the_values_only() -> None:
     assert fingerprint(OURS) == fingerprint(loads(dumps(OURS)))
     assert fingerprint(OURS | {"metadata": None}) == fingerprint({k: v for k, v in OURS.items() if k != "metadata"})

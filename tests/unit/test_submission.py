@@ -10,7 +10,7 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from txn.errors import Invalid
-from txn.model.content import loads
+from txn.model.content import dumps, loads
 from txn.model.ids import checked_id, id_for_key
 from txn.model.money import DECIMALS
 from txn.model.submission import parse_submission
@@ -266,6 +266,25 @@ def test_an_exponent_in_metadata_may_be_written_differently_but_the_digits_stay(
     payload = parse_submission(form(metadata=f'{{"a":{written}}}')).payload
     assert payload.endswith(b'"metadata":{"a":' + kept.encode() + b"}}")
     assert Decimal(written).as_tuple() == Decimal(kept).as_tuple()
+
+
+@given(
+    description=st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), min_size=1, max_size=255),
+    metadata=st.dictionaries(
+        st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), max_size=20),
+        st.integers(-(10**30), 10**30) | st.none() | st.booleans() | st.just(Decimal("1.50")) | st.text('a"\\\n\u2028'),
+        max_size=5,
+    ),
+    cents=st.integers(1, 99_999_999_99),
+)
+def test_a_payload_is_the_compact_json_of_the_content(description: str, metadata: dict[str, Any], cents: int) -> None:
+    content = {
+        "amount": Decimal(cents).scaleb(-2),
+        "currency": "EUR",
+        "description": description,
+        "metadata": metadata,
+    }
+    assert parse_submission(dumps(content)).payload == dumps(content)
 
 
 def test_metadata_are_optional() -> None:

@@ -13,7 +13,8 @@ DECIMALS = {
     currency.code: POSTING_DECIMALS if currency.exponent is None else min(currency.exponent, POSTING_DECIMALS)
     for currency in iso4217.Currency
 }
+_QUANTA = {code: Decimal(1).scaleb(-decimals) for code, decimals in DECIMALS.items()}
 
 
 def rounded(amount: Decimal, currency: str) -> Decimal:
-    return amount.quantize(Decimal(1).scaleb(-DECIMALS[currency]))
+    return amount.quantize(_QUANTA[currency])

@@ -2,7 +2,7 @@
 
 import re
 from decimal import Decimal
-from typing import Annotated, Any, LiteralString
+from typing import Annotated, Any, LiteralString, NamedTuple
 
 from pydantic import (
     AfterValidator,
@@ -10,6 +10,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    PlainValidator,
     StrictStr,
     ValidationInfo,
     WithJsonSchema,
@@ -46,7 +47,8 @@ def _amount(value: Any) -> Decimal:
     amount = Decimal(value)
     if not 0 < amount <= MAX_AMOUNT:
         raise PydanticCustomError("amount", _AMOUNT_LIMIT)
-    if len(amount.as_tuple().digits) > _MAX_DIGITS or int(amount.as_tuple().exponent) < -_MAX_DIGITS:
+    _, digits, exponent = amount.as_tuple()
+    if len(digits) > _MAX_DIGITS or int(exponent) < -_MAX_DIGITS:
         raise PydanticCustomError("amount", "has too many digits")
     return amount
 
@@ -61,9 +63,16 @@ def _currency(value: Any, info: ValidationInfo) -> str:
     return value
 
 
-def _metadata(value: Any) -> dict[str, Any]:
+class Metadata(NamedTuple):
+    """An object, and the JSON that it is."""
+
+    value: dict[str, Any]
+    written: bytes
+
+
+def _metadata(value: Any) -> Metadata:
     if value is None:
-        return {}
+        return _no_metadata()
     if not isinstance(value, dict):
         raise PydanticCustomError("metadata", "must be a JSON object")
     if len(value) > MAX_METADATA_ENTRIES:
@@ -76,7 +85,11 @@ def _metadata(value: Any) -> dict[str, Any]:
         raise PydanticCustomError("metadata", "must be at most 8192 bytes of JSON")
     if b"\\u0000" in written and _holds_nul(value):
         raise PydanticCustomError("metadata", _NO_NUL)
-    return value
+    return Metadata(value, written)
+
+
+def _no_metadata() -> Metadata:
+    return Metadata({}, b"{}")
 
 
 def _holds_nul(value: Any) -> bool:
@@ -158,8 +171,8 @@ class NewTransaction(BaseModel):
     amount: Annotated[Decimal, BeforeValidator(_amount), WithJsonSchema(_AMOUNT_SCHEMA)]
     currency: Annotated[str, BeforeValidator(_currency), WithJsonSchema({"enum": sorted(DECIMALS)})]
     description: Annotated[StrictStr, Field(min_length=1, max_length=255), AfterValidator(_description)]
-    metadata: Annotated[dict[str, Any], BeforeValidator(_metadata), WithJsonSchema(_METADATA_SCHEMA)] = Field(
-        default_factory=dict
+    metadata: Annotated[Metadata, PlainValidator(_metadata), WithJsonSchema(_METADATA_SCHEMA)] = Field(
+        default_factory=_no_metadata
     )
     #: Many clients send one, in many forms. It is no content: `submittedAt` is what the posting service gets.
     timestamp: Annotated[Any, Field(description="accepted and ignored")] = None

@@ -19,6 +19,9 @@ _ELSEWHERE = {"decimals": "amount", "key": KEY_HEADER}
 #: So many wrong fields are named.
 MAX_ERRORS = 20
 
+#: As `dumps` writes it: what is in it was written before, or needs no escaping.
+_PAYLOAD = b'{"amount":%b,"currency":"%b","description":%b,"metadata":%b}'
+
 
 @dataclass(frozen=True, slots=True)
 class Submission:
@@ -63,11 +66,12 @@ def submission_of(value: Any, idempotency_key: str | None = None, client: str = 
     if idempotency_key is not None:
         checked_key(idempotency_key)
     form = _check(value, idempotency_key)
+    amount = rounded(form.amount, form.currency)
     content = {
-        "amount": rounded(form.amount, form.currency),
+        "amount": amount,
         "currency": form.currency,
         "description": form.description,
-        "metadata": form.metadata,
+        "metadata": form.metadata.value,
     }
     if client and form.id is not None and is_version_5(form.id):
         raise Invalid("id", "must not be a UUID of version 5, which ids made of keys are: send an Idempotency-Key")
@@ -75,7 +79,7 @@ def submission_of(value: Any, idempotency_key: str | None = None, client: str = 
     return Submission(
         own_id,
         named_by,
-        dumps(content),
+        _PAYLOAD % (str(amount).encode(), form.currency.encode(), dumps(form.description), form.metadata.written),
         fingerprint(content),
         client,
         form.deliver_by,
