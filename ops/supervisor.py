@@ -93,7 +93,7 @@ class Process:
                 if os.getsid(pid) == self._popen.pid:
                     os.killpg(os.getpgid(pid), signal.SIGKILL)
         code = self._popen.wait()
-        self._reader.join(1)  # longer only if somebody who has left the session holds the pipe
+        self._reader.join(5)  # longer only if somebody who has left the session holds the pipe
         self._popen = None
         return f"exit code {code}" if code >= 0 else f"signal {-code}, {signal.strsignal(-code)}"
 

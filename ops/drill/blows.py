@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import psutil
 
 from ops.drill.stand import LATEST_WRITE_MS, LEASE_AND_DOUBT_S, Stand, clients
+from ops.redis_server import RedisServer
 
 #: Name -> how long it lasts, in s.
 BLOWS = {
@@ -93,11 +94,11 @@ def strike(stand: Stand, blow: Blow, draw: random.Random) -> None:
             demoted, stayed = stand.fail_over()
             _must(stayed, "no connection was at the server that Redis has left")
             time.sleep(blow.lasts)
-            _must(not (left := clients(demoted)), f"{left} connections are still in use at the demoted Redis")
+            _until_left(demoted)
         case "posting service moves":
             _move_posting(stand)
             time.sleep(blow.lasts)
-            _must(stand.mock.moved()["answers"], "nobody has asked the server that the posting service has left")
+            _until_asked(stand)
         case outage if outage in OUTAGES:
             _go_away(stand, blow)
         case "every fault":
@@ -127,6 +128,21 @@ def _move_posting(stand: Stand) -> None:
         _must(time.monotonic() < deadline, "no connection was at the server that the posting service has left")
         time.sleep(0.05)
         stand.mock.move()
+
+
+def _until_left(demoted: RedisServer) -> None:
+    """A machine that stands still lets everybody stay for longer."""
+    deadline = time.monotonic() + RESTART_WITHIN_S
+    while left := clients(demoted):
+        _must(time.monotonic() < deadline, f"{left} connections are still in use at the demoted Redis")
+        time.sleep(0.25)
+
+
+def _until_asked(stand: Stand) -> None:
+    deadline = time.monotonic() + RESTART_WITHIN_S
+    while not stand.mock.moved()["answers"]:
+        _must(time.monotonic() < deadline, "nobody has asked the server that the posting service has left")
+        time.sleep(0.05)
 
 
 def _must(true: object, otherwise: str) -> None:

@@ -43,6 +43,7 @@ class Relay:
 
     def _answer(self) -> int:
         if not (line := self._process.stdout.readline()):  # type: ignore[union-attr]
+            self.stop()
             raise RuntimeError("the relay has ended; why, it says on standard error")
         return int(line)
 

@@ -116,12 +116,16 @@ class WatchedStand(Stand):
         return self._several.move(), stayed
 
 
+#: Every connection that is still in use is used more often.
+IDLE_S = 1
+
+
 def clients(server: RedisServer) -> int:
-    """How many connections there are still used, once a second at the least, but for sentinels and this one."""
+    """How many connections there are still used, but for sentinels and this one."""
     with redis.Redis(port=server.port) as client:
         own = client.client_id()
         found = client.client_list(_type="normal")
-    return sum(int(one["idle"]) <= 1 and int(one["id"]) != own and one["user"] != sentinels.USER for one in found)
+    return sum(int(one["idle"]) <= IDLE_S and int(one["id"]) != own and one["user"] != sentinels.USER for one in found)
 
 
 #: By what `--topology` calls them.

@@ -71,7 +71,11 @@ def test_a_redis_that_moves_away_from_nobody_ends_the_drill(stayed: int, demoted
             strike(stand, Blow("Redis moves", 1, 0), random.Random(1))
 
 
-def test_a_process_that_stays_at_the_demoted_redis_ends_the_drill(demoted: RedisServer) -> None:
+def test_a_process_that_stays_at_the_demoted_redis_ends_the_drill(
+    demoted: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ops.drill.blows.RESTART_WITHIN_S", 0.1)
+    monkeypatch.setattr("ops.drill.stand.IDLE_S", 600)  # it does nothing while this test stands still
     stand: Any = SimpleNamespace(fail_over=lambda: (demoted, 1))
     with redis.Redis(port=demoted.port) as left_behind:
         left_behind.ping()
