@@ -25,7 +25,7 @@ HASH = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD, 
 LINES = f"ada:operate:{HASH}\nvic:view:{HASH}"
 
 
-def tools_on(url: str, store: Parts, settings: Settings, timeout_ms: int = 300) -> Tools:
+def tools_on(url: str, store: Parts, settings: Settings, timeout_ms: int = 30_000) -> Tools:
     """As composition makes them, on the test's prefix and clock."""
     client = connect(url, timeout_ms=timeout_ms)
     database = Database(client, Keys(settings.prefix), store.clock)

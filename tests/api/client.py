@@ -21,21 +21,22 @@ from txn.store.transactions import Store
 
 OTHER_BODY = b'{"amount": 7, "currency": "USD", "description": "Payment", "metadata": {"order_id": "12345"}}'
 
-#: As in production: an accept may wait longer than a health check.
-ACCEPT_TIMEOUT_MS = 300
-HEALTH_TIMEOUT_MS = 400
+#: With a Redis that the test stops; any other one has to answer, and may take its time on a busy machine.
+SHORT_MS, LONG_MS = 300, 30_000
 
 
 class Connected:
-    """The application on a connection of its own to `url`, with the short patience of tests."""
+    """The application on a connection of its own to `url`, which it waits for so long."""
 
-    def __init__(self, url: str, settings: Settings, clock: Clock, *, allow_lossy: bool = False) -> None:
+    def __init__(
+        self, url: str, settings: Settings, clock: Clock, *, allow_lossy: bool = False, timeout_ms: int = LONG_MS
+    ) -> None:
         keys = Keys(settings.prefix, NAME)
         self.monitor = DurabilityMonitor(
             allow_lossy=allow_lossy, attested_by=settings.attested_by, replicas=settings.redis_replicas
         )
-        self.client = connect(url, timeout_ms=ACCEPT_TIMEOUT_MS, on_connect=self.monitor.on_connect)
-        self.probe = connect(url, timeout_ms=HEALTH_TIMEOUT_MS)
+        self.client = connect(url, timeout_ms=timeout_ms, on_connect=self.monitor.on_connect)
+        self.probe = connect(url, timeout_ms=timeout_ms)
         accepting = Database(self.client, keys, clock, settings.redis_replicas)
         store = Store(accepting, message_template(), settings)
         probed = Database(self.probe, keys, clock)

@@ -253,18 +253,19 @@ def test_any_number_that_hang_leave_room_for_a_new_one_and_for_one_that_answers(
         ended(parts, "first", client="known")
         for number in range(6):
             ended(parts, f"f{number}", client=f"c{number}")
-        while sending.totals()[2:] != (1, 6):
+        while sending.totals()[2] < 1 or sending.totals()[3] < 6:
             sending.round()
+        failed = len(failing.received)
         failing.answers = [failing.hang]
         parts.clock.forward(5_000)
         sending.sender.tick()
-        failing.wait_for(8)  # a quarter of the places
+        failing.wait_for(failed + 2)  # a quarter of the places
         ended(parts, "second", client="known")
         ended(parts, "third", client="new")
         while len(well.received) < 3:
             sending.sender.beat()
         assert {one.path for one in well.received} == {"/hooks/known", "/hooks/new"}
-        assert len(failing.received) == 8
+        assert len(failing.received) == failed + 2
 
 
 def test_neither_secrets_nor_queries_are_logged(

@@ -121,7 +121,7 @@ def test_if_the_answer_is_final_a_failure_before_the_write_is_posted_again_after
 
 
 def test_a_write_that_lands_after_the_caller_has_gone_is_found_and_not_repeated(rig: Build) -> None:
-    one = rig(answer_is_final=True, posting_timeout_ms=1_000)
+    one = rig(answer_is_final=True, posting_timeout_ms=3_000)
     name = one.accept()
     one.mock.script(name, post=["hang_until_released"])
     assert one.deliver(name).status is Status.PENDING
@@ -143,7 +143,7 @@ def test_a_stale_get_after_the_write_doubles_nothing(rig: Build) -> None:
 
 
 def test_a_get_without_an_answer_posts_nothing(rig: Build) -> None:
-    one = rig(posting_timeout_ms=1_000)
+    one = rig(posting_timeout_ms=3_000)
     name = one.accept()
     one.mock.script(name, get=["fail", "truncate", "hang"])
     for _ in range(3):
@@ -244,7 +244,7 @@ def test_while_gets_are_answered_and_every_post_fails_attempts_are_not_used_up(
 
 
 def test_without_attempts_left_a_last_look_still_finds_a_late_write(rig: Build) -> None:
-    one = rig(max_attempts=1, posting_timeout_ms=1_000)
+    one = rig(max_attempts=1, posting_timeout_ms=3_000)
     name = one.accept()
     one.mock.script(name, post=["hang_until_released"])
     one.deliver(name)

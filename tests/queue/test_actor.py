@@ -66,7 +66,7 @@ def test_a_result_is_the_settled_record(queue: Queue) -> None:
     with pytest.raises(ResultMissing):
         queue.deliver.message(name).get_result()
     queue.worker.start()
-    result = queue.deliver.message(name).get_result(block=True)
+    result = queue.deliver.message(name).get_result(block=True, timeout=60_000)
     assert result == queue.parts.store.read(name).to_json()
     assert result["status"] == "completed"
 
@@ -76,7 +76,7 @@ def test_the_result_of_a_failed_transaction_is_its_error(queue: Queue) -> None:
     queue.mock.script(name, post=["reject"])
     queue.worker.start()
     with pytest.raises(ResultFailure, match="rejected"):
-        queue.deliver.message(name).get_result(block=True)
+        queue.deliver.message(name).get_result(block=True, timeout=60_000)
 
 
 def test_waiting_for_a_result_that_does_not_come_ends(queue: Queue) -> None:
@@ -99,7 +99,7 @@ def test_a_message_sent_by_hand_delivers_and_a_second_one_does_nothing(queue: Qu
     queue.worker.start()
     for _ in range(3):
         queue.deliver.send(name)
-    queue.deliver.message(name).get_result(block=True)
+    queue.deliver.message(name).get_result(block=True, timeout=60_000)
     queue.worker.join()
     assert queue.mock.stats()["posts"] == 1
 
@@ -119,7 +119,7 @@ def test_a_retry_comes_back_by_the_due_index_alone(queue: Queue) -> None:
     name = queue.parts.accept()
     queue.mock.script(name, post=["fail_before", "fail_before"])
     queue.worker.start()
-    assert queue.deliver.message(name).get_result(block=True)["status"] == "completed"
+    assert queue.deliver.message(name).get_result(block=True, timeout=60_000)["status"] == "completed"
     assert queue.parts.record(name)["attempts"] == "3"
 
 

@@ -76,7 +76,7 @@ def command(server: RedisServer, *words: str) -> Any:
         return admin.execute_command(*words)
 
 
-def until(condition: Callable[[], bool], seconds: float = 10) -> None:
+def until(condition: Callable[[], bool], seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it did not happen in time"

@@ -155,7 +155,7 @@ def test_a_claim_whose_answer_is_lost_is_repeated_by_its_nonce(through: tuple[Pa
 def test_who_waits_behind_a_server_that_hangs_does_not_wait_as_long_again(
     own_server: RedisServer, settings: Settings, sizes: list[int]
 ) -> None:
-    client = connect(own_server.url, timeout_ms=300)
+    client = connect(own_server.url, timeout_ms=2_000)
     with Parts(own_server.url, settings, Clock()) as parts:
         database = Database(client, parts.keys)
 

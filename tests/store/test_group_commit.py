@@ -118,7 +118,7 @@ def test_who_waits_behind_a_hanging_server_is_not_sent_and_need_not_wait_again(
     own_server: RedisServer, pool: ThreadPoolExecutor
 ) -> None:
     assert own_server.process is not None
-    with connect(own_server.url, timeout_ms=300) as client:
+    with connect(own_server.url, timeout_ms=2_000) as client:
         group = GatedCommit(client)
         commands = [["INCR", "first"], ["INCR", "other"], ["INCR", "other"]]
         group.connect()

@@ -27,7 +27,7 @@ from txn.store.transactions import Store
 
 PREFIX = "txn:"
 #: Of a call that is to fail, and of one that is not, however busy the machine is.
-HASTE_MS, PATIENCE_MS = 600, 60_000
+HASTE_MS, PATIENCE_MS = 2_000, 60_000
 
 
 class Pair:
