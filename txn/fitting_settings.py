@@ -62,14 +62,12 @@ def check_spread(partitions: int, prefix: str, *, in_cluster: bool) -> None:
     """Whether all keys that a script needs are on one server."""
     if partitions & (partitions - 1):
         raise ValueError(f"TXN_PARTITIONS={partitions} is no power of two: use 1, 2, 4 ... 64, or leave it unset")
-    if partitions and in_cluster:
-        raise ValueError(f"TXN_PARTITIONS={partitions} does not go with redis+cluster:// yet: unset one of them")
     if partitions and "{" in prefix:
         raise ValueError(
             f"TXN_PARTITIONS={partitions} does not go with TXN_PREFIX={prefix}: each partition has a name in braces of "
             "its own, so leave them out of the prefix"
         )
-    if in_cluster and not _HASH_TAG.match(prefix):
+    if in_cluster and not partitions and not _HASH_TAG.match(prefix):
         raise ValueError(
             f"TXN_PREFIX={prefix!r} spreads our keys over a cluster: put a name in braces into it, as in "
             "{txn}:, so that all of them are in one slot"

@@ -163,7 +163,7 @@ class Settings(BaseModel):
                 values[name] = value
         if timeout := values.get("posting_timeout_ms"):
             values = _follow(timeout) | values
-        if "+cluster://" in values.get("redis_url", ""):
+        if "+cluster://" in values.get("redis_url", "") and values.get("partitions", "0") == "0":
             values = {"prefix": "{txn}:"} | values
         try:
             return cls.model_validate(values)

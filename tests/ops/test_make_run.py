@@ -180,9 +180,14 @@ def test_a_second_terminal_finds_what_runs_until_it_ends(tmp_path: Path) -> None
 
 
 @pytest.mark.long
-@pytest.mark.parametrize(("topology", "count"), [("sentinel", 6), ("cluster", 14)])
-def test_the_primary_may_die_and_all_is_there_at_the_next_run(tmp_path: Path, topology: str, count: int) -> None:
+@pytest.mark.parametrize(
+    ("topology", "count", "partitions"), [("sentinel", 6, "0"), ("cluster", 14, "0"), ("cluster", 14, "8")]
+)
+def test_the_primary_may_die_and_all_is_there_at_the_next_run(
+    tmp_path: Path, topology: str, count: int, partitions: str
+) -> None:
     ports = own_ports() | {"TXN_REDIS_PORT": str(free_row(count)), "TXN_TOPOLOGY": topology}
+    ports |= {"TXN_PARTITIONS": partitions}
     with make_run(tmp_path, **ports) as running:
         running.until("curl -s")
         first = submit(ports)
@@ -193,7 +198,7 @@ def test_the_primary_may_die_and_all_is_there_at_the_next_run(tmp_path: Path, to
         ]
         primary.kill()
         until(lambda: accepts(ports), "it accepts again")
-        assert status(first) == "completed"
+        until_completed(first)
         assert health(int(ports["TXN_PORT"]))["durableOn"] == 2
         running.signal(signal.SIGINT)
         assert running.exit_code() == 0

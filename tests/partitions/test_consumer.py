@@ -2,7 +2,8 @@ import pytest
 from dramatiq.broker import MessageProxy
 
 from tests.partitions.parts import COUNT, IN_EACH, AllParts
-from txn.partitions.consumer import AllBroker, AllConsumer
+from txn.partitions.broker import AllBroker
+from txn.partitions.consumer import AllConsumer
 from txn.partitions.place import Partitions
 from txn.queue.actor import NAME
 from txn.queue.heartbeat import About

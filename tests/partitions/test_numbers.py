@@ -8,7 +8,7 @@ from txn.model.transaction import Evidence
 from txn.operate.events import Events
 from txn.partitions.numbers import AllCharts, AllIntake, AllWorkers
 from txn.partitions.past import AllEvents
-from txn.partitions.place import from_those_there, in_turn
+from txn.partitions.place import in_turn, one_after_another
 from txn.readers.health import standing_still
 from txn.readers.statistics import Statistics, StatisticsReader
 from txn.store.messages import Messages
@@ -111,5 +111,5 @@ def test_a_server_that_does_not_answer_is_waited_for_once(parts: AllParts, monke
     with pytest.raises(StoreUnavailable):
         in_turn([beat] * 4)()
     with pytest.raises(StoreUnavailable):
-        list(from_those_there([beat] * 4))
+        one_after_another([beat] * 4)
     assert len(beats) == 2

@@ -6,7 +6,7 @@ from redis.crc import key_slot
 
 from tests.partitions.parts import COUNT, IN_EACH, AllParts
 from txn.errors import BadSettings, StoreUnavailable
-from txn.partitions.place import from_those_there, in_turn, partition_of
+from txn.partitions.place import in_turn, one_after_another, partition_of, those_there
 from txn.settings import Settings
 
 
@@ -58,7 +58,7 @@ def test_all_that_are_away_are_told() -> None:
     with pytest.raises(StoreUnavailable):
         in_turn([away, away])()
     with pytest.raises(StoreUnavailable):
-        list(from_those_there([away, away]))
+        those_there(one_after_another([away, away]))
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,6 @@ def test_all_that_are_away_are_told() -> None:
         ({"TXN_PARTITIONS": "6"}, "power of two"),
         ({"TXN_PARTITIONS": "128"}, "64"),
         ({"TXN_PARTITIONS": "8", "TXN_PREFIX": "{txn}:"}, "leave them out of the prefix"),
-        ({"TXN_PARTITIONS": "8", "TXN_REDIS_URL": "redis+cluster://a:1,b:1,c:1"}, r"redis\+cluster:// yet"),
     ],
 )
 def test_what_cannot_work_is_refused_with_a_sentence(environment: dict[str, str], sentence: str) -> None:

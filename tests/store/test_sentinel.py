@@ -122,7 +122,7 @@ def test_sentinels_may_speak_tls(watched: Watched) -> None:
 def seen(described: int, epoch: int, place: int, *, is_down: bool = False) -> Answer:
     """What a sentinel says of a primary on one port, while it sends clients to another."""
     state = {"ip": "h", "port": described, "config-epoch": epoch, "is_master": True}
-    return Answer(_Seen(state | {"is_sdown": is_down, "is_odown": False}, Place("h", place)), None)
+    return Answer(_Seen(state | {"is_sdown": is_down, "is_odown": False}, Place("h", place)), None, Place("s", 1))
 
 
 @pytest.mark.parametrize("is_down", [True, False])

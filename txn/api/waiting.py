@@ -1,6 +1,6 @@
 """Waiting for a change: requests that are answered when it has come, or after so long.
 
-One thread of the process reads the feed for all of them, and only while somebody waits.
+A thread of the process reads the feed for all of them, and only while somebody waits.
 """
 
 import logging
@@ -47,14 +47,15 @@ class Place:
 
 
 class Waiters:
-    """All requests of this process that wait. `changes`, read for all of them, needs a connection that waits longer for
-    an answer than LOOK_MS.
+    """All requests of this process that wait. Each of `changes`, read for all of them on a thread, needs a connection
+    that waits longer for an answer than LOOK_MS.
     """
 
-    def __init__(self, changes: Changes, most: int = MAX_WAITING) -> None:
-        self._changes, self._most = changes, most
+    def __init__(self, *changes: Changes, most: int = MAX_WAITING) -> None:
+        self._most = most
         self._places: defaultdict[str, set[Place]] = defaultdict(set)
-        self._count, self._reading = 0, False
+        self._count = 0
+        self._idle = set(changes)  # which nobody reads
         self._lock = threading.Lock()
 
     def until(self, request: falcon.Request, what: str, wait_s: float, look: Callable[[], bool]) -> bool:
@@ -83,9 +84,8 @@ class Waiters:
             else:
                 self._count += 1
                 self._places[what].add(place)
-                if not self._reading:
-                    self._reading = True
-                    threading.Thread(target=self._read, name="waiting", daemon=True).start()
+                while self._idle:
+                    threading.Thread(target=self._read, args=[self._idle.pop()], name="waiting", daemon=True).start()
         try:
             yield place
         finally:
@@ -96,28 +96,34 @@ class Waiters:
                     if not self._places[what]:
                         del self._places[what]
 
-    def _read(self) -> None:
+    def _read(self, changes: Changes) -> None:
         at: str | None = None
-        while self._is_wanted():
+        changed: Sequence[Change] | None
+        is_away = False
+        while self._is_wanted(changes):
             try:
                 if at is None:
                     # Whoever has looked before this place was known looks again.
-                    at, changed = self._changes.latest(), None
+                    at, changed = changes.latest(), None
                 else:
-                    at, changed = self._changes.changed(at, LOOK_MS)
+                    at, changed = changes.changed(at, LOOK_MS)
             except Exception as error:
                 if not isinstance(error, StoreUnavailable):
                     log.exception("the feed could not be read for those who wait")
-                at, changed = None, None
+                # While it stays away, who waits for what is elsewhere need not look again and again.
+                at, changed, is_away = None, () if is_away else None, True
                 time.sleep(AWAY_S)
+            else:
+                is_away = False
             self._tell(changed)
             if changed:
                 time.sleep(PAUSE_S)
 
-    def _is_wanted(self) -> bool:
+    def _is_wanted(self, changes: Changes) -> bool:
         with self._lock:
-            self._reading = self._count > 0
-            return self._reading
+            if self._count == 0:
+                self._idle.add(changes)
+            return self._count > 0
 
     def _tell(self, changed: Sequence[Change] | None) -> None:
         """Wake those who wait for one of these; of None, all. And those whose process is to end."""

@@ -9,7 +9,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Annotated, Self
 
-import redis
 import typer
 from rich import progress
 from rich.console import Console
@@ -19,6 +18,7 @@ from txn.audit.lookups import Lookups
 from txn.audit.report import Report, certificate, conclusion
 from txn.cli.audit_tables import print_report
 from txn.cli.output import print_json, width
+from txn.composition.databases import open_database
 from txn.errors import Invalid, StoreUnavailable
 from txn.model.ids import checked_id
 from txn.operate.last_audit import LastAudit, LastAudits
@@ -27,15 +27,9 @@ from txn.partitions.records import look_at_all, records_of
 from txn.posting.listing import PostingList
 from txn.posting.service import PostingService
 from txn.posting.transports import open_transport
-from txn.queue.message import NAME
 from txn.readers.records import ChosenRecords
 from txn.settings import Settings
-from txn.store.agreement import Agreement
-from txn.store.connection import connect
-from txn.store.database import Database
-from txn.store.durability import DurabilityMonitor
 from txn.store.inspection import Durability
-from txn.store.keys import Keys, slot_of
 
 REDIS_TIMEOUT_MS = 10_000
 
@@ -115,31 +109,19 @@ def _audit(settings: Settings, ids: Sequence[str] | None) -> Iterator[tuple[Audi
     service = PostingService(transport, settings.posting_timeout_ms)
     lookups = Lookups(service.find, transport.close)
     bar = _Bar()
-    with _connected(settings) as client:
-        parts = Parts(Database(client, Keys(settings.prefix, NAME)), settings)
-        records, audits = records_of(parts), LastAudits(parts.first)
-        rows = PostingList(settings.posting_url).rows
-        if ids is None:
-            yield Audit(records, rows, lookups, lambda: look_at_all(parts), bar), bar, audits
-        else:  # indexes and counters are about all of them
-            yield Audit(ChosenRecords(records, ids), rows, lookups, list, bar), bar, audits
-
-
-def _connected(settings: Settings) -> redis.Redis:
-    keys = Keys(settings.prefix, NAME)
-    return connect(
-        settings.redis_url,
-        timeout_ms=REDIS_TIMEOUT_MS,
-        on_connect=Agreement(keys, settings.partitions).before(),
-        access=settings.sentinel_access,
-        slot=slot_of(keys),
-    )
+    parts = Parts(open_database(settings, REDIS_TIMEOUT_MS), settings)
+    records, audits = records_of(parts), LastAudits(parts.first)
+    rows = PostingList(settings.posting_url).rows
+    if ids is None:
+        yield Audit(records, rows, lookups, lambda: look_at_all(parts), bar), bar, audits
+    else:  # indexes and counters are about all of them
+        yield Audit(ChosenRecords(records, ids), rows, lookups, list, bar), bar, audits
 
 
 def _durability(settings: Settings) -> Durability:
-    monitor = DurabilityMonitor.of(settings)
-    with _connected(settings) as client:
-        monitor.check(client)
+    parts = Parts(open_database(settings, REDIS_TIMEOUT_MS), settings)
+    monitor = parts.durability()
+    monitor.check(parts.first.client)
     return monitor.latest or Durability("unknown")
 
 

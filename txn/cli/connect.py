@@ -7,7 +7,6 @@ from txn.composition import operators
 from txn.operate.tools import Tools
 from txn.redis_places import split_cluster_url, split_sentinel_url
 from txn.settings import Settings
-from txn.store.durability import DurabilityMonitor
 
 READ_TIMEOUT_MS = 2_000
 
@@ -15,7 +14,7 @@ READ_TIMEOUT_MS = 2_000
 def open_tools() -> Tools:
     """Raises: BadSettings."""
     settings = Settings.from_environment(os.environ)
-    return operators.open_tools(settings, DurabilityMonitor.of(settings), READ_TIMEOUT_MS)
+    return operators.open_tools(settings, None, READ_TIMEOUT_MS)
 
 
 def look_at_durability(tools: Tools) -> None:

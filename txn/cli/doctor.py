@@ -7,18 +7,21 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from txn.cli.connect import look_at_durability, open_tools, without_secrets
+from txn.cli.connect import READ_TIMEOUT_MS, look_at_durability, open_tools, without_secrets
 from txn.cli.doctor_table import document, page
 from txn.cli.output import AsJson, Yes, ask, print_json, write
+from txn.composition.databases import open_database
 from txn.doctor import calls, clocks, cluster, partitions, posting, probe_row, replicas, settings, workers
 from txn.doctor import redis as redis_checks
 from txn.doctor.finding import Finding, Level
 from txn.errors import StoreUnavailable
 from txn.operate.tools import Tools
+from txn.partitions.parts import Parts
 from txn.posting.listing import PostingList
 from txn.posting.service import PostingService
 from txn.posting.transports import open_transport
 from txn.redis_places import split_cluster_url, split_sentinel_url
+from txn.store.database import Database
 from txn.store.timings import Timings
 
 
@@ -61,10 +64,11 @@ def _look(tools: Tools, payload: bytes | None, say: Callable[[str], None]) -> It
     say("Redis")
     if behind := split_sentinel_url(tools.settings.redis_url):
         yield from replicas.sentinels(behind, tools.settings.sentinel_access)
+    parts = Parts(open_database(tools.settings, READ_TIMEOUT_MS), tools.settings)
     if nodes := split_cluster_url(tools.settings.redis_url):
-        yield from cluster.check(nodes, tools.database)
-    away = list(redis_checks.away(tools.database))
-    yield from away or _redis(tools)
+        yield from cluster.check(nodes, *parts.on_each_client)
+    away = list(redis_checks.away(parts.on_each_client))
+    yield from away or _redis(tools, parts)
     say("the posting service")
     transport = open_transport(tools.settings)
     service = PostingService(transport, tools.settings.posting_timeout_ms)
@@ -82,13 +86,17 @@ def _look(tools: Tools, payload: bytes | None, say: Callable[[str], None]) -> It
         yield from _unless_away(lambda: _workers(tools, answered.typical_ms))
 
 
-def _redis(tools: Tools) -> Iterator[Finding]:
+def _redis(tools: Tools, parts: Parts) -> Iterator[Finding]:
     look_at_durability(tools)
-    database = tools.database
-    yield from _unless_away(lambda: redis_checks.check(database, tools.durability))
-    yield from _unless_away(lambda: redis_checks.rights(database))
-    yield from _unless_away(lambda: clocks.check(database, tools.workers.read().workers))
-    if tools.settings.partitions:
+
+    def one(database: Database) -> Iterator[Finding]:
+        yield from _unless_away(lambda: redis_checks.check(database, tools.durability.under(database.keys)))
+        on_it = [database] if parts.apart else parts.all
+        yield from _unless_away(lambda: redis_checks.rights(on_it, tools.settings.prefix))
+        yield from _unless_away(lambda: clocks.check(database, tools.workers.read().workers))
+
+    yield from partitions.on_each_node(parts.on_each_client, one) if parts.apart else one(parts.first)
+    if parts.partitions:
         yield from _unless_away(lambda: partitions.check(tools.settings.partitions, tools.statistics.read()))
 
 

@@ -2,8 +2,6 @@
 
 from collections.abc import Callable
 
-import redis
-
 from txn.addresses import Networks
 from txn.admin.door.users import read_users
 from txn.admin.site import Wsgi, create_site, mount
@@ -13,17 +11,14 @@ from txn.api.intake import Intake, Rates
 from txn.api.waiting import LOOK_MS, Waiters
 from txn.api_keys import KeyRing
 from txn.callbacks.rules import CallbackRules, read_endpoints
+from txn.composition.databases import open_database
 from txn.composition.operators import open_tools
 from txn.loop import Loop
 from txn.partitions.parts import Parts
-from txn.queue.message import NAME
+from txn.partitions.place import loops
 from txn.settings import Settings
 from txn.spans import tracer
-from txn.store.agreement import Agreement, OnConnect
-from txn.store.connection import connect
-from txn.store.database import Database
 from txn.store.durability import DurabilityMonitor
-from txn.store.keys import Keys, slot_of
 from txn.store.rights import Rights, RightsMonitor
 from txn.store.timings import Timings
 from txn.url import split_origins
@@ -43,21 +38,8 @@ def open_api(settings: Settings) -> Wsgi:
 
     Raises: BadSettings.
     """
-    keys = Keys(settings.prefix, NAME)
-    agreement = Agreement(keys, settings.partitions)
-
-    def client(timeout_ms: int, on_connect: OnConnect | None = None) -> redis.Redis:
-        return connect(
-            settings.redis_url,
-            timeout_ms=timeout_ms,
-            on_connect=agreement.before(on_connect),
-            max_age_ms=settings.redis_connection_age_ms,
-            access=settings.sentinel_access,
-            slot=slot_of(keys),
-        )
-
-    probed = Parts(Database(client(HEALTH_TIMEOUT_MS), keys), settings)
-    durability = _open_durability(settings, probed.first)
+    probed = Parts(open_database(settings, HEALTH_TIMEOUT_MS), settings)
+    durability = _open_durability(probed)
     timings = Timings(probed.first)
     Loop("timings", timings.flush).start()
     intake = _open_intake(settings, probed)
@@ -65,11 +47,16 @@ def open_api(settings: Settings) -> Wsgi:
     users = read_users(settings.admin_users)
     # None, if nobody is named who could log in.
     site = create_site(tools, users) if users else None
-    accepting = client(ACCEPT_TIMEOUT_MS, durability.on_connect)
-    accepted = Parts(Database(accepting, keys, replicas=settings.redis_replicas), settings)
-    waiting = client(WAITING_TIMEOUT_MS)
+    accepting = open_database(
+        settings,
+        ACCEPT_TIMEOUT_MS,
+        lambda keys: durability.under(keys).on_connect,
+        replicas=settings.redis_replicas,
+    )
+    accepted = Parts(accepting, settings)
+    waiting = Parts(open_database(settings, WAITING_TIMEOUT_MS), settings)
     app = create_app(
-        accepted.store(),
+        accepted.store(durability),
         probed.statistics(),
         durability,
         timings,
@@ -81,7 +68,7 @@ def open_api(settings: Settings) -> Wsgi:
         keys=_keys(settings),
         changes=accepted.changes(),
         listing=accepted.listing(),
-        waiters=Waiters(Parts(Database(waiting, keys), settings).changes()),
+        waiters=Waiters(*waiting.watched()),
         tools=tools,
         tracer=tracer(),
         callbacks=CallbackRules(settings, read_endpoints(settings)),
@@ -100,11 +87,12 @@ def _keys(settings: Settings) -> Callable[[], KeyRing] | None:
     return lambda: ring
 
 
-def _open_durability(settings: Settings, database: Database) -> DurabilityMonitor:
-    rights = RightsMonitor(Rights(database), "api")
-    monitor = DurabilityMonitor.of(settings, lacking=lambda: rights.problem)
-    monitor.watch(database.client)
-    Loop("rights", rights.beat).start()
+def _open_durability(parts: Parts) -> DurabilityMonitor:
+    rights = [RightsMonitor(Rights(database), "api") for database in parts.all]
+    monitor = parts.durability([lambda one=one: one.problem for one in rights])  # type: ignore[misc]
+    monitor.watch(parts.first.client)
+    for loop in loops("rights", [one.beat for one in rights], apart=parts.apart):
+        loop.start()
     return monitor
 
 

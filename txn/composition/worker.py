@@ -1,6 +1,6 @@
 """A worker process. It loads neither Falcon nor the admin site; of the readers, only those that its loops use."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from dramatiq import Actor, Middleware
@@ -11,6 +11,7 @@ from txn import spans
 from txn.callbacks.post import Poster
 from txn.callbacks.rules import CallbackRules, read_endpoints
 from txn.callbacks.sender import Sender
+from txn.composition.databases import open_database
 from txn.composition.tracing import traced_async_transport, traced_steps, traced_transport
 from txn.delivery.blocking import BlockingSteps
 from txn.delivery.in_flight import InFlight, Kit
@@ -22,6 +23,7 @@ from txn.loop import Loop
 from txn.operate.event_log import EventLog
 from txn.partitions import work
 from txn.partitions.parts import Parts
+from txn.partitions.place import loops
 from txn.posting.endpoint import default_ca_file
 from txn.posting.service import AsyncPostingService, PostingService
 from txn.posting.timed import TimedAsyncTransport, TimedTransport
@@ -30,19 +32,15 @@ from txn.queue.actor import declare_actor, declare_hand_over
 from txn.queue.broker import RecordBroker
 from txn.queue.handover import TOGETHER, HandOver
 from txn.queue.heartbeat import About, worker_name
-from txn.queue.message import NAME
 from txn.queue.middleware import AddUpTimings, RunLoops, SendReports, SettleEscaped, StopFetching, TellThreads
 from txn.queue.results import RecordResults
 from txn.readers.calls import CallReader
 from txn.readers.watch import Watch
 from txn.settings import Settings
-from txn.store.agreement import Agreement
+from txn.store.agreement import OnConnect
 from txn.store.arrival import Arrival
 from txn.store.callbacks import Callbacks
-from txn.store.connection import connect
-from txn.store.database import Database
-from txn.store.flusher import Flusher
-from txn.store.keys import Keys, slot_of
+from txn.store.keys import Keys
 from txn.store.rights import Rights, RightsMonitor
 from txn.store.timings import Timings
 from txn.store.transactions import Store
@@ -52,25 +50,23 @@ TIMEOUT_MS = 2_000
 
 def open_worker(settings: Settings) -> tuple[RecordBroker, Actor[Any, Any]]:
     """A worker process's broker and its actor."""
-    age_ms = settings.redis_connection_age_ms
-    keys = Keys(settings.prefix, NAME)
-    arrival = Arrival(settings, lambda: store.claims_seen())
-    client = connect(
-        settings.redis_url,
-        timeout_ms=TIMEOUT_MS,
-        on_connect=Agreement(keys, settings.partitions).before(arrival.on_connect),
-        max_age_ms=age_ms,
-        access=settings.sentinel_access,
-        slot=slot_of(keys),
-    )
-    parts = Parts(Database(client, keys), settings)
+
+    def on_connect(keys: Keys) -> OnConnect:
+        def seen() -> list[tuple[Keys, int]]:
+            return [(of, claims) for of, claims in store.claims_seen() if of.prefix.startswith(keys.prefix)]
+
+        return Arrival(settings, seen).on_connect
+
+    database = open_database(settings, TIMEOUT_MS, on_connect)
+    parts = Parts(database, settings)
     # What is delivered must not rest on a claim that a failover can lose; what wakes it up may.
-    believed = Database(client, keys, replicas=settings.redis_replicas)
-    confirmed = Parts(believed, settings)
+    confirmed = Parts(database.waiting_for(settings.redis_replicas), settings)
     store = confirmed.store()
     timings, about = Timings(parts.first), About()
     on_threads = settings.transport == "requests"
-    delivering = _on_threads(settings, store, timings) if on_threads else _on_a_loop(settings, believed, store, timings)
+    delivering = (
+        _on_threads(settings, store, timings) if on_threads else _on_a_loop(settings, confirmed, store, timings)
+    )
     about.threads = 0 if on_threads else settings.in_flight
     about.in_flight = delivering.in_flight
     broker = work.broker(
@@ -98,12 +94,13 @@ def _loops(settings: Settings, parts: Parts, confirmed: Parts, about: About, sto
     return [
         *work.loops(parts, store, settings.lease_ms, worker_name()),
         *_callbacks(settings, work.callbacks(confirmed)),
-        Loop("rights", RightsMonitor(Rights(parts.first), "worker").beat),
+        *loops("rights", [RightsMonitor(Rights(one), "worker").beat for one in parts.all], apart=parts.apart),
         Loop("watch", Watch(parts.statistics(), lambda: about.refused, events.look).beat),
     ]
 
 
-def _callbacks(settings: Settings, callbacks: Callbacks) -> list[Loop]:
+def _callbacks(settings: Settings, each: Sequence[Callbacks]) -> list[Loop]:
+    """`each`: has a sender, and its share of what may be sent at once."""
     if settings.callbacks_in_flight == 0:
         return []
     rules = CallbackRules(settings, read_endpoints(settings))
@@ -112,7 +109,10 @@ def _callbacks(settings: Settings, callbacks: Callbacks) -> list[Loop]:
     def open_poster() -> Poster:
         return Poster(settings.callback_timeout_ms, ca_file, rules.may_connect_to)
 
-    return [Loop("callbacks", Sender(callbacks, rules, settings, open_poster).beat)]
+    share = max(1, settings.callbacks_in_flight // len(each))
+    settings = settings.model_copy(update={"callbacks_in_flight": share})
+    beats = [Sender(callbacks, rules, settings, open_poster).beat for callbacks in each]
+    return loops("callbacks", beats, apart=len(each) > 1)
 
 
 class _Delivering(NamedTuple):
@@ -136,13 +136,13 @@ def _on_threads(settings: Settings, store: Store, timings: Timings) -> _Deliveri
     )
 
 
-def _on_a_loop(settings: Settings, database: Database, store: Store, timings: Timings) -> _Delivering:
+def _on_a_loop(settings: Settings, parts: Parts, store: Store, timings: Timings) -> _Delivering:
     """All deliveries run on one event loop, which Dramatiq's threads hand them over to."""
     transport = traced_async_transport(TimedAsyncTransport(open_async_transport(settings), timings.note), settings)
     posting = AsyncPostingService(transport, settings.posting_timeout_ms)
 
     def open_kit() -> Kit:
-        pulse, flusher = Pulse(timings.note), Flusher(database)
+        pulse, flusher = Pulse(timings.note), work.runner(parts)
         steps = LoopSteps(store, flusher, posting, pulse, settings.margin_ms / 2)
         return Kit(Rules(traced_steps(steps), settings, worker=worker_name()), steps, flusher, pulse, transport)
 

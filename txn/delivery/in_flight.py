@@ -22,7 +22,7 @@ from txn.delivery.rules import Rules
 from txn.errors import SettleLost, StoreUnavailable
 from txn.loop import Loop
 from txn.posting.transport import AsyncTransport
-from txn.store.flusher import Flusher
+from txn.store.flusher import Runner
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +36,7 @@ class Kit:
 
     rules: Rules
     steps: LoopSteps
-    flusher: Flusher
+    flusher: Runner
     pulse: Pulse
     transport: AsyncTransport
 

@@ -9,7 +9,7 @@ from txn.model.outcome import Settlement, SettleReply
 from txn.model.trace import trace_id
 from txn.posting.results import Lookup, PostResult
 from txn.posting.service import AsyncPostingService
-from txn.store.flusher import Flusher
+from txn.store.flusher import Runner
 from txn.store.transactions import Store
 
 
@@ -20,7 +20,7 @@ class LoopSteps:
     """
 
     def __init__(
-        self, store: Store, flusher: Flusher, posting: AsyncPostingService, pulse: Pulse, most_lag_ms: float
+        self, store: Store, flusher: Runner, posting: AsyncPostingService, pulse: Pulse, most_lag_ms: float
     ) -> None:
         self._store, self._flusher, self._posting = store, flusher, posting
         self._pulse, self._most_lag_ms = pulse, most_lag_ms

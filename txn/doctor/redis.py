@@ -3,7 +3,7 @@
 import re
 import statistics
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import redis
@@ -23,16 +23,22 @@ FULL = 0.8
 _TIMES = 10
 
 
-def away(database: Database) -> Iterator[Finding]:
-    """Why it cannot be asked; nothing if it can."""
+def away(databases: Sequence[Database]) -> list[Finding]:
+    """Why none of them can be asked; nothing if one can. (Of partitions, it is said beside that which are away.)"""
+    found = [_away(database) for database in databases]
+    return [] if None in found else list(dict.fromkeys(filter(None, found)))
+
+
+def _away(database: Database) -> Finding | None:
     try:
         database.call(lambda client: client.ping())
     except StoreUnavailable as error:
         if isinstance(error.__cause__, OtherPartitions):
             what, _, do = str(error).partition(": ")
-            yield Finding("partitions", Level.BAD, what, do)
-        elif not isinstance(error.__cause__, redis.exceptions.NoPermissionError):
-            yield Finding("redis", Level.BAD, str(error), "start it, or check TXN_REDIS_URL")
+            return Finding("partitions", Level.BAD, what, do)
+        if not isinstance(error.__cause__, redis.exceptions.NoPermissionError):
+            return Finding("redis", Level.BAD, str(error), "start it, or check TXN_REDIS_URL")
+    return None
 
 
 def check(database: Database, durability: DurabilityMonitor) -> Iterator[Finding]:
@@ -45,14 +51,18 @@ def check(database: Database, durability: DurabilityMonitor) -> Iterator[Finding
     yield _quick(database)
 
 
-def rights(database: Database) -> Iterator[Finding]:
-    """Raises: StoreUnavailable."""
+def rights(databases: Sequence[Database], prefix: str) -> Iterator[Finding]:
+    """Whether nothing is refused, on the keys of each of them. Raises: StoreUnavailable."""
+    yield from dict.fromkeys(found for database in databases for found in _rights(database, prefix))
+
+
+def _rights(database: Database, prefix: str) -> Iterator[Finding]:
     refused = Rights(database).look()
     for key, kind in refused.wrong:
         do = "find out who else writes there, and rename it: txn keeps another type there"
         yield Finding("redis keys", Level.BAD, f"{key} is a {kind}", do)
     if missing := (*refused.commands, *refused.keys):
-        do = f"allow them to its user (ACL SETUSER) on keys that begin with {database.keys.prefix}"
+        do = f"allow them to its user (ACL SETUSER) on keys that begin with {prefix}"
         yield Finding("redis rights", Level.BAD, f"refused: {' '.join(missing)}", do)
     else:
         yield Finding("redis rights", Level.OK, "every command that txn needs is allowed")

@@ -3,13 +3,15 @@
 from collections import Counter
 from collections.abc import Sequence
 
+import redis
+
 from txn.errors import StoreUnavailable
-from txn.partitions.place import Partitions, hangs
+from txn.partitions.place import Partitions
 from txn.store.callbacks import Callback, Callbacks, Noted, Room, Sent
 
 
 class AllCallbacks(Callbacks):
-    """As `Callbacks`, another partition first each time. One that is away keeps only its own."""
+    """As `Callbacks`, of one server, another partition first each time. One that is away keeps only its own."""
 
     def __init__(self, partitions: Partitions) -> None:
         super().__init__(partitions.first)
@@ -29,8 +31,8 @@ class AllCallbacks(Callbacks):
             try:
                 mine = callbacks.take(owner, left, lease_ms, longest_wait_ms)
             except StoreUnavailable as error:
-                if hangs(error):
-                    raise
+                if isinstance(error.__cause__, redis.TimeoutError):
+                    raise  # the others are on the same server
                 failures.append(error)
                 continue
             self._taken |= dict.fromkeys((one.name for one in mine), callbacks)

@@ -6,12 +6,10 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 
-from dramatiq import Middleware
 from dramatiq.broker import MessageProxy
 
-from txn.partitions.place import Partitions, partition_of
+from txn.partitions.place import partition_of
 from txn.partitions.records import id_of
-from txn.queue.broker import RecordBroker
 from txn.queue.consumer import POLL_S, UNAVAILABLE_S, RecordConsumer, names_of
 from txn.queue.heartbeat import About
 from txn.store.messages import Messages
@@ -38,7 +36,8 @@ class AllConsumer(RecordConsumer):
         messages = list(messages)
         super().__init__(messages[0], prefetch, monotonic_s, about)
         share = max(MIN_SHARE, prefetch // len(messages))
-        self._all = [RecordConsumer(one, share, monotonic_s, _Share(about), together) for one in messages]
+        self._poll_s = POLL_S * max(1.0, len(messages) / ASKED_AT_ONCE)
+        self._all = [RecordConsumer(one, share, monotonic_s, _Share(about), together, self._poll_s) for one in messages]
         self._whole, self._clock_s = about, monotonic_s
         self._away = _Away(len(self._all), monotonic_s)
         self._turn = 0
@@ -47,7 +46,7 @@ class AllConsumer(RecordConsumer):
 
     def __next__(self) -> MessageProxy | None:
         if not any(consumer.has_some for consumer in self._all) and not self._look_at_all():
-            self._acknowledged.wait(POLL_S * max(1.0, len(self._all) / ASKED_AT_ONCE))
+            self._acknowledged.wait(self._poll_s)
             self._acknowledged.clear()
             return None
         while True:
@@ -63,11 +62,11 @@ class AllConsumer(RecordConsumer):
             if self._away.may_ask(number):
                 self._all[number].look()
                 self._away.was(number, away=self._all[number].is_away)
-        self._whole.refused = next((one.refused for one in self._shares() if one.refused), "")
+        self._tell()
         return any(consumer.has_some for consumer in self._all)
 
-    def _shares(self) -> Iterable[About]:
-        return (consumer.about for consumer in self._all)
+    def _tell(self) -> None:
+        self._whole.refused = next((one.about.refused for one in self._all if one.about.refused), "")
 
     def _of(self, message: MessageProxy) -> RecordConsumer:
         return self._all[partition_of(id_of(message.options["redis_message_id"]), len(self._all))]
@@ -130,19 +129,3 @@ class _Away:
         if away:
             pause_s = UNAVAILABLE_S * 2.0 ** (min(self._failures[number], 10) - 1)
             self._next_s[number] = self._monotonic_s() + min(MAX_AWAY_S, pause_s)
-
-
-class AllBroker(RecordBroker):
-    """As `RecordBroker`, with the queues of all partitions."""
-
-    def __init__(self, partitions: Partitions, middleware: list[Middleware], about: About, together: int = 1) -> None:
-        super().__init__(partitions.first, middleware, about, together)
-        self._all = [Messages(database, self.broker_id) for database in partitions.all]
-
-    def open_consumer(self, prefetch: int) -> RecordConsumer:
-        """See `RecordBroker.open_consumer`."""
-        return AllConsumer(self._all, prefetch, self.about, together=self.together)
-
-    def push(self, message_id: str, body: bytes) -> None:
-        """See `RecordBroker.push`."""
-        self._all[partition_of(id_of(message_id), len(self._all))].push(message_id, body)

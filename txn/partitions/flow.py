@@ -41,18 +41,15 @@ class Copies:
     """`lease_ms`: the workers' lease. Every method raises StoreUnavailable."""
 
     def __init__(self, partitions: Partitions, lease_ms: int) -> None:
-        self._first, self._others, self._lease_ms = partitions.first, partitions.all[1:], lease_ms
+        self._partitions, self._first, self._lease_ms = partitions, partitions.first, lease_ms
 
     def beat(self) -> float:
         """Copy what differs, and return the seconds to the next time. A partition that is away has its turn then."""
-        wanted, failure = _read(self._first), None
-        for database in self._others:
-            try:
-                self._copy(wanted, database)
-            except StoreUnavailable as error:
-                failure = error
-        if failure:
-            raise failure
+        wanted = _read(self._first)
+        copies = [lambda database=database: self._copy(wanted, database) for database in self._partitions.all[1:]]
+        for failure in self._partitions.answers(copies):
+            if failure:
+                raise failure
         return COPY_S
 
     def _copy(self, wanted: _Set, database: Database) -> None:

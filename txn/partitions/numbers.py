@@ -7,7 +7,7 @@ from typing import Any
 from txn.errors import StoreUnavailable
 from txn.model.flow import Flow, Limits
 from txn.model.totals import Totals
-from txn.partitions.place import Partitions, from_those_there, hangs
+from txn.partitions.place import Partitions, those_there
 from txn.readers.charts import Charts
 from txn.readers.statistics import Statistics, StatisticsReader
 from txn.readers.workers import MAX_LOOKED_AT, Floor, InFlight, Marks, Worker, WorkerReader
@@ -23,22 +23,17 @@ class AllStatistics(StatisticsReader):
 
     def __init__(self, partitions: Partitions) -> None:
         super().__init__(partitions.first)
-        self._all = [StatisticsReader(database) for database in partitions.all]
+        self._partitions, self._all = partitions, [StatisticsReader(database) for database in partitions.all]
 
     def read(self) -> Statistics:
         """See `StatisticsReader.read`. Raises: StoreUnavailable, if all partitions are away."""
-        found, away = list[Statistics](), list[str]()
-        for number, reader in enumerate(self._all):
-            try:
-                found.append(reader.read())
-            except StoreUnavailable as error:
-                if hangs(error):
-                    raise
-                away.append(f"partition {number} of {len(self._all)}: {error}")
-                failure = error
-        if not found:
-            raise failure
-        return replace(_together(found), away=tuple(away))
+        answers = self._partitions.answers([reader.read for reader in self._all])
+        away = [
+            f"partition {number} of {len(answers)}{self._partitions.node(number)}: {answer}"
+            for number, answer in enumerate(answers)
+            if isinstance(answer, StoreUnavailable)
+        ]
+        return replace(_together(those_there(answers)), away=tuple(away))
 
 
 def _together(found: Sequence[Statistics]) -> Statistics:
@@ -150,11 +145,12 @@ class AllWorkers(WorkerReader):
 
     def __init__(self, partitions: Partitions) -> None:
         super().__init__(partitions.first)
+        self._partitions = partitions
         self._all = [WorkerReader(database) for database in partitions.all]
 
     def read(self) -> Floor:
         """See `WorkerReader.read`. Raises: StoreUnavailable, if all partitions are away."""
-        found = list(from_those_there([reader.read for reader in self._all]))
+        found = self._partitions.of_those_there([reader.read for reader in self._all])
         workers: dict[str, list[Worker]] = {}
         for floor in found:
             for worker in floor.workers:
@@ -172,7 +168,7 @@ class AllWorkers(WorkerReader):
 
     def marks(self) -> Marks:
         """See `WorkerReader.marks`."""
-        found = list(from_those_there([reader.marks for reader in self._all]))
+        found = self._partitions.of_those_there([reader.marks for reader in self._all])
         return Marks(_of(max, (one.beat_ms for one in found)), _of(min, (one.first_failed_ms for one in found)))
 
 
@@ -199,17 +195,28 @@ def _one_worker(same: Sequence[Worker]) -> Worker:
 
 
 class AllIntake(IntakeMonitor):
-    """As `IntakeMonitor`: what is unfinished in all partitions counts."""
+    """As `IntakeMonitor`: what is unfinished in all partitions counts, and the memory of the fullest server."""
 
     def __init__(self, partitions: Partitions, settings: Settings) -> None:
         super().__init__(partitions.first, settings)
-        self._databases = partitions.all
+        self._partitions = partitions
 
     def counts(self, pairs: Sequence[str | int]) -> tuple[int, int, int]:
         """See `IntakeMonitor.counts`. Raises: StoreUnavailable, if all partitions are away."""
-        first, *others = self._databases
+        first, *others = self._partitions.all
         asks: list[Callable[[], tuple[int, int, int]]] = [lambda: self.counts_of(first, pairs)]
         asks += [lambda database=database: self.counts_of(database, ()) for database in others]  # type: ignore[misc]
-        found = list(from_those_there(asks))
-        unfinished, ended, now_ms = zip(*found, strict=True)
+        unfinished, ended, now_ms = zip(*self._partitions.of_those_there(asks), strict=True)
         return sum(unfinished), sum(ended), max(now_ms)
+
+    def memory(self) -> Mapping[str, Any]:
+        """See `IntakeMonitor.memory`."""
+        if not self._partitions.apart:
+            return super().memory()
+        asks = [lambda database=database: self.memory_of(database) for database in self._partitions.all]
+        return max(self._partitions.of_those_there(asks), key=_fullness)
+
+
+def _fullness(memory: Mapping[str, Any]) -> tuple[float, int]:
+    used, most = int(memory.get("used_memory", 0)), int(memory.get("maxmemory", 0))
+    return used / most if most else 0.0, used

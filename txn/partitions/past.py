@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from txn.operate.events import Event, Events
 from txn.operate.journal import Entry, Journal
-from txn.partitions.place import Partitions, from_those_there
+from txn.partitions.place import Partitions
 
 #: All partitions find a worker that has disappeared within this time.
 _FOUND_WITHIN_MS = 60_000
@@ -36,12 +36,13 @@ class AllEvents(Events):
 
     def __init__(self, partitions: Partitions) -> None:
         super().__init__(partitions.first)
+        self._partitions = partitions
         self._all = [Events(database) for database in partitions.all]
 
     def read(self, limit: int = 50, since_ms: int | None = None) -> list[Event]:
         """See `Events.read`. Raises: StoreUnavailable, if all partitions are away."""
         reads = [lambda events=events: events.read(limit, since_ms) for events in self._all]
-        found = [event for events in from_those_there(reads) for event in events]
+        found = [event for events in self._partitions.of_those_there(reads) for event in events]
         return _once(sorted(found, key=lambda event: _order(event.at), reverse=True))[:limit]
 
 

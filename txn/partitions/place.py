@@ -1,19 +1,22 @@
 """`Partitions`: which database an id is in, and all of them."""
 
-import logging
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 import redis
 
 from txn.errors import StoreUnavailable
+from txn.loop import Loop
+from txn.store.connection import place_of
 from txn.store.database import Database
 from txn.store.keys import keys_of_partition
 
-log = logging.getLogger(__name__)
-
 Found = TypeVar("Found")
+
+#: Calls to each partition at the same time, of all who ask several.
+_ASKED_AT_ONCE = 4
 
 
 def partition_of(transaction_id: str, count: int) -> int:
@@ -22,16 +25,27 @@ def partition_of(transaction_id: str, count: int) -> int:
 
 
 class Partitions:
-    """All partitions of one Redis, in their order, on one client and one group commit. `count`: a power of two."""
+    """All partitions in their order. `count`: a power of two.
+
+    Those of one Redis are on one client and one group commit. Those that are `apart`, on the nodes of a cluster, have
+    one each, and are asked at the same time.
+    """
 
     def __init__(self, database: Database, count: int) -> None:
         self.all = [database.under(keys_of_partition(database.keys, number)) for number in range(count)]
         #: What is about the whole system is kept in the first.
         self.first = self.all[0]
+        self.apart = database.is_spread
+        self._pool = ThreadPoolExecutor(_ASKED_AT_ONCE * count, "partition") if self.apart else None
 
     def of(self, transaction_id: str) -> Database:
         """The one that a transaction is in."""
         return self.all[partition_of(transaction_id, len(self.all))]
+
+    def node(self, number: int) -> str:
+        """Which node a partition was last found on, in words, to be said behind its name; empty, if all are on one."""
+        place = place_of(self.all[number].client) if self.apart else None
+        return f" (on {place.host}:{place.port})" if place else ""
 
     def grouped(self, ids: Iterable[str]) -> dict[int, list[str]]:
         """Ids by the number of their partition, in their order."""
@@ -40,10 +54,41 @@ class Partitions:
             found.setdefault(partition_of(name, len(self.all)), []).append(name)
         return found
 
+    def answers(self, asks: Sequence[Callable[[], Found]]) -> list[Found | StoreUnavailable]:
+        """What each of them returns, or why it is away. Raises: StoreUnavailable, if they are on one server that does
+        not answer in time: the others would not be answered either.
+        """
+        return list(self._pool.map(_answer, asks)) if self._pool else one_after_another(asks)
 
-def hangs(error: StoreUnavailable) -> bool:
-    """Whether the server does not answer in time. All partitions are on it: the others would not be answered either."""
-    return isinstance(error.__cause__, redis.TimeoutError)
+    def of_those_there(self, asks: Sequence[Callable[[], Found]]) -> list[Found]:
+        """What each of them returns, without those that are away. Raises: StoreUnavailable, if all are."""
+        return those_there(self.answers(asks))
+
+
+def one_after_another(asks: Sequence[Callable[[], Found]]) -> list[Found | StoreUnavailable]:
+    """See `Partitions.answers`; of those on one server."""
+    found = []
+    for ask in asks:
+        found.append(answer := _answer(ask))
+        if isinstance(answer, StoreUnavailable) and isinstance(answer.__cause__, redis.TimeoutError):
+            raise answer
+    return found
+
+
+def those_there(answers: Sequence[Found | StoreUnavailable]) -> list[Found]:
+    """Answers without the errors. Raises: StoreUnavailable, if there are only errors."""
+    found = [answer for answer in answers if not isinstance(answer, StoreUnavailable)]
+    failures = [answer for answer in answers if isinstance(answer, StoreUnavailable)]
+    if failures and not found:
+        raise failures[0]
+    return found
+
+
+def _answer(ask: Callable[[], Found]) -> Found | StoreUnavailable:
+    try:
+        return ask()
+    except StoreUnavailable as error:
+        return error
 
 
 def in_turn(beats: Sequence[Callable[[], float]]) -> Callable[[], float]:
@@ -56,30 +101,13 @@ def in_turn(beats: Sequence[Callable[[], float]]) -> Callable[[], float]:
     def beat() -> float:
         nonlocal turn
         turn = (turn + 1) % len(beats)
-        pauses, failures = [], list[StoreUnavailable]()
-        for one in (*beats[turn:], *beats[:turn]):
-            try:
-                pauses.append(one())
-            except StoreUnavailable as error:
-                if hangs(error):
-                    raise
-                failures.append(error)
-        if not pauses:
-            raise failures[0]
-        return min(pauses)
+        return min(those_there(one_after_another((*beats[turn:], *beats[:turn]))))
 
     return beat
 
 
-def from_those_there(asks: Sequence[Callable[[], Found]]) -> Iterator[Found]:
-    """What each of them returns, without those that are away. Raises: StoreUnavailable, if all are."""
-    failures = []
-    for ask in asks:
-        try:
-            yield ask()
-        except StoreUnavailable as error:
-            if hangs(error):
-                raise
-            failures.append(error)
-    if len(failures) == len(asks):
-        raise failures[0]
+def loops(name: str, beats: Sequence[Callable[[], float]], *, apart: bool) -> list[Loop]:
+    """One loop for all partitions, or one for each of those that are apart: one that hangs holds up no other."""
+    if not apart:
+        return [Loop(name, in_turn(beats))]
+    return [Loop(f"{name} {number}", beat) for number, beat in enumerate(beats)]

@@ -10,12 +10,13 @@ from txn.loop import Loop
 from txn.operate.bulk_runner import BulkRunner
 from txn.operate.bulk_runs import BulkRuns
 from txn.operate.events import Events
+from txn.partitions.broker import AllBroker
 from txn.partitions.callbacks import AllCallbacks
-from txn.partitions.consumer import AllBroker
 from txn.partitions.flow import Copies
+from txn.partitions.flushers import Flushers
 from txn.partitions.parts import Parts
 from txn.partitions.past import AllEvents
-from txn.partitions.place import in_turn
+from txn.partitions.place import loops as loops_of
 from txn.partitions.stores import Stores
 from txn.queue.broker import RecordBroker
 from txn.queue.heartbeat import About
@@ -23,9 +24,17 @@ from txn.queue.message import message_template
 from txn.readers.dead_letters import DeadLetters
 from txn.store.callbacks import Callbacks
 from txn.store.database import Database
+from txn.store.flusher import Flusher, Runner
 from txn.store.integrity import Integrity
 from txn.store.oldest import Oldest
 from txn.store.transactions import Store
+
+
+def runner(parts: Parts) -> Runner:
+    """See `Flusher`; of all partitions."""
+    if parts.apart:
+        return Flushers(parts.all)
+    return Flusher(parts.first)
 
 
 def broker(parts: Parts, middleware: list[Middleware], about: About, together: int) -> RecordBroker:
@@ -40,13 +49,15 @@ def events(parts: Parts) -> Events:
     return AllEvents(parts.partitions) if parts.partitions else Events(parts.first)
 
 
-def callbacks(parts: Parts) -> Callbacks:
-    """See `Callbacks`."""
-    return AllCallbacks(parts.partitions) if parts.partitions else Callbacks(parts.first)
+def callbacks(parts: Parts) -> Sequence[Callbacks]:
+    """See `Callbacks`; one for each sender."""
+    if parts.partitions and not parts.apart:
+        return [AllCallbacks(parts.partitions)]
+    return [Callbacks(database) for database in parts.all]
 
 
 def loops(parts: Parts, store: Store, lease_ms: int, name: str) -> Sequence[Loop]:
-    """One loop for all partitions. `name`: the process."""
+    """One of each kind for all partitions, or one a partition. `name`: the process."""
     stores = store.all if isinstance(store, Stores) else [store]
     template = message_template()
 
@@ -54,10 +65,10 @@ def loops(parts: Parts, store: Store, lease_ms: int, name: str) -> Sequence[Loop
         return BulkRunner(BulkRuns(database), DeadLetters(database), name).tick
 
     found = [
-        Loop("rescuer", in_turn([Rescuer(one).beat for one in stores])),
-        Loop("bulk runner", in_turn([runner(one) for one in parts.all])),
-        Loop("sweep", in_turn([Sweep(Integrity(one, template)).beat for one in parts.all])),
-        Loop("oldest", in_turn([Oldest(one).beat for one in parts.all])),
+        *loops_of("rescuer", [Rescuer(one).beat for one in stores], apart=parts.apart),
+        *loops_of("bulk runner", [runner(one) for one in parts.all], apart=parts.apart),
+        *loops_of("sweep", [Sweep(Integrity(one, template)).beat for one in parts.all], apart=parts.apart),
+        *loops_of("oldest", [Oldest(one).beat for one in parts.all], apart=parts.apart),
     ]
     if parts.partitions:
         found.append(Loop("flow", Copies(parts.partitions, lease_ms).beat))

@@ -20,7 +20,7 @@ from txn.store.messages import Messages
 
 log = logging.getLogger(__name__)
 
-#: How often an idle queue is asked. An empty answer writes nothing.
+#: How often an idle queue is asked by default. An empty answer writes nothing.
 POLL_S = 0.02
 HEARTBEAT_S = 1.0
 #: Pause after Redis could not be reached.
@@ -46,8 +46,10 @@ class RecordConsumer(Consumer):
         monotonic_s: Callable[[], float] = time.monotonic,
         about: About | None = None,
         together: int = 1,
+        poll_s: float = POLL_S,
     ) -> None:
-        self._together = together
+        """`poll_s`: how often an idle queue is asked."""
+        self._together, self._poll_s = together, poll_s
         self._messages, self._prefetch, self._monotonic_s = messages, prefetch, monotonic_s
         self.about, self._processed = about or About(), 0
         self._fetched: deque[tuple[str, bytes]] = deque()
@@ -82,7 +84,7 @@ class RecordConsumer(Consumer):
             self._in_step, self.is_away = False, True
             return UNAVAILABLE_S
         self.is_away = False
-        return None if self._fetched else POLL_S
+        return None if self._fetched else self._poll_s
 
     @property
     def has_some(self) -> bool:

@@ -105,12 +105,17 @@ def standing_still(statistics: Statistics, beat_ms: int | None = None) -> list[P
 
 
 def at_risk(durability: DurabilityMonitor) -> Iterator[Problem]:
-    """That what is accepted can be lost, if it can. Only TXN_ALLOW_LOSSY_REDIS=1 lets it come to that."""
+    """That what is accepted can be lost, which only TXN_ALLOW_LOSSY_REDIS=1 allows, and what is refused of a part."""
+    refusals = durability.refusals()
+    for whose, why in refusals:
+        yield Problem("bad", f"New transactions of {whose} are refused", why)
     latest = durability.latest
     if latest is None or latest.is_kept:
         if durability.may_lose_at_failover:
             hint = "a failover can lose the latest: set TXN_REDIS_REPLICAS=1, so that a replica has each of them"
             yield Problem("bad", "Transactions are acknowledged that only one server has", hint)
+        return
+    if refusals:
         return
     if latest.level == "lossy":
         yield Problem("bad", "Transactions are accepted that Redis can lose", latest.problem)

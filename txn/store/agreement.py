@@ -43,12 +43,13 @@ class Agreement:
     def look(self, connection: Any) -> None:
         """Raises: OtherPartitions, redis.RedisError; then the connection is not used."""
         if self._partitions:
-            self._agree(lambda *command: _ask(connection, *command))
+            self.agree(lambda *command: _ask(connection, *command))
         elif _may(lambda: _ask(connection, "EXISTS", self._keys.partitions)):
             count = _may(lambda: _ask(connection, "GET", self._keys.partitions))
             raise OtherPartitions(_differs("not set", count))
 
-    def _agree(self, ask: Callable[..., Any]) -> None:
+    def agree(self, ask: Callable[..., Any]) -> None:
+        """Write the number, or see that it is ours. `ask`: the reply to a command. Raises: OtherPartitions."""
         count = ask("GET", self._keys.partitions)
         # One at a time: in a cluster they are on different nodes.
         if any(ask("EXISTS", key) for key in (self._keys.count, self._keys.due, self._keys.epoch)):
@@ -60,6 +61,29 @@ class Agreement:
         if count is None:
             ask("SET", self._keys.partitions, self._partitions, "NX")
             count = ask("GET", self._keys.partitions)
+        if count != str(self._partitions).encode():
+            raise OtherPartitions(_differs(str(self._partitions), count))
+
+
+class AgreementApart(Agreement):
+    """In a cluster, of the partition with these keys: it keeps the number, so that no connection to it needs another
+    node. It is first agreed on, once and for all, where transactions without partitions would be.
+
+    `together`: a client for that place.
+    """
+
+    def __init__(self, keys: Keys, partitions: int, undivided: Keys, together: Callable[[], redis.Redis]) -> None:
+        super().__init__(keys, partitions)
+        self._undivided, self._together = undivided, together
+
+    def look(self, connection: Any) -> None:
+        """See `Agreement.look`."""
+        count = _ask(connection, "GET", self._keys.partitions)
+        if count is None:
+            with self._together() as client:
+                Agreement(self._undivided, self._partitions).agree(client.execute_command)
+            _ask(connection, "SET", self._keys.partitions, self._partitions, "NX")
+            count = _ask(connection, "GET", self._keys.partitions)
         if count != str(self._partitions).encode():
             raise OtherPartitions(_differs(str(self._partitions), count))
 

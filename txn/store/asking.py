@@ -42,6 +42,8 @@ class Answer(NamedTuple):
 
     said: Any
     error: redis.RedisError | None
+    #: Who was asked.
+    by: Place
 
 
 def ask_all(clients: Sequence[redis.Redis], ask: Callable[[redis.Redis], Any]) -> list[Answer]:
@@ -78,11 +80,12 @@ def refuses_us(told: Sequence[Answer]) -> bool:
 
 
 def _answer(client: redis.Redis, ask: Callable[[redis.Redis], Any]) -> Answer:
+    options = client.connection_pool.connection_kwargs
+    by = Place(options["host"], options["port"])
     try:
-        return Answer(ask(client), None)
+        return Answer(ask(client), None, by)
     except redis.RedisError as error:
-        return Answer(None, error)
+        return Answer(None, error, by)
     except Exception as error:  # noqa: BLE001 - an answer that is none must not be waited for
-        return Answer(
-            None, redis.ResponseError(f"it answers in a form that txn does not know ({type(error).__name__})")
-        )
+        why = f"it answers in a form that txn does not know ({type(error).__name__})"
+        return Answer(None, redis.ResponseError(why), by)

@@ -91,6 +91,12 @@ def leave_replica(connection: Any) -> None:
         connection.server.leave("it is a replica")
 
 
+def place_of(client: redis.Redis) -> Place | None:
+    """Where it was last found that its connections go; None: where the URL says."""
+    server: Server = client.connection_pool.connection_kwargs["server"]
+    return server.primary
+
+
 def takes_no_writes(error: Exception) -> bool:
     """Whether a server's error says that another one may be the one to write to."""
     return isinstance(error, _KINDS) or (

@@ -3,7 +3,7 @@
 import copy
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
 import redis
 from redis.client import Pipeline
@@ -48,6 +48,9 @@ class Database:
     Every method raises StoreUnavailable; what was being written may have been written all the same.
     """
 
+    #: Whether what `under` gives may be on several servers.
+    is_spread = False
+
     def __init__(
         self, client: redis.Redis, keys: Keys, shift_ms: Callable[[], int] = lambda: 0, replicas: int = 0
     ) -> None:
@@ -55,11 +58,15 @@ class Database:
         self.replication = Replication.of(replicas, keys, client)
         self.scripts = Scripts(client, self.replication)
 
-    def under(self, keys: Keys) -> Self:
+    def under(self, keys: Keys) -> "Database":
         """Other keys on the same server, with the same client and the same round trips."""
         other = copy.copy(self)
         other.keys = keys
         return other
+
+    def waiting_for(self, replicas: int) -> "Database":
+        """The same client with round trips of its own, which are believed once so many replicas have them."""
+        return Database(self.client, self.keys, self.shift_ms, replicas)
 
     def run(
         self,

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Self
 
 import redis
@@ -14,6 +14,7 @@ from txn.settings import Settings
 from txn.store.connection import leave_replica
 from txn.store.database import unavailable
 from txn.store.inspection import Ask, Durability, inspect
+from txn.store.keys import Keys
 from txn.store.reasons import LOADING
 
 #: After so many looks in a row without an answer in time, nothing more is sent to a server until one is answered. (One
@@ -35,6 +36,7 @@ class DurabilityMonitor:
         attested_by: str = "",
         replicas: int = 0,
         fails_over: bool = False,
+        name: str = "Redis",
     ) -> None:
         #: How many replicas must have an acknowledged write; whether one of them may become the primary by itself.
         self.replicas, self.fails_over = replicas, fails_over
@@ -42,7 +44,7 @@ class DurabilityMonitor:
         #: What the Redis user may not do and must, or nothing (`RightsMonitor.problem`).
         self.lacking = lacking
         self._loop: Loop | None = None
-        self._said = State("Redis", frozenset({"durable", f"attested by {attested_by}"}))
+        self._said = State(name, frozenset({"durable", f"attested by {attested_by}"}))
         self.latest: Durability | None = None
         self._silent = 0  # looks in a row that were not answered in time
         self._is_loading = False
@@ -111,16 +113,23 @@ class DurabilityMonitor:
             self._loop.stop()
 
     @classmethod
-    def of(cls, settings: Settings, lacking: Callable[[], str] = lambda: "") -> Self:
+    def of(
+        cls, settings: Settings, lacking: Callable[[], str] = lambda: "", prefix: str = "", name: str = "Redis"
+    ) -> Self:
         """As the settings ask for."""
         return cls(
             allow_lossy=settings.allow_lossy_redis,
-            prefix=settings.prefix,
+            prefix=prefix or settings.prefix,
             lacking=lacking,
             attested_by=settings.attested_by,
             replicas=settings.redis_replicas,
             fails_over=settings.redis_fails_over,
+            name=name,
         )
+
+    def under(self, keys: Keys) -> "DurabilityMonitor":
+        """Of the server that these keys are on."""
+        return self
 
     def require(self) -> None:
         """Return if an acknowledgement given now is kept. Before the first look there is nothing to say against it.
@@ -130,10 +139,7 @@ class DurabilityMonitor:
         """
         if lacking := self.lacking():
             raise StoreUnavailable(lacking)
-        if self._silent >= SILENT_LOOKS:
-            raise StoreUnavailable("Redis did not answer in time")  # who asks it now would only wait to hear the same
-        if self._is_loading:
-            raise StoreUnavailable(LOADING)
+        self.require_answer()
         latest = self.latest
         if latest is not None and latest.full:
             raise StoreUnavailable("Redis is full: give it more memory (maxmemory)")
@@ -147,6 +153,25 @@ class DurabilityMonitor:
         if latest is None or latest.is_kept or self._allow_lossy:
             return
         raise NotDurable(f"{latest.problem}. To accept transactions that can be lost, set TXN_ALLOW_LOSSY_REDIS=1")
+
+    def refusals(self) -> Sequence[tuple[str, str]]:
+        """Whose submits are refused, and why, although `require` returns: those of a part of all ids."""
+        return ()
+
+    @property
+    def answers(self) -> bool:
+        """Not, if it is known to answer nobody in time."""
+        return self._silent < SILENT_LOOKS
+
+    def require_answer(self) -> None:
+        """Return if it is worth asking: not one that is known not to answer, which would only be waited for.
+
+        Raises: StoreUnavailable.
+        """
+        if not self.answers:
+            raise StoreUnavailable("Redis did not answer in time")
+        if self._is_loading:
+            raise StoreUnavailable(LOADING)
 
 
 def _asker(connection: Any) -> Ask:

@@ -8,7 +8,7 @@ import contextlib
 import queue
 import threading
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import redis
 
@@ -18,6 +18,17 @@ from txn.store.group_commit import GroupCommit
 
 #: Calls of one batch at most: the server runs it without looking at anybody else.
 MOST = 64
+
+
+class Runner(Protocol):
+    """Runs scripts for a loop."""
+
+    async def run(self, call: ScriptCall) -> Any:
+        """See `Database.run`."""
+
+    def close(self) -> None:
+        """End, once what it has is sent."""
+
 
 _Call = tuple[Command, "asyncio.Future[Any]"]
 

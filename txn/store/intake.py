@@ -102,7 +102,7 @@ class IntakeMonitor:
             refused, self._refused = self._refused, Counter()
         pairs = [text for reason, number in refused.items() for text in (reason, number)]
         unfinished, ended, now_ms = self.counts(pairs)
-        memory = self._memory()
+        memory = self.memory()
         # As the server itself counts: what waits to be sent to its own disk and replicas is not held against it.
         used = int(memory.get("used_memory", 0)) - int(memory.get("mem_not_counted_for_evict", 0))
         most = int(memory.get("maxmemory", 0))
@@ -124,10 +124,14 @@ class IntakeMonitor:
         )
         return unfinished, ended, int(now_ms)
 
-    def _memory(self) -> Mapping[str, Any]:
+    def memory(self) -> Mapping[str, Any]:
         """What INFO says; nothing if our user may not ask: `DurabilityMonitor` says so. Raises: StoreUnavailable."""
+        return self.memory_of(self._database)
+
+    def memory_of(self, database: Database) -> Mapping[str, Any]:
+        """The same of one database's server."""
         try:
-            found: Mapping[str, Any] = self._database.call(lambda client: client.info("memory"))
+            found: Mapping[str, Any] = database.call(lambda client: client.info("memory"))
         except StoreUnavailable as error:
             if not isinstance(error.__cause__, redis.exceptions.NoPermissionError):
                 raise

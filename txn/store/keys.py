@@ -266,6 +266,16 @@ def keys_of_partition(keys: Keys, number: int) -> Keys:
     return Keys(f"{keys.prefix}{{{number}}}:", keys.queue)
 
 
+def partition_in(key: str) -> int:
+    """The number of the partition that a key is in."""
+    return int(key[key.index("{") + 1 : key.index("}")])
+
+
+def undivided(keys: Keys) -> Keys:
+    """What a cluster's transactions without partitions have by default, if `keys` are those of its partitions."""
+    return Keys(f"{{{keys.prefix.rstrip(':')}}}:", keys.queue)
+
+
 def letter_places(keys: Keys) -> tuple[str, str, str, str]:
     """Where a dead letter stands, in the order in which the scripts take them."""
     return keys.failed, keys.by_code, keys.dead_messages, keys.dead_message_bodies
