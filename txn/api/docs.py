@@ -4,11 +4,11 @@ import base64
 import hashlib
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import falcon
 from jinja2 import Environment, FileSystemLoader, select_autoescape
 
-from txn.api.openapi import document
 from txn.model.content import dumps
 from txn.server.codes import CODES
 
@@ -48,8 +48,15 @@ class Docs:
 
 
 @cache
+def _document() -> dict[str, Any]:
+    from txn.api.openapi import document  # noqa: PLC0415  (a sixth of the start of a process)
+
+    return document()
+
+
+@cache
 def _as_json() -> bytes:
-    return dumps(document())
+    return dumps(_document())
 
 
 @cache
@@ -57,4 +64,4 @@ def _as_page() -> bytes:
     loader = FileSystemLoader(Path(__file__).parent / "templates")
     found = Environment(loader=loader, autoescape=select_autoescape(), trim_blocks=True).get_template("docs.html")
     shown = {"codes": CODES, "style": _STYLE, "of_every_request": _OF_EVERY_REQUEST}
-    return found.render(document=document(), **shown).encode()
+    return found.render(document=_document(), **shown).encode()
