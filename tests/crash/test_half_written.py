@@ -263,6 +263,29 @@ def probed(rig: Rig) -> None:
     rig.parts.store.due(1)
 
 
+def probe_without_an_answer(rig: Rig, name: str) -> None:
+    assert rig.parts.store.claim(name, f"owner of {name}") is not None
+    rig.parts.client.lrem(rig.parts.keys.messages, 0, name)
+    rig.parts.client.hdel(rig.parts.keys.message_bodies, name)
+    rig.clock.forward(2_000)
+
+
+def probe_hangs(rig: Rig) -> None:
+    probed(rig)
+    probe_without_an_answer(rig, "a")
+    rig.parts.store.due(1)
+
+
+def two_probes_hang(rig: Rig) -> None:
+    probe_hangs(rig)
+    probe_without_an_answer(rig, "b")
+
+
+def probe_has_hung(rig: Rig) -> None:
+    retry = Retry(Cause.UNCERTAIN, "no answer", Maybe(0), 0)
+    rig.parts.store.settle("a", "owner of a", Settlement(retry, answered=True, outage="no answer", calls="gP!g"))
+
+
 def on_the_ramp(cap: int) -> Step:
     def prepare(rig: Rig) -> None:
         away(rig)
@@ -534,6 +557,9 @@ SCENES = [
     Scene("claim, a probe", "claim", probed, lambda rig: rig.deliver("a")),
     Scene("settle, it opens", "settle", nearly_away, lambda rig: rig.deliver("a")),
     Scene("settle, a probe", "settle", probed, lambda rig: rig.deliver("a")),
+    Scene("claim, a probe beside one that hangs", "claim", probe_hangs, lambda rig: rig.deliver("b")),
+    Scene("settle, a probe beside one that hangs", "settle", probe_hangs, lambda rig: rig.deliver("b")),
+    Scene("settle, a probe that hung", "settle", two_probes_hang, probe_has_hung),
     Scene("settle, on the ramp", "settle", on_the_ramp(2), lambda rig: rig.deliver("young")),
     Scene("settle, it closes", "settle", on_the_ramp(128), lambda rig: rig.deliver("young")),
     Scene("due, a probe is offered", "due", a_while_away, look_for_due),

@@ -14,6 +14,8 @@ from tests.model.explore import Explored, explore
 
 #: Deliveries that are looked at, attempts, and how many in flight end the ramp: small, so that all can be looked at.
 WINDOW, MAX_ATTEMPTS, BOUND = 2, 1, 2
+#: In flight at most while the breaker is open.
+PROBES = 2
 LATE = 10
 
 
@@ -22,7 +24,9 @@ class Protections:
     """What keeps an outage one. Each can be taken away."""
 
     of_several: bool = True  #: failures of one transaction alone open nothing
-    one_probe: bool = True
+    one_probe: bool = True  #: another only if those before it are late
+    few_late_probes: bool = True
+    late_probes_say_nothing: bool = True  #: after another probe has gone well
     probe_ends_with_its_lease: bool = True
     probes_in_turn: bool = True
     settled_once: bool = True  #: a settle that is refused says nothing
@@ -39,7 +43,7 @@ class Delivery(NamedTuple):
 
     `tried`: there was an attempt that failed, and whether somebody was let in after it: '' | 'tried' | 'others'.
     `counted`: attempts. `noticed`: since it was tried, the breaker was open. `old`: claimed before an outage ended.
-    `passed`: somebody went well since it was claimed.
+    `passed`: somebody went well since it was claimed. `late`: a probe that has had no answer for a while.
     """
 
     step: str = "waiting"
@@ -49,6 +53,7 @@ class Delivery(NamedTuple):
     noticed: bool = False
     old: bool = False
     passed: bool = False
+    late: bool = False
 
 
 class State(NamedTuple):
@@ -73,6 +78,9 @@ class Outage:
     def moves(self, state: State) -> Iterator[Move]:
         yield ("goes away", state._replace(up=False), True) if state.up else ("is back", state._replace(up=True), False)
         for number, one in enumerate(state.deliveries):
+            hangs = one.step == "dead" or (one.step == "flying" and not state.up)
+            if one.probe and not one.late and hangs and state.breaker == "open":
+                yield f"{number} is late", self._put(state, number, one._replace(late=True)), False
             if one.step == "waiting" and self._may_claim(state, number):
                 yield self._claimed(state, number, one)
             elif one.step == "flying":
@@ -83,7 +91,7 @@ class Outage:
             elif one.step == "dead":
                 probe = one.probe and not self.with_.probe_ends_with_its_lease
                 # What becomes of those whose workers die is not for this model.
-                over = one._replace(step="waiting", probe=probe, tried="", noticed=False, passed=False)
+                over = one._replace(step="waiting", probe=probe, tried="", noticed=False, passed=False, late=False)
                 yield f"{number}'s lease ends", self._put(state, number, over), False
                 if not self.with_.settled_once:
                     yield f"{number} settles late", self._judged(state, number, one), True
@@ -91,11 +99,16 @@ class Outage:
     def in_flight(self, state: State) -> int:
         return sum(one.probe for one in state.deliveries)
 
+    def awaited(self, state: State) -> int:
+        return sum(one.probe and not one.late for one in state.deliveries)
+
     def _may_claim(self, state: State, number: int) -> bool:
         if state.breaker == "open":
             waiting = [n for n, one in enumerate(state.deliveries) if one.step == "waiting"]
             ahead = [n for n in waiting if n >= state.turn] if self.with_.probes_in_turn else []
-            return number == (ahead or waiting)[0] and (not self.in_flight(state) or not self.with_.one_probe)
+            is_time = not self.awaited(state) or not self.with_.one_probe
+            is_room = self.in_flight(state) < PROBES or not self.with_.few_late_probes
+            return number == (ahead or waiting)[0] and is_time and is_room
         if state.breaker == "half" and self.with_.ramp:
             return self.in_flight(state) < state.cap
         return True
@@ -126,7 +139,9 @@ class Outage:
         if not well:
             tried = "" if one.old else one.tried or ("tried" if self.with_.counts_after_a_success else "others")
             return self._put(
-                after, number, one._replace(step="waiting", probe=False, tried=tried, old=False, passed=False)
+                after,
+                number,
+                one._replace(step="waiting", probe=False, tried=tried, old=False, passed=False, late=False),
             )
         if state.breaker == "open" and after.breaker == "open":  # what was on its way when it opened
             return self._put(after, number, Delivery("done"))
@@ -158,12 +173,18 @@ class Outage:
         if not one.probe and self.with_.only_probes_decide:
             return state
         if state.breaker == "open":
-            return state._replace(breaker="half", cap=1) if well else state
+            return self._half_open(state) if well else state
         cap = state.cap * 2 if well else state.cap // 2
         if cap >= BOUND:
             calm = tuple(two._replace(probe=False) for two in state.deliveries)
             return state._replace(breaker="closed", cap=0, deliveries=calm)
         return state._replace(cap=cap) if cap else state._replace(breaker="open", cap=0)
+
+    def _half_open(self, state: State) -> State:
+        others = tuple(
+            two._replace(probe=two.probe and not self.with_.late_probes_say_nothing) for two in state.deliveries
+        )
+        return state._replace(breaker="half", cap=1, deliveries=others)
 
     def _put(self, state: State, number: int, one: Delivery) -> State:
         return state._replace(deliveries=(*state.deliveries[:number], one, *state.deliveries[number + 1 :]))
@@ -173,8 +194,12 @@ def broken(before: State, state: State, what: str, outage: Outage) -> str | None
     """The promise that a move breaks."""
     if "is given up" in what and before.deliveries[int(what[0])].noticed:
         return "an attempt of an outage counts"
-    if "as a probe" in what and before.breaker == "open" and outage.in_flight(before):
+    if "as a probe" in what and before.breaker == "open" and outage.awaited(before):
         return "two probes at once"
+    if "as a probe" in what and before.breaker == "open" and outage.in_flight(before) >= PROBES:
+        return "more and more probes"
+    if before.breaker == "half" and state.breaker == "open" and before.deliveries[int(what[0])].late:
+        return "opened again by a probe of before"
     if "as a probe" in what and before.breaker == "half" and outage.in_flight(before) >= before.cap:
         return "more in flight than the ramp allows"
     if before.breaker != "open" and state.breaker == "open" and "settles late" in what:

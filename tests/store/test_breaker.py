@@ -1,4 +1,6 @@
+import itertools
 import secrets
+from collections.abc import Callable
 
 import pytest
 
@@ -179,33 +181,126 @@ def test_there_is_one_probe_at_a_time_and_it_waits_for_its_time(parts: Parts) ->
     assert parts.store.due(100) == (0, 0)
     assert all(parts.claim(name) is None for name in IDS[:10])
     failed(parts, claim, "gPg", UNCERTAIN)
-    parts.clock.forward(1_400)
+    parts.clock.forward(700)
     assert parts.store.due(100) == (0, 0), "three requests, two a second at most"
-    parts.clock.forward(101)
+    parts.clock.forward(801)
     assert parts.store.due(100) == (0, 1)
 
 
-def test_a_probe_that_hung_is_followed_by_the_next(parts: Parts) -> None:
+def test_a_probe_that_hangs_or_whose_worker_dies_does_not_hold_up_the_next(parts: Parts) -> None:
     open_it(parts)
-    claim = probe(parts)
-    parts.clock.forward(10_000)
+    hangs = probe(parts)
+    parts.clock.forward(700)
     assert parts.store.due(100) == (0, 0)
-    failed(parts, claim, "gP!g", UNCERTAIN)
-    assert parts.store.due(100) == (0, 0)
-    parts.clock.forward(501)
+    assert all(parts.claim(name) is None for name in IDS[:10])
+    parts.clock.forward(801)
     assert parts.store.due(100) == (0, 1)
-
-
-def test_a_probe_whose_worker_dies_ends_with_its_lease(parts: Parts) -> None:
-    open_it(parts)
-    dead = probe(parts)
-    parts.clock.forward(parts.settings.lease_ms - 3_000)
-    assert parts.store.due(100) == (0, 0)
-    parts.clock.forward(3_000)
     next_one = probe(parts)
-    assert next_one.id != dead.id
+    assert next_one.id != hangs.id
     went_well(parts, next_one)
     assert breaker(parts) == "half"
+
+
+@pytest.mark.parametrize("settle", [failed, went_well])
+def test_a_probe_that_hung_says_nothing_after_another_that_went_well(
+    parts: Parts, settle: Callable[[Parts, Claim], None]
+) -> None:
+    open_it(parts)
+    hangs = probe(parts)
+    went_well(parts, probe(parts))
+    assert parts.claim(parts.accept("fresh")), "it has no place on the ramp"
+    settle(parts, hangs)
+    assert parts.client.hmget(parts.keys.posting, "breaker", "cap") == [b"half", b"1"]
+
+
+def test_a_probe_that_fails_leaves_the_time_to_the_one_after_it(parts: Parts) -> None:
+    open_it(parts)
+    hangs = probe(parts)
+    younger = probe(parts)
+    parts.clock.forward(100)
+    failed(parts, hangs, "gP!g", UNCERTAIN)
+    parts.clock.forward(600)
+    assert parts.store.due(100) == (0, 0)
+    failed(parts, younger)
+    parts.clock.forward(501)
+    assert parts.store.due(100) == (0, 1), "the last that was claimed has failed"
+
+
+def test_a_probe_that_fails_late_leaves_the_message_of_the_next_alone(parts: Parts) -> None:
+    open_it(parts)
+    hangs = probe(parts)
+    younger = probe(parts)
+    failed(parts, younger)
+    parts.clock.forward(501)
+    assert parts.store.due(100) == (0, 1)
+    failed(parts, hangs, "gP!g", UNCERTAIN)
+    assert parts.store.due(100) == (0, 0), "it is offered once"
+    [(name, _)] = parts.messages().fetch(100)
+    assert parts.claim(name)
+
+
+def test_what_was_on_the_ramp_when_it_closed_does_not_hold_up_the_probes_of_the_next_outage(parts: Parts) -> None:
+    half_open(parts)
+    flying: list[Claim] = []
+    while breaker(parts) == "half":
+        while claim := parts.claim(parts.accept()):
+            flying.append(claim)
+        went_well(parts, flying.pop(0))
+    assert len(flying) > 100
+    names = [parts.accept(f"again{number}") for number in range(20)]
+    for name in names:
+        failed(parts, parts.claimed(name))
+        if breaker(parts) == "open":
+            break
+    parts.clock.forward(501)
+    assert parts.store.due(100) == (0, 1)
+    went_well(parts, flying.pop())
+    assert breaker(parts) == "open", "it was sent before"
+
+
+def test_when_eight_probes_hang_the_next_waits_for_the_end_of_one_or_of_its_lease(parts: Parts) -> None:
+    open_it(parts)
+    hanging = [probe(parts) for _ in range(8)]
+    assert parts.settings.lease_ms == 20_000
+    parts.clock.forward(1_500)
+    assert parts.store.due(100) == (0, 0)
+    assert all(parts.claim(name) is None for name in IDS[:10])
+    failed(parts, hanging.pop())
+    hanging.append(probe(parts))
+    parts.clock.forward(6_000)
+    assert probe(parts).id not in [claim.id for claim in hanging]
+
+
+#: How the service is away: what becomes of a probe, and in ms after its claim.
+KINDS = {
+    "refuses connections": ("G", AWAY, 100),
+    "all hangs": ("G!", AWAY, 5_000),
+    "POSTs hang": ("gP!g", UNCERTAIN, 5_000),
+    "POSTs hang, and then GETs": ("gP!G!", UNCERTAIN, 10_000),
+    "5xx to POSTs": ("gPg", UNCERTAIN, 100),
+}
+TICK_MS = 100
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_outage_gets_two_requests_a_second_and_a_probe_every_1500_ms_at_least(parts: Parts, kind: str) -> None:
+    calls, outcome, ends_ms = KINDS[kind]
+    open_it(parts, calls, outcome)
+    probes: list[tuple[int, int, Claim]] = []
+    for tick in range(200):
+        for began, _, claim in probes:
+            if began == tick - ends_ms // TICK_MS:
+                failed(parts, claim, calls, outcome)
+        parts.store.due(100)
+        for name, _ in parts.messages().fetch(10):
+            if claimed := parts.claim(name):
+                probes.append((tick, int(parts.record(name)["lease"]) - parts.settings.lease_ms, claimed))
+            parts.messages().fetch(0, [name])
+        parts.clock.forward(TICK_MS)
+    requests = len(calls.replace("!", ""))
+    assert all(after - before >= 500 * requests for (_, before, _), (_, after, _) in itertools.pairwise(probes))
+    ticks = [0, *(tick for tick, _, _ in probes), 200]
+    assert all(after - before <= 1_500 / TICK_MS + 1 for before, after in itertools.pairwise(ticks))
 
 
 def test_a_probe_whose_claim_lost_its_answer_is_claimed_again(parts: Parts) -> None:

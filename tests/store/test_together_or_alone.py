@@ -10,8 +10,10 @@ from tests.parts import Clock, Parts, submission
 from txn.model.outcome import Cause, Clear, Completed, Failed, Keep, Maybe, Released, Retry, Settlement
 from txn.model.transaction import ErrorCode, Evidence
 from txn.settings import Settings
+from txn.store import scripts
 from txn.store.database import ScriptCall
 
+TEXT_OF = scripts.text_of
 FAR_MS = 9_999_999_999_999
 ENDS = (
     Settlement(Completed(Evidence.POSTED), answered=True, taken=True, calls="gp"),
@@ -29,18 +31,16 @@ ENDS = (
     Settlement(Retry(Cause.IN_DOUBT, "404", Keep(), 0), answered=True, calls="g"),
     Settlement(Released()),
 )
-#: Not `counted`: whether somebody was let in after a failure is told by milliseconds, and a call has one.
-OF_RECORDS = (
-    *("status", "attempts", "unposted", "tries", "uncertain", "failing", "sent_away", "crashes", "hung"),
-    *("mode", "let_in", "kept_out", "counts_if", "code", "error", "evidence"),
-)
+AWAY = [one for one in ENDS if one.outage]
 INDEXES = ("due", "outage", "probes", "hanging", "in_flight", "turned_back", "expiring")
-#: Of the posting service; what is left are times.
-SAID = ("breaker", "cap", "kind", "gets", "posts", "reason", "most", "pace", "turned_back")
 
 
 @pytest.fixture
-def two(server: RedisServer, settings: Settings, request: pytest.FixtureRequest) -> Iterator[tuple[Parts, Parts]]:
+def two(
+    server: RedisServer, settings: Settings, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[tuple[Parts, Parts]]:
+    """On one clock that only the test moves."""
+    monkeypatch.setattr(scripts, "text_of", lambda body: TEXT_OF(body).replace("redis.call('TIME')", "{ 1.8e9, 0 }"))
     clock, both = Clock(), []
     for name in ("together", "alone"):
         prefix = f"{name}-{request.node.callspec.id}-{random.SystemRandom().randrange(10**9)}:"
@@ -55,16 +55,15 @@ def state(parts: Parts, names: list[str]) -> dict[str, Any]:
     client: Any = parts.client
     counts = {name.decode(): int(count) for name, count in client.hgetall(parts.keys.count).items()}
     found: dict[str, Any] = {
-        "counters": {name: count for name, count in counts.items() if count and not name.startswith("end_to_end")},
-        "posting": client.hmget(parts.keys.posting, SAID),
+        "counters": {name: count for name, count in counts.items() if count},
+        "posting": client.hgetall(parts.keys.posting),
         "callbacks": client.zcard(parts.keys.callbacks),
         "claims": client.hget(parts.keys.epoch, "claims"),
         "feed": sorted(entry[b"change"].decode().split(" ")[:2] for _, entry in client.xrange(parts.keys.changes)),
     }
     for name in names:
         record = parts.record(name)
-        places = [index for index in INDEXES if client.zscore(getattr(parts.keys, index), name) is not None]
-        found[name] = [{field: record[field] for field in OF_RECORDS if field in record}, places]
+        found[name] = [record, [client.zscore(getattr(parts.keys, index), name) for index in INDEXES]]
     return found
 
 
@@ -74,8 +73,17 @@ def alone(parts: Parts, calls: list[ScriptCall]) -> list[Any]:
 
 @pytest.mark.parametrize("seed", range(25))
 def test_one_call_for_many_leaves_what_a_call_for_each_would(two: tuple[Parts, Parts], seed: int) -> None:
-    chance, (many, single) = random.Random(seed), two
-    names = [f"n{number}" for number in range(chance.choice([3, 8, 20]))]
+    play(two, random.Random(seed), 3, outages=False)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_it_does_in_outages_and_when_they_are_over(two: tuple[Parts, Parts], seed: int) -> None:
+    play(two, random.Random(seed), 12, outages=True)
+
+
+def play(two: tuple[Parts, Parts], chance: random.Random, fewest: int, outages: bool) -> None:
+    many, single = two
+    names = [f"n{number}" for number in range(chance.choice([fewest, 8, 20]))]
     callback, is_limited = chance.choice(["", "https://x.example/"]), chance.random() < 0.3
     for parts in two:
         for number, name in enumerate(names):
@@ -85,6 +93,7 @@ def test_one_call_for_many_leaves_what_a_call_for_each_would(two: tuple[Parts, P
             parts.limits.set("ann", "why", in_flight=5)
     owners: dict[str, str] = {}
     for step in range(25):
+        ends = AWAY if outages and step % 13 < 9 else ENDS[:2] if outages else ENDS
         many.clock.forward(chance.choice([10, 200, 3_000, 30_000]))
         some = [chance.choice(names) for _ in range(chance.randint(1, 12))]
         if chance.random() < 0.55:
@@ -98,7 +107,7 @@ def test_one_call_for_many_leaves_what_a_call_for_each_would(two: tuple[Parts, P
             owners |= {name: owner for (name, owner), one in zip(claims, replies, strict=True) if one[0] == b"claimed"}
         else:
             held = chance.sample(list(owners), min(len(owners), 10)) or some
-            settles = [(name, owners.get(name, "nobody"), chance.choice(ENDS)) for name in held]
+            settles = [(name, owners.get(name, "nobody"), chance.choice(ends)) for name in held]
             if chance.random() < 0.3:
                 settles.append(settles[0])
             replies = many.together(*(many.store.settling(*one) for one in settles))

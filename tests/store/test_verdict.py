@@ -137,7 +137,7 @@ def test_an_outage_says_why_what_it_costs_and_what_to_do(parts: Parts, reason: s
     parts.clock.forward(276_000)
     [problem] = [problem for problem in problems(parts) if problem.what == what]
     assert problem.hint.startswith(f"{reason}. Deliveries go on by themselves when it does, and no attempt is used up.")
-    assert "3 wait, the oldest for 4 min; one probe at a time" in problem.hint
+    assert "3 wait, the oldest for 4 min; only probes go out" in problem.hint
     assert advice in problem.hint
     assert "libcurl" not in problem.hint
 

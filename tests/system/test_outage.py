@@ -79,6 +79,30 @@ def check(stack: Stack, outage: str, transactions: int, seconds: float) -> None:
     assert stack.numbers()["postingService"]["held"] == 0
 
 
+def test_probes_that_hang_hold_up_neither_each_other_nor_the_return(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    long = {"TXN_POSTING_TIMEOUT_MS": "240000", "TXN_DOUBT_WINDOW_MS": "240000"}
+    monkeypatch.setattr(stack, "settings", stack.settings | long)
+    stack.start_worker()
+    stack.mock.faults(fail_before=1)
+    accepted = stack.submit_many(60)
+    stack.until(lambda: breaker(stack) == "open", "the breaker opens")
+    stack.mock.faults(hang_until_released=1)
+    stack.until(lambda: hanging(stack) >= 3, "three probes hang")
+    stack.mock.faults()
+    stack.until(lambda: breaker(stack) == "closed", "the breaker closes")
+    assert hanging(stack) >= 3, "they hang as before"
+    stack.mock.release()
+    stack.until_quiet(120)
+    stack.check_ledger(accepted)
+
+
+def hanging(stack: Stack) -> int:
+    """Requests that are not answered."""
+    return int(stack.mock.stats()["in_flight"])
+
+
 def test_ids_that_hang_leave_the_places_to_the_others(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stack, "settings", stack.settings | {"TXN_IN_FLIGHT": "8", "TXN_MAX_HANGING": "3"})
     stack.start_worker()

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-#: closed: calls go out; open: one probe at a time; half: back, a few at a time. What the docs call half-open.
+#: closed: calls go out; open: probes only; half: back, a few at a time. What the docs call half-open.
 Breaker = Literal["closed", "open", "half"]
 
 

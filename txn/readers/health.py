@@ -189,7 +189,7 @@ def _outage(statistics: Statistics) -> str:
     """Why, what to do, what waits, and what it costs."""
     flow = statistics.flow
     waits = f"{words.number(statistics.unfinished)} wait, the oldest for {words.span(statistics.oldest_unfinished_ms)}"
-    probes = "; one probe at a time" if flow.breaker == "open" else ""
+    probes = "; only probes go out" if flow.breaker == "open" else ""
     waiting = f" {waits}{probes}." if statistics.oldest_id else ""
     ahead = _catching_up(statistics).removeprefix("; ").capitalize()
     waiting += f" {ahead}." if ahead else ""

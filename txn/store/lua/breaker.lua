@@ -1,6 +1,6 @@
 -- The breaker: what all workers know together of the posting service, in the hash `posting`. Model: tests/model/outage.py.
 --
---   breaker   nothing: closed, calls go out | open: it is away, one probe at a time | half: it is back, a few at a time
+--   breaker   nothing: closed, calls go out | open: it is away, probes only | half: it is back, a few at a time
 --   gets, posts   the latest calls, three letters each: '...' went well, else who failed      cap   most in flight, when half
 --   kind      gets or posts: which of them opened it      opened, ended   since when it was open, and when that ended
 --   probe_at  no probe before      offered   a message for the next probe is in the queue since      turn   who was the last
@@ -9,6 +9,13 @@
 --
 -- `outage` (zset, by `submitted`) are those that wait because of it; `probes` (zset, by the end of their leases) those that
 -- were claimed since it opened. Whoever dies with one leaves no more behind than the time to the end of that lease.
+-- After a probe that went well, those before it are none any more: what becomes of them says how the service was.
+
+-- Probes keep to two requests a second: the next one begins when the latest has failed, or so long after its claim: time for
+-- three requests. So one that hangs does not hold up the others, as long as they are few.
+local PROBE_MS = 500
+local MOST_PROBES = 8
+local LATE_MS = 3 * PROBE_MS
 
 -- How many more claims may begin now; if none, why not and for how many ms. Writes nothing.
 -- `state`: breaker, cap, probe_at, paused, paused_until.
@@ -18,8 +25,9 @@ local function gate(state, probes, now)
         if left > 0 then return 0, 'paused', left end
     end
     if not state[1] then return math.huge end
-    local room = (state[1] == 'open' and 1 or tonumber(state[2]) or 1) - redis.call('ZCOUNT', probes, '(' .. int(now), '+inf')
-    local wait = state[1] == 'open' and (tonumber(state[3]) or 0) - now or 0
+    local is_open, in_flight = state[1] == 'open', redis.call('ZCOUNT', probes, '(' .. int(now), '+inf')
+    local room = is_open and math.min(1, MOST_PROBES - in_flight) or (tonumber(state[2]) or 1) - in_flight
+    local wait = is_open and (tonumber(state[3]) or 0) - now or 0
     if room > 0 and wait <= 0 then return room end
     return 0, 'away', math.max(wait, 100)
 end
@@ -61,8 +69,8 @@ end
 
 -- What the calls of one delivery come to, which `state` (breaker, cap, kind, gets, posts) is changed by: the fields to
 -- write and those to delete. `calls`: a letter each, g for a GET and p for a POST, a capital if the service failed. They
--- `began` then: a probe that hung has left the service alone for long enough.
-local PROBE_MS, RAMPED = 500, 256
+-- `began` then: a probe that hung has left the service alone for long enough. `state`: 12 probe_at.
+local RAMPED = 256
 local function judged(state, calls, id, began, now)
     local set, gone, failed, most = {}, {}, calls:find('%u') ~= nil, tonumber(state[2]) or 1
     local function learn(field, value)
@@ -72,8 +80,11 @@ local function judged(state, calls, id, began, now)
     local function open(kind)
         learn('breaker', 'open')
         learn('kind', kind)
+        gone = { 'gets', 'posts' }
+        -- Who was claimed after it says when the next probe is.
+        if (tonumber(state[12]) or 0) > began + LATE_MS then return end
         learn('probe_at', int(math.max(now + PROBE_MS, math.min(began, now) + PROBE_MS * #calls)))
-        gone = { 'gets', 'posts', 'offered' }
+        gone[3] = 'offered'
     end
     if not state[1] then
         for call in calls:gmatch('.') do

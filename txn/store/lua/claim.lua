@@ -194,6 +194,10 @@ local function look(i)
     if mode == 'post' then may_post = may_post + 1 end
     gathering.record, gathering.written, gathering.look_at = record, written, int(now + lease + apart)
     if posting[1] then redis.call('ZADD', KEYS[9], int(now + lease), id) end
+    if posting[1] == 'open' then
+        redis.call('HSET', KEYS[7], 'probe_at', int(now + LATE_MS))
+        redis.call('HDEL', KEYS[7], 'offered')
+    end
     if has_hung then redis.call('ZADD', KEYS[10], int(now + lease), id) end
     if is_limited then redis.call('ZADD', KEYS[11], int(now + lease), id) end
     if pace and not has_place then take_out(KEYS[7], pace, limits[3], ARGV[4], 1) end

@@ -24,7 +24,7 @@ local BUCKETS_MS = { 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000, 30000, 
 
 local function ask_posting()
     return redis.call('HMGET', KEYS[6], 'breaker', 'cap', 'kind', 'gets', 'posts', 'refused', 'answered', 'taken',
-        'most', 'pace', 'hold_until')
+        'most', 'pace', 'hold_until', 'probe_at')
 end
 local posting = ask_posting()
 -- What one settle learns of a posting service that is away, the next one must see.
@@ -113,7 +113,11 @@ local function look(i)
         learn('hold_until', int(now + math.max(math.min(own(15), LONGEST_HOLD_MS), held_ms(posting[11], now))))
     end
     if posting[9] or posting[10] then redis.call('ZREM', KEYS[14], id) end
-    if is_probe then redis.call('ZREM', KEYS[12], id) end
+    if is_probe and (learnt.breaker == 'half' or learnt.breaker == false) then
+        redis.call('DEL', KEYS[12])
+    elseif is_probe then
+        redis.call('ZREM', KEYS[12], id)
+    end
     if r[17] == '1' then redis.call('ZREM', KEYS[13], id) end
 
     -- A replay that was cut short.
