@@ -23,6 +23,7 @@ from ops import redis_server
 from ops.mock_posting.client import MockPosting
 from ops.ports import free_port
 from txn import advice
+from txn.partitions.place import partition_of
 
 ROOT = Path(__file__).parents[1]
 HOST = "127.0.0.1"
@@ -197,6 +198,11 @@ class Stand:
         """With what the keys begin: of each partition, if there are any."""
         partitions = int(self.settings.get("TXN_PARTITIONS", 0))
         return [f"{self.prefix}{{{number}}}:" for number in range(partitions)] or [self.prefix]
+
+    def record(self, transaction_id: str) -> str:
+        """Its key."""
+        prefixes = self.prefixes
+        return f"{prefixes[partition_of(transaction_id, len(prefixes))]}t:{transaction_id}"
 
     def count(self, name: str) -> int:
         """One of the store's totals."""

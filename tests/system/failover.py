@@ -8,6 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
+import redis
+
 from ops.redis_server import RedisServer
 from tests.system.stack import Stack
 from txn.store.connection import connect
@@ -26,8 +28,11 @@ class ReplicatedStack(Stack):
         self.slot = slot_of(Keys(self.prefix))
 
     def _begin(self) -> None:
-        self.client = connect(self.servers.url, timeout_ms=5_000, slot=self.slot)
+        self.client = self._connect()
         super()._begin()
+
+    def _connect(self) -> redis.Redis:
+        return connect(self.servers.url, timeout_ms=5_000, slot=self.slot)
 
     def primary(self) -> RedisServer:
         raise NotImplementedError
@@ -84,7 +89,7 @@ def fail_over(stack: S, fault: Callable[[S, RedisServer], None], seed: int, seco
 
 def check(stack: ReplicatedStack, load: Load) -> None:
     """Nothing acknowledged is without a record, lost or doubled."""
-    without = [name for _, name in load.acknowledged if not stack.client.exists(f"{stack.prefix}t:{name}")]
+    without = [name for _, name in load.acknowledged if not stack.client.exists(stack.record(name))]
     assert without == [], f"{len(without)} without a record"
     stack.until_quiet(120)
     stack.check_ledger(name for _, name in load.acknowledged)
