@@ -1,3 +1,4 @@
+import itertools
 import random
 
 import pytest
@@ -6,6 +7,8 @@ from tests.partitions.parts import COUNT, IN_EACH, AllParts
 from txn.errors import Invalid, NotFound
 from txn.model.dead_letter import Action, Confirmed, Filter
 from txn.model.transaction import ErrorCode
+from txn.partitions.letters import COUNT_S, AllRuns
+from txn.readers import dead_letters
 from txn.readers.dead_letters import DeadLetters
 
 EVERYTHING = Filter()
@@ -92,6 +95,22 @@ def test_a_run_never_does_more_than_were_confirmed(parts: AllParts) -> None:
         parts.runs.start("run", Action.REPLAY, EVERYTHING, Confirmed(11, confirmed.before_ms), "ann", "")
     with pytest.raises(NotFound):
         parts.runs.read("run")
+
+
+def test_a_start_that_would_count_for_too_long_is_refused_and_begins_nothing(
+    parts: AllParts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dead_letters, "SLICE", 1)
+    fail_many(parts, 12)
+    parts.clock.forward(10)
+    text = Filter(text="no such text")
+    confirmed = Confirmed(0, parts.letters.begin(text).before_ms)
+    seconds = itertools.count(step=COUNT_S)
+    runs = AllRuns(parts.partitions, lambda: next(seconds))
+    with pytest.raises(Invalid, match="choose fewer, by their error code or by when they failed"):
+        runs.start("run", Action.REPLAY, text, confirmed, "ann", "")
+    with pytest.raises(NotFound):
+        runs.read("run")
 
 
 def test_a_run_over_nothing_is_remembered_and_ends(parts: AllParts) -> None:

@@ -129,6 +129,13 @@ def test_what_was_accepted_without_partitions_is_not_left_behind(nodes: Sharded,
     assert number_kept(nodes, "txn:{0}:") is None
 
 
+def test_a_node_named_as_if_it_were_the_only_server_is_refused(nodes: Sharded, settings: Settings) -> None:
+    one = f"redis://127.0.0.1:{nodes.port}"
+    with pytest.raises(StoreUnavailable, match=r"TXN_PARTITIONS=4 on a node .* set TXN_REDIS_URL=redis\+cluster://"):
+        start(settings, redis_url=one)
+    assert number_kept(nodes, "{txn}:") is None
+
+
 def test_a_node_that_hangs_holds_up_only_its_own(nodes: Sharded, parts: Parts, frozen: set[int]) -> None:
     store = parts.store()
     for number, name in enumerate(IN_EACH):
@@ -139,8 +146,8 @@ def test_a_node_that_hangs_holds_up_only_its_own(nodes: Sharded, parts: Parts, f
             assert store.read(name).id == name
     statistics = parts.statistics().read()
     place = f"127.0.0.1:{node_of(nodes, parts, 1, 'primary2').port}"
-    named = [f"partition {one} of {COUNT} (on {place})" for one in sorted(frozen)]
-    assert [text.split(": ")[0] for text in statistics.away] == named
+    assert frozen == {1, 2}
+    assert [text.split(": ")[0] for text in statistics.away] == [f"partitions 1 and 2 of {COUNT} (on {place})"]
     assert statistics.unfinished == COUNT - len(frozen)
 
 

@@ -87,14 +87,13 @@ class AllDurability(DurabilityMonitor):
 
     def refusals(self) -> Sequence[tuple[str, str]]:
         """See `DurabilityMonitor.refusals`. (Of those that do not answer others say it.)"""
-        found = []
+        found = dict[int, str]()
         for number, monitor in enumerate(self.all):
             try:
                 monitor.require()
             except (StoreUnavailable, NotDurable) as error:
-                which = f"partition {number} of {len(self.all)}{self._partitions.node(number)}"
-                found += [(which, str(error))] if monitor.answers else []
-        return found
+                found |= {number: str(error)} if monitor.answers else {}
+        return self._partitions.named(found)
 
 
 class OneForAll(DurabilityMonitor):

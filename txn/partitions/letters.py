@@ -1,5 +1,6 @@
 """The dead letters of all partitions, what is done to them, and the bulk runs over them."""
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Literal
@@ -11,6 +12,9 @@ from txn.operate.operations import Operations
 from txn.partitions.place import Partitions
 from txn.readers.dead_letters import Chunk, Count, Counted, DeadLetters, Page
 from txn.readers.letter import Letter
+
+#: Whoever starts a bulk run waits so long for its count, at most, in s.
+COUNT_S = 10.0
 
 
 class AllLetters(DeadLetters):
@@ -101,19 +105,24 @@ def _whole(letters: Sequence[Letter], limit: int) -> int:
 class AllRuns(BulkRuns):
     """As `BulkRuns`: one run is one in each partition that has something for it, all of the same id."""
 
-    def __init__(self, partitions: Partitions) -> None:
+    def __init__(self, partitions: Partitions, monotonic_s: Callable[[], float] = time.monotonic) -> None:
         super().__init__(partitions.first)
+        self._monotonic_s = monotonic_s
         self._all = [BulkRuns(database) for database in partitions.all]
         self._letters = [DeadLetters(database) for database in partitions.all]
 
     def start(self, run_id: str, what: Action, wanted: Filter, confirmed: Confirmed, who: str, why: str) -> str:
         """See `BulkRuns.start`. Counts anew what each partition has of what was confirmed: each does no more than that.
 
-        Repeating it completes a start that was cut short. Raises: Invalid, if they have more.
+        Repeating it completes a start that was cut short. Raises: Invalid, if they have more, or so many that they
+        cannot be counted while somebody waits.
         """
         begun = [_none_if_unknown(runs, run_id) for runs in self._all]
+        ends_s = self._monotonic_s() + COUNT_S
         missing = {
-            number: _matching(self._letters[number], wanted, confirmed) for number, run in enumerate(begun) if not run
+            number: _matching(self._letters[number], wanted, confirmed, lambda: self._monotonic_s() > ends_s)
+            for number, run in enumerate(begun)
+            if not run
         }
         now = sum(missing.values()) + sum(run.confirmed or 0 for run in begun if run)
         if now > confirmed.count:
@@ -153,9 +162,16 @@ class AllRuns(BulkRuns):
         return found[:limit]
 
 
-def _matching(letters: DeadLetters, wanted: Filter, confirmed: Confirmed) -> int:
+def _matching(letters: DeadLetters, wanted: Filter, confirmed: Confirmed, enough: Callable[[], bool]) -> int:
     begun = replace(letters.begin(wanted), before_ms=confirmed.before_ms)
-    return letters.counted(wanted, begun, lambda: False).matching
+    counted = letters.counted(wanted, begun, enough)
+    if not counted.exact:
+        raise Invalid(
+            "count",
+            f"with TXN_PARTITIONS they are counted once more, and that takes over {COUNT_S:.0f} s: "
+            "choose fewer, by their error code or by when they failed",
+        )
+    return counted.matching
 
 
 def _none_if_unknown(runs: BulkRuns, run_id: str) -> Run | None:

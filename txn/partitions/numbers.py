@@ -28,11 +28,8 @@ class AllStatistics(StatisticsReader):
     def read(self) -> Statistics:
         """See `StatisticsReader.read`. Raises: StoreUnavailable, if all partitions are away."""
         answers = self._partitions.answers([reader.read for reader in self._all])
-        away = [
-            f"partition {number} of {len(answers)}{self._partitions.node(number)}: {answer}"
-            for number, answer in enumerate(answers)
-            if isinstance(answer, StoreUnavailable)
-        ]
+        failures = {number: str(one) for number, one in enumerate(answers) if isinstance(one, StoreUnavailable)}
+        away = [f"{which}: {why}" for which, why in self._partitions.named(failures)]
         return replace(_together(those_there(answers)), away=tuple(away))
 
 

@@ -1,7 +1,7 @@
 """`Partitions`: which database an id is in, and all of them."""
 
 import zlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
@@ -36,16 +36,27 @@ class Partitions:
         #: What is about the whole system is kept in the first.
         self.first = self.all[0]
         self.apart = database.is_spread
+        self._prefix = database.keys.prefix
         self._pool = ThreadPoolExecutor(_ASKED_AT_ONCE * count, "partition") if self.apart else None
 
     def of(self, transaction_id: str) -> Database:
         """The one that a transaction is in."""
         return self.all[partition_of(transaction_id, len(self.all))]
 
-    def node(self, number: int) -> str:
-        """Which node a partition was last found on, in words, to be said behind its name; empty, if all are on one."""
-        place = place_of(self.all[number].client) if self.apart else None
-        return f" (on {place.host}:{place.port})" if place else ""
+    def named(self, reasons: Mapping[int, str]) -> list[tuple[str, str]]:
+        """Partitions with something to be said of each, in words: those of one node of which the same is said together,
+        with the node that they were last found on.
+        """
+        same: dict[tuple[str, str], list[int]] = {}
+        for number, why in reasons.items():
+            place = place_of(self.all[number].client) if self.apart else None
+            on = f" (on {place.host}:{place.port})" if place else ""
+            same.setdefault((on, why), []).append(number)
+        return [(f"{_numbers(some)} of {len(self.all)}{on}", why) for (on, why), some in same.items()]
+
+    def keys_like(self, pattern: str) -> str:
+        """A pattern of the keys of all partitions."""
+        return f"{self._prefix}{{*}}:{pattern}"
 
     def grouped(self, ids: Iterable[str]) -> dict[int, list[str]]:
         """Ids by the number of their partition, in their order."""
@@ -82,6 +93,11 @@ def those_there(answers: Sequence[Found | StoreUnavailable]) -> list[Found]:
     if failures and not found:
         raise failures[0]
     return found
+
+
+def _numbers(some: Sequence[int]) -> str:
+    *others, last = map(str, some)
+    return f"partitions {', '.join(others)} and {last}" if others else f"partition {last}"
 
 
 def _answer(ask: Callable[[], Found]) -> Found | StoreUnavailable:

@@ -7,7 +7,7 @@ from txn.partitions.place import Partitions
 from txn.queue.message import message_template
 from txn.readers.details import DetailReader, Details
 from txn.readers.queued import PAGE, MessageReader
-from txn.readers.records import Record, RecordReader
+from txn.readers.records import Record, RecordReader, keys_of
 from txn.store.integrity import Flaw, Integrity
 
 
@@ -84,9 +84,20 @@ class AllRecords(RecordReader):
         return sum(records.accepted() for records in self._all)
 
     def scan(self) -> Iterator[list[Record]]:
-        """See `RecordReader.scan`: one partition after the other."""
-        for records in self._all:
-            yield from records.scan()
+        """See `RecordReader.scan`: one partition after the other; of one server, all in one scan of its keys."""
+        if self._partitions.apart:
+            for records in self._all:
+                yield from records.scan()
+            return
+        stems = {database.keys.record(""): number for number, database in enumerate(self._partitions.all)}
+        for names in keys_of(self._partitions.first, self._partitions.keys_like("t:*")):
+            found: dict[int, list[str]] = {}
+            for name in names:
+                stem, _, transaction_id = name.partition("}:t:")
+                if (number := stems.get(f"{stem}}}:t:")) is not None:
+                    found.setdefault(number, []).append(transaction_id)
+            for number, ids in found.items():
+                yield self._all[number].read(ids)
 
     def read(self, ids: Sequence[str]) -> list[Record]:
         """See `RecordReader.read`."""

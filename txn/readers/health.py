@@ -144,7 +144,8 @@ def _away(statistics: Statistics) -> Iterator[Problem]:
     for what in statistics.away:
         name, _, why = what.partition(": ")
         hint = f"{why}. Its transactions wait and submits of its ids are refused; the other partitions go on"
-        yield Problem("bad", f"{name[:1].upper()}{name[1:]} is away", hint)
+        verb = "are" if name.startswith("partitions") else "is"
+        yield Problem("bad", f"{name[:1].upper()}{name[1:]} {verb} away", hint)
 
 
 def _lost(statistics: Statistics) -> Iterator[Problem]:

@@ -46,14 +46,9 @@ class RecordReader:
 
         A record that is accepted meanwhile may be among them or not.
         """
-        stem, cursor = self._database.keys.record(""), 0
-        while True:
-            scan = partial(redis.Redis.scan, cursor=cursor, match=f"{stem}*", count=CHUNK)
-            cursor, found = self._database.call(scan)
-            if found:
-                yield self.read([name.decode(errors="replace")[len(stem) :] for name in found])
-            if cursor == 0:
-                return
+        stem = self._database.keys.record("")
+        for names in keys_of(self._database, f"{stem}*"):
+            yield self.read([name[len(stem) :] for name in names])
 
     def read(self, ids: Sequence[str]) -> list[Record]:
         """The records of these ids, as they are now; an id without a record is left out."""
@@ -68,6 +63,17 @@ class RecordReader:
         """The content of each id as JSON; None where there is no such transaction."""
         keys = [self._database.keys.payload(name) for name in ids]
         return self._database.pipeline(lambda pipeline: [pipeline.get(key) for key in keys])
+
+
+def keys_of(database: Database, pattern: str) -> Iterator[list[str]]:
+    """The keys that match, in chunks; one may come more than once. Raises: StoreUnavailable."""
+    cursor = 0
+    while True:
+        cursor, found = database.call(partial(redis.Redis.scan, cursor=cursor, match=pattern, count=CHUNK))
+        if found:
+            yield [name.decode(errors="replace") for name in found]
+        if cursor == 0:
+            return
 
 
 class ChosenRecords(RecordReader):

@@ -43,6 +43,11 @@ class Agreement:
     def look(self, connection: Any) -> None:
         """Raises: OtherPartitions, redis.RedisError; then the connection is not used."""
         if self._partitions:
+            if b"cluster_enabled:1" in (_may(lambda: _ask(connection, "INFO", "cluster")) or b""):
+                raise OtherPartitions(
+                    f"TXN_PARTITIONS={self._partitions} on a node of a Redis Cluster, which may give some of them to "
+                    "other nodes: set TXN_REDIS_URL=redis+cluster://host:port,..."
+                )
             self.agree(lambda *command: _ask(connection, *command))
         elif _may(lambda: _ask(connection, "EXISTS", self._keys.partitions)):
             count = _may(lambda: _ask(connection, "GET", self._keys.partitions))
