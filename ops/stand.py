@@ -38,10 +38,12 @@ def api_command(port: int, *options: str) -> list[str]:
     return ["-m", "gunicorn", "-c", "python:txn.gunicorn_conf", "-b", f"{HOST}:{port}", *options, "txn.wsgi:app"]
 
 
-def worker_command(processes: int = WORKERS, threads: int = THREADS, module: str = "txn.worker") -> list[str]:
+def worker_command(
+    processes: int = WORKERS, threads: int = THREADS, module: str = "txn.worker", shutdown_s: int = 10
+) -> list[str]:
     """A Dramatiq master and its worker processes. It waits less for them than whoever stops it waits for it."""
     command = ["-m", "dramatiq", module, "--processes", str(processes), "--threads", str(threads)]
-    return [*command, "--worker-fork-timeout", "5000", "--worker-shutdown-timeout", "10000"]
+    return [*command, "--worker-fork-timeout", "5000", "--worker-shutdown-timeout", str(shutdown_s * 1000)]
 
 
 def get(port: int, path: str, patience_s: float = 2) -> bytes | None:
@@ -128,6 +130,8 @@ class Stand:
     """
 
     python, cwd = sys.executable, ROOT
+    #: How long a worker process that is told to end waits for its deliveries.
+    shutdown_s = 10
     txn: Sequence[str] = (sys.executable, "-m", "txn")
 
     def __init__(self, folder: Path, settings: Mapping[str, str] | None = None) -> None:
@@ -187,7 +191,8 @@ class Stand:
         self, processes: int = WORKERS, threads: int = THREADS, module: str = "txn.worker", cores: Sequence[int] = ()
     ) -> Process:
         """A Dramatiq master as it ships. Returns at once."""
-        return self._start(f"worker{len(self.workers)}", worker_command(processes, threads, module), cores)
+        command = worker_command(processes, threads, module, self.shutdown_s)
+        return self._start(f"worker{len(self.workers)}", command, cores)
 
     def health(self) -> dict[str, Any]:
         """What the API says of itself; empty if nobody listens, or nothing is said for half a minute."""

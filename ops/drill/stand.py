@@ -25,8 +25,8 @@ SETTINGS = {
 }
 #: Lease (4 x timeout) + doubt window, in s.
 LEASE_AND_DOUBT_S = 8.0
-#: How late after its deadline the posting service writes, at most: 80 % of the doubt window.
-LATEST_WRITE_MS = 1_000 + 3_200
+#: When the posting service writes, at the latest: half of the doubt window after the deadline. It may stand still, too.
+LATEST_WRITE_MS = 1_000 + 2_000
 
 
 class Movable(stand.Stand):

@@ -56,7 +56,14 @@ class Port:
     def __init__(self, app: falcon.asgi.App[Any, Any], host: str, port: int) -> None:
         self._host, self._port = host, port
         self._config = uvicorn.Config(
-            app, lifespan="off", ws="none", log_config=None, access_log=False, server_header=False, date_header=False
+            app,
+            lifespan="off",
+            ws="none",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            date_header=False,
+            timeout_keep_alive=3_600,  # whoever is about to use an idle connection must not lose it in that moment
         )
         self._config.load()
         self._state = uvicorn.Server(self._config).server_state

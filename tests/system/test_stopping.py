@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.system.stack import Process, Stack
+from tests.system.stack import PATIENCE_S, Process, Stack
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -20,6 +20,7 @@ PATIENT = {"TXN_POSTING_TIMEOUT_MS": "20000", "TXN_DOUBT_WINDOW_MS": "20000", "T
 def stack(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stack]:
     settings = PATIENT | {"TXN_TRANSPORT": request.param}
     with Stack(tmp_path, settings, processes=1, threads=THREADS) as found:
+        found.shutdown_s = 2 * LEASE_S  # else it gives up what hangs while a slow machine is still on its way
         yield found
 
 
@@ -57,7 +58,7 @@ def test_what_a_stopping_worker_has_not_begun_is_delivered_by_another_at_once(st
     stack.until(lambda: held(stack, name) == in_delivery(stack), "it has given them back")
     stack.mock.release()
     assert first.popen is not None
-    assert first.popen.wait(60) == 0
+    assert first.popen.wait(PATIENCE_S) == 0
     stack.until_quiet()
     stack.check_ledger(ids)
 
@@ -74,6 +75,6 @@ def test_a_stopping_worker_takes_nothing_more(stack: Stack) -> None:
     stack.until(lambda: stack.client.zscore("txn:dramatiq:__heartbeats__", name) > heartbeat, "it still lives")
     stack.mock.release()
     assert first.popen is not None
-    assert first.popen.wait(60) == 0
+    assert first.popen.wait(PATIENCE_S) == 0
     stack.until_quiet()
     stack.check_ledger([*ids, *more])
