@@ -1,6 +1,8 @@
 """The whole thing as real processes, and a client that keeps what it was promised."""
 
 import os
+import re
+import signal
 import time
 from collections import Counter
 from collections.abc import Iterable
@@ -33,6 +35,16 @@ RECOVERY_S = 4.0
 PATIENCE_S = 60.0
 
 
+def catches_sigterm(process: Process) -> bool:
+    """Dramatiq's master does so last of all: before, SIGTERM kills it, and its workers are told nothing.
+
+    (It blocks the signal, and `multiprocessing` lets it through again when it starts its resource tracker.)
+    """
+    assert process.popen is not None
+    caught = re.search(r"^SigCgt:\s*(\w+)$", Path(f"/proc/{process.popen.pid}/status").read_text(), re.M)
+    return caught is not None and bool(int(caught[1], 16) >> (signal.SIGTERM - 1) & 1)
+
+
 class Stack(Stand):
     """The API from the start, workers on demand: `processes` and `threads` of each."""
 
@@ -60,10 +72,11 @@ class Stack(Stand):
         self.client.flushall()
 
     def start_worker(self, processes: int = 0, threads: int = 0, **options: Any) -> Process:
-        """Returns when every process of it has a heartbeat."""
+        """Returns when every process of it has a heartbeat, and its master passes on what it is told."""
         before, processes = self.heartbeats(), processes or self.workers_each
         worker = super().start_worker(processes, threads or self.threads_each, **options)
         self.until(lambda: len(self.heartbeats() - before) >= processes, "the workers have a heartbeat")
+        self.until(lambda: catches_sigterm(worker), "their master can be told to end")
         return worker
 
     def heartbeats(self) -> set[bytes]:

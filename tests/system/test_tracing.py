@@ -54,9 +54,11 @@ def test_api_and_workers_with_a_provider_make_one_trace_of_a_submit_and_its_deli
         stack.until_quiet()
         assert read(spans) == []
         for process in ("worker0", "api"):  # what has ended by then is sent
-            stack.processes[process].stop(PATIENCE_S)
-    assert len(read(spans)) == 4
-    found = {span["name"]: span for span in read(spans)}
+            assert stack.processes[process].stop(PATIENCE_S) == 0
+    # A Redis that stands still makes the API answer with 503, and the client repeats it.
+    made = [span for span in read(spans) if span["attributes"].get("http.response.status_code") != 503]
+    assert len(made) == 4
+    found = {span["name"]: span for span in made}
     assert {span["context"]["trace_id"] for span in found.values()} == {f"0x{TRACE}"}
     submit, delivery = found["POST /api/transactions"], found["deliver transaction"]
     assert submit["parent_id"] == f"0x{GIVEN[36:52]}"
@@ -85,7 +87,7 @@ def test_an_error_that_ends_a_worker_arrives_at_sentry(tmp_path: Path) -> None:
     dsn = f"http://key@127.0.0.1:{server.port}/1"
     with Stack(tmp_path, {"TXN_SENTRY_DSN": dsn}) as stack:
         worker = stack.start_worker(processes=1, module="tests.system.ends_with_an_error")
-        worker.stop(PATIENCE_S)
+        assert worker.stop(PATIENCE_S) == 0
     requests = server.stop()
     texts = [gzip.decompress(one.partition(b"\r\n\r\n")[2]).decode() for one in requests]
     assert [json.loads(text.splitlines()[-1])["logentry"] for text in texts] == [{"message": "the last words"}]
