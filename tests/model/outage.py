@@ -33,6 +33,7 @@ class Protections:
     only_probes_decide: bool = True  #: what was on its way when it opened does not close it, or open it again
     counts_after_a_success: bool = True
     after_its_failure: bool = True  #: only then; not after its claim
+    no_probe_counts: bool = True  #: the attempt before it
     not_before_the_end: bool = True  #: what was tried before an outage ended does not count
     ramp: bool = True
     late_ones_are_old: bool = True  #: one that hung says nothing if somebody went well since it was claimed
@@ -43,6 +44,7 @@ class Delivery(NamedTuple):
 
     `tried`: there was an attempt that failed, and whether somebody was let in after it: '' | 'tried' | 'others'.
     `counted`: attempts. `noticed`: since it was tried, the breaker was open. `old`: claimed before an outage ended.
+    `let_in`: somebody went well since it was tried.
     `passed`: somebody went well since it was claimed. `late`: a probe that has had no answer for a while.
     """
 
@@ -51,6 +53,7 @@ class Delivery(NamedTuple):
     tried: str = ""
     counted: int = 0
     noticed: bool = False
+    let_in: bool = False
     old: bool = False
     passed: bool = False
     late: bool = False
@@ -91,7 +94,7 @@ class Outage:
             elif one.step == "dead":
                 probe = one.probe and not self.with_.probe_ends_with_its_lease
                 # What becomes of those whose workers die is not for this model.
-                over = one._replace(step="waiting", probe=probe, tried="", noticed=False, passed=False, late=False)
+                over = Delivery(probe=probe, counted=one.counted, old=one.old)
                 yield f"{number}'s lease ends", self._put(state, number, over), False
                 if not self.with_.settled_once:
                     yield f"{number} settles late", self._judged(state, number, one), True
@@ -114,7 +117,8 @@ class Outage:
         return True
 
     def _claimed(self, state: State, number: int, one: Delivery) -> Move:
-        counted = one.counted + (one.tried == "others")
+        counts = state.breaker != "open" or not self.with_.no_probe_counts
+        counted = one.counted + (counts and one.tried == "others")
         if counted >= MAX_ATTEMPTS:
             return f"{number} is given up", self._put(state, number, Delivery("failed")), False
         probe = state.breaker != "closed"
@@ -134,8 +138,11 @@ class Outage:
         well = self._goes_well(state, number)
         after = self._judged(state, number, one, hung)
         if well:
-            flying = (two._replace(passed=two.passed or two.step == "flying") for two in after.deliveries)
-            after = after._replace(deliveries=tuple(flying))
+            others = (
+                two._replace(passed=two.passed or two.step == "flying", let_in=two.let_in or bool(two.tried))
+                for two in after.deliveries
+            )
+            after = after._replace(deliveries=tuple(others))
         if not well:
             tried = "" if one.old else one.tried or ("tried" if self.with_.counts_after_a_success else "others")
             return self._put(
@@ -150,7 +157,7 @@ class Outage:
         return self._put(after._replace(deliveries=told), number, Delivery("done"))
 
     def _ended(self, one: Delivery) -> Delivery:
-        return one._replace(tried="", noticed=False, old=one.step == "flying")
+        return one._replace(tried="", noticed=False, let_in=False, old=one.step == "flying")
 
     def _let_in(self, one: Delivery) -> Delivery:
         tried = one.tried or (one.step == "flying" and not self.with_.after_its_failure)
@@ -192,8 +199,8 @@ class Outage:
 
 def broken(before: State, state: State, what: str, outage: Outage) -> str | None:
     """The promise that a move breaks."""
-    if "is given up" in what and before.deliveries[int(what[0])].noticed:
-        return "an attempt of an outage counts"
+    if "is given up" in what:
+        return _miscounted(before.deliveries[int(what[0])])
     if "as a probe" in what and before.breaker == "open" and outage.awaited(before):
         return "two probes at once"
     if "as a probe" in what and before.breaker == "open" and outage.in_flight(before) >= PROBES:
@@ -218,7 +225,13 @@ def broken(before: State, state: State, what: str, outage: Outage) -> str | None
     return None
 
 
-def check(protections: Protections | None = None, poison: bool = False) -> Explored:
+def _miscounted(one: Delivery) -> str | None:
+    if one.noticed:
+        return "an attempt of an outage counts"
+    return None if one.let_in else "an attempt counts before anybody was let in after it"
+
+
+def check(protections: Protections | None = None, poison: bool = False, deliveries: int = 3) -> Explored:
     """Look at every state, and at whether it ends well.
 
     That is: all is done but perhaps the transaction that always fails, the service is back, and the breaker not open.
@@ -230,7 +243,7 @@ def check(protections: Protections | None = None, poison: bool = False) -> Explo
             yield what, outage.noticed(moved), fault
 
     return explore(
-        State(),
+        State(deliveries=(Delivery(),) * deliveries),
         moves,
         lambda before, after, what: broken(before, after, what, outage),
         lambda state: _is_well(state, poison),
@@ -247,7 +260,7 @@ def main() -> None:
         found = check(poison=poison)
         print(f"poison {poison}: {found.broken or 'no promise broken'} ({found.states} states)")
         for name in Protections.__dataclass_fields__:
-            found = check(replace(Protections(), **{name: False}), poison)
+            found = check(replace(Protections(), **{name: False}), poison, 3 + (name == "no_probe_counts"))
             print(f"  without {name}: {found.broken or 'nothing breaks'} ({found.states} states)")
             if found.story:
                 print("      " + " | ".join(found.story))

@@ -497,6 +497,21 @@ def test_an_attempt_of_the_outage_does_not_count(parts: Parts) -> None:
     assert [(claim.attempts, claim.counted) for claim in claims] == [(3, 0)] * 9
 
 
+def test_a_probe_does_not_count_the_attempt_before_the_outage_though_others_got_through_then(parts: Parts) -> None:
+    failed(parts, parts.claimed(parts.accept("first")), "gP", UNCERTAIN)
+    parts.let_another_in()
+    for name in IDS[:9]:
+        failed(parts, parts.claimed(parts.accept(name)))
+    parts.client.delete(parts.keys.messages, parts.keys.message_bodies)
+    claim = probe(parts)
+    assert (claim.id, claim.attempts, claim.counted) == ("first", 2, 0)
+    went_well(parts, probe(parts))
+    failed(parts, claim)
+    close(parts)
+    parts.store.due(100)
+    assert parts.claimed("first").counted == 0
+
+
 def test_what_fails_after_the_outage_counts(parts: Parts) -> None:
     open_it(parts)
     went_well(parts, probe(parts))

@@ -9,7 +9,8 @@
 --
 -- `outage` (zset, by `submitted`) are those that wait because of it; `probes` (zset, by the end of their leases) those that
 -- were claimed since it opened. Whoever dies with one leaves no more behind than the time to the end of that lease.
--- After a probe that went well, those before it are none any more: what becomes of them says how the service was.
+-- After a probe that went well, those before it are none any more: what becomes of them says how the service was. When it
+-- closes, there are none.
 
 -- Probes keep to two requests a second: the next one begins when the latest has failed, or so long after its claim: time for
 -- three requests. So one that hangs does not hold up the others, as long as they are few.

@@ -123,9 +123,10 @@ local function look(i)
     end
 
     -- An attempt counts when it is known to be about this transaction: because somebody's POST was let through after it had
-    -- failed. While everybody's POST fails, that is an outage, and uses nothing up; neither does what was tried before it ended.
+    -- failed. While everybody's POST fails, that is an outage, and uses nothing up; neither does what was tried before it ended:
+    -- a probe does not count the attempt before it.
     local tried, sent_away = tonumber(r[8]), r[19] == 'others'
-    if tried and tried >= (tonumber(posting[8]) or 0) then
+    if tried and posting[1] ~= 'open' and tried >= (tonumber(posting[8]) or 0) then
         if sent_away then
             counted = counted + others
         elseif r[19] == 'taken' and taken >= (tonumber(r[20]) or math.huge) then
