@@ -63,32 +63,34 @@ def create_app(
     for a change, without `changes` there is no feed, without `tools` nothing for operators, without `tracer` no spans,
     without `callbacks` none. `listing`: None: of the store's own database.
     """
-    monitor = intake.monitor
     cors = [Cors(cors_origins)] if cors_origins else []
-    middleware = [HeadAsGet(), OfEveryAnswer(), *_spans(tracer), *cors, Door(keys)]
-    app: falcon.App[Any, Any] = falcon.App(middleware=middleware)
-    problems.install(app)
-    app.add_route("/", Root(has_admin=has_admin))
-    told = told_by(callbacks, store)
-    listing = listing or Listing(store.database)
-    transactions = Transactions(store, durability, timings.note, intake, listing, waiters, told)
-    app.add_route("/api/transactions", transactions)
+    app = _empty([HeadAsGet(), OfEveryAnswer(), *_spans(tracer), *cors, Door(keys)])
+    told, listing = told_by(callbacks, store), listing or Listing(store.database)
+    app.add_route("/api/transactions", Transactions(store, durability, timings.note, intake, listing, waiters, told))
     app.add_route("/api/transactions/batch", Batches(store, durability, intake, waiters, told))
     app.add_route("/api/transactions/{transaction_id}/cancel", Cancel(store))
     app.add_route("/api/transactions/{transaction_id}", TransactionStatus(store, waiters))
-    app.add_sink(refuse_id, r"/api/transactions/(?P<transaction_id>.+)")
     if changes:
         app.add_route("/api/events", Feed(changes, waiters))
     if tools:
         operate.add_routes(app, tools)
+    app.add_route("/", Root(has_admin=has_admin))
+    app.add_route("/readyz", Ready(statistics, durability))
+    collector = SystemCollector(statistics, timings, durability, intake.monitor)
+    app.add_route("/metrics", Metrics(collector, metrics_token, has_keys=keys is not None))
+    app.add_route("/api/health", Health(statistics, durability, intake.monitor))
+    app.add_route("/api/cleanup", Cleanup(store, allowed=allow_cleanup))
+    return app
+
+
+def _empty(middleware: list[Any]) -> falcon.App[Any, Any]:
+    """What needs no parts."""
+    app: falcon.App[Any, Any] = falcon.App(middleware=middleware)
+    problems.install(app)
+    app.add_sink(refuse_id, r"/api/transactions/(?P<transaction_id>.+)")
     app.add_route("/openapi.json", Described())
     app.add_route("/docs", Docs())
     app.add_route("/livez", Live())
-    app.add_route("/readyz", Ready(statistics, durability))
-    collector = SystemCollector(statistics, timings, durability, monitor)
-    app.add_route("/metrics", Metrics(collector, metrics_token, has_keys=keys is not None))
-    app.add_route("/api/health", Health(statistics, durability, monitor))
-    app.add_route("/api/cleanup", Cleanup(store, allowed=allow_cleanup))
     return app
 
 
