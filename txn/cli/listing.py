@@ -22,26 +22,33 @@ from txn.store.listing import Listing, Page, Wanted
 _PAGE = 500
 
 
+InState = Annotated[
+    str,
+    typer.Option(metavar="STATUS", help=f"Only these: {', '.join(Status)}.", autocompletion=lambda: [*Status]),
+]
+Code = Annotated[
+    str,
+    typer.Option(metavar="CODE", help="Only with this error code.", autocompletion=lambda: [*ErrorCode]),
+]
+Since = Annotated[
+    str, typer.Option(metavar="TIME", help="Accepted since: 1h30m (ago), 02:00, yesterday, 2026-11-23T18:15; UTC.")
+]
+Until = Annotated[str, typer.Option(metavar="TIME", help="Accepted before then; as for --since.")]
+Currency = Annotated[str, typer.Option(metavar="CUR", help="For example USD.")]
+Client = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Only of this client, as in its API key.", show_default=False)
+]
+Limit = Annotated[int, typer.Option(min=1, max=1_000_000, metavar="N", help="How many to show, the newest first.")]
+
+
 def list_(
-    status: Annotated[
-        str,
-        typer.Option(metavar="STATUS", help=f"Only these: {', '.join(Status)}.", autocompletion=lambda: [*Status]),
-    ] = "",
-    code: Annotated[
-        str,
-        typer.Option(metavar="CODE", help="Only with this error code.", autocompletion=lambda: [*ErrorCode]),
-    ] = "",
-    since: Annotated[
-        str, typer.Option(metavar="TIME", help="Accepted since: 1h30m (ago), 02:00, yesterday, 2026-11-23T18:15; UTC.")
-    ] = "",
-    until: Annotated[str, typer.Option(metavar="TIME", help="Accepted before then; as for --since.")] = "",
-    currency: Annotated[str, typer.Option(metavar="CUR", help="For example USD.")] = "",
-    client: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Only of this client, as in its API key.", show_default=False)
-    ] = None,
-    limit: Annotated[
-        int, typer.Option(min=1, max=1_000_000, metavar="N", help="How many to show, the newest first.")
-    ] = 20,
+    status: InState = "",
+    code: Code = "",
+    since: Since = "",
+    until: Until = "",
+    currency: Currency = "",
+    client: Client = None,
+    limit: Limit = 20,
     as_json: AsJson = False,
 ) -> None:
     """List transactions, the newest first, in whatever state they are.

@@ -26,29 +26,37 @@ DEFAULT_PORT = "8000"
 _POLL_S = 0.1
 
 
+Amount = Annotated[str, typer.Argument(metavar="AMOUNT", help="For example 100.50. It never becomes a float.")]
+Currency = Annotated[str, typer.Argument(metavar="CURRENCY", help="For example USD.")]
+Description = Annotated[str, typer.Argument(metavar="DESCRIPTION")]
+Metadata = Annotated[
+    str | None, typer.Option(metavar="JSON", help='A JSON object: \'{"order_id": "12345"}\'.', show_default=False)
+]
+Key = Annotated[
+    str | None, typer.Option(metavar="KEY", help="The Idempotency-Key. Default: a new one.", show_default=False)
+]
+DeliverBy = Annotated[
+    str | None,
+    typer.Option(metavar="WHEN", help="No POST begins after it: 30m, 2026-11-29T06:00:00Z.", show_default=False),
+]
+Url = Annotated[
+    str | None,
+    typer.Option(
+        metavar="URL", help="Where the API is. Default: this machine, port TXN_PORT or 8000.", show_default=False
+    ),
+]
+Wait = Annotated[bool, typer.Option("--wait", "-w", metavar="", help="Wait until it is completed or failed.")]
+
+
 def submit(
-    amount: Annotated[str, typer.Argument(metavar="AMOUNT", help="For example 100.50. It never becomes a float.")],
-    currency: Annotated[str, typer.Argument(metavar="CURRENCY", help="For example USD.")],
-    description: Annotated[str, typer.Argument(metavar="DESCRIPTION")],
-    metadata: Annotated[
-        str | None, typer.Option(metavar="JSON", help='A JSON object: \'{"order_id": "12345"}\'.', show_default=False)
-    ] = None,
-    key: Annotated[
-        str | None, typer.Option(metavar="KEY", help="The Idempotency-Key. Default: a new one.", show_default=False)
-    ] = None,
-    deliver_by: Annotated[
-        str | None,
-        typer.Option(metavar="WHEN", help="No POST begins after it: 30m, 2026-11-29T06:00:00Z.", show_default=False),
-    ] = None,
-    url: Annotated[
-        str | None,
-        typer.Option(
-            metavar="URL", help="Where the API is. Default: this machine, port TXN_PORT or 8000.", show_default=False
-        ),
-    ] = None,
-    wait: Annotated[
-        bool, typer.Option("--wait", "-w", metavar="", help="Wait until it is completed or failed.")
-    ] = False,
+    amount: Amount,
+    currency: Currency,
+    description: Description,
+    metadata: Metadata = None,
+    key: Key = None,
+    deliver_by: DeliverBy = None,
+    url: Url = None,
+    wait: Wait = False,
     as_json: AsJson = False,
 ) -> None:
     """Submit a transaction to the API, and print its id. Submitting it again with the same key does no harm.
