@@ -11,7 +11,7 @@ import pytest
 
 from ops.ports import free_port
 from tests.callbacks.receiver import SECRET, Receiver, line
-from tests.client.scripted import scripted
+from tests.client.scripted import Scripted
 from tests.system.stack import Stack
 from txn.client import (
     BatchRefused,
@@ -162,7 +162,7 @@ def test_an_atomic_batch_is_stored_whole_or_refused(stack: Stack, client: Client
 
 @pytest.mark.parametrize("passing", [429, 500, 502, 503, 504])
 def test_what_is_refused_for_now_is_sent_again_with_the_same_key(passing: int) -> None:
-    with scripted(problem(passing, "later"), None, problem(passing, "later"), ACCEPTED) as api:
+    with Scripted(problem(passing, "later"), None, problem(passing, "later"), ACCEPTED) as api:
         with Client(api.url) as client:
             assert client.submit("1", "USD", "x").id == "a"
         assert len({headers["Idempotency-Key"] for _, _, headers, _ in api.seen}) == 1
@@ -171,14 +171,14 @@ def test_what_is_refused_for_now_is_sent_again_with_the_same_key(passing: int) -
 
 
 def test_retry_after_is_obeyed() -> None:
-    with scripted(problem(503, "later", **{"Retry-After": "1"}), ACCEPTED) as api, Client(api.url) as client:
+    with Scripted(problem(503, "later", **{"Retry-After": "1"}), ACCEPTED) as api, Client(api.url) as client:
         began = time.monotonic()
         client.submit("1", "USD", "x")
         assert time.monotonic() - began >= 1
 
 
 def test_patience_ends_and_the_error_has_the_key() -> None:
-    with scripted(problem(503, "later")) as api, Client(api.url, patience_s=0.3) as client:
+    with Scripted(problem(503, "later")) as api, Client(api.url, patience_s=0.3) as client:
         with pytest.raises(Unavailable, match=r"503.*because") as away:
             client.submit("1", "USD", "x")
         assert away.value.keys == [api.seen[0][2]["Idempotency-Key"]]
@@ -189,7 +189,7 @@ def test_patience_ends_and_the_error_has_the_key() -> None:
 
 
 def test_an_answer_that_does_not_come_in_time_is_asked_for_again() -> None:
-    with scripted(ACCEPTED) as api:
+    with Scripted(ACCEPTED) as api:
         held, go = api.next_answer, threading.Event()
         first = [True]
 
@@ -217,7 +217,7 @@ def test_an_answer_that_does_not_come_in_time_is_asked_for_again() -> None:
     ids=["a page", "other json", "another 404", "a redirect"],
 )
 def test_another_service_is_not_taken_for_the_api(answer: tuple[int, dict[str, str], bytes]) -> None:
-    with scripted(answer) as api, Client(api.url.replace("//", "//user:secret@")) as client:
+    with Scripted(answer) as api, Client(api.url.replace("//", "//user:secret@")) as client:
         with pytest.raises(UnexpectedAnswer) as unexpected:
             client.read("a")
         assert "secret" not in str(unexpected.value)
@@ -225,14 +225,14 @@ def test_another_service_is_not_taken_for_the_api(answer: tuple[int, dict[str, s
 
 
 def test_the_api_key_is_sent_and_its_refusal_is_an_error_of_its_own() -> None:
-    with scripted(problem(401, "unauthorized")) as api, Client(api.url, "the-key") as client:
+    with Scripted(problem(401, "unauthorized")) as api, Client(api.url, "the-key") as client:
         with pytest.raises(NotAllowed):
             client.read("a")
         assert api.seen[0][2]["Authorization"] == "Bearer the-key"
 
 
 def test_waiting_ends_with_what_is_known() -> None:
-    with scripted((200, {}, FOUND)) as api, Client(api.url) as client:
+    with Scripted((200, {}, FOUND)) as api, Client(api.url) as client:
         found = client.wait("a", timeout_s=0.5)
         assert (found.status, found.is_final) == ("pending", False)
         assert len(api.seen) < 10, "it does not ask without a pause"
@@ -262,7 +262,7 @@ def test_the_feed_has_each_end_once_whoever_asks_in_parts_or_follows(stack: Stac
 
 
 def test_a_cursor_that_is_too_old_is_an_error_of_its_own() -> None:
-    with scripted(problem(410, "cursor_expired")) as api, Client(api.url) as other, pytest.raises(CursorExpired):
+    with Scripted(problem(410, "cursor_expired")) as api, Client(api.url) as other, pytest.raises(CursorExpired):
         other.changes("x")
 
 
