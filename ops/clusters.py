@@ -1,15 +1,14 @@
 """A cluster on this machine: for tests, drills and `make run TXN_TOPOLOGY=cluster`."""
 
-import contextlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Self
 
 import redis
 
 from ops import redis_server
+from ops.group import Group
 from ops.redis_server import RedisServer
-from ops.sentinels import SERVER, until
+from ops.sentinels import SERVER
 
 PRIMARIES, SLOTS = 3, 16_384
 #: How long a node must be silent before the others elect its replica.
@@ -58,41 +57,16 @@ def commands(ports: Mapping[str, int], folder: Path, node_timeout_ms: int = NODE
     return found
 
 
-class Sharded:
-    """The nodes, started and in step. `servers`: by name; who is a primary changes."""
+class Sharded(Group):
+    """The nodes."""
 
     def __init__(self, ports: Mapping[str, int], folder: Path) -> None:
         self.url, self.port = url(ports), ports["primary0"]
-        lines = commands(ports, folder)
-        self.servers = {name: RedisServer(ports[name], folder / name, line=line) for name, line in lines.items()}
-
-    def __enter__(self) -> Self:
-        try:
-            for server in self.servers.values():
-                server.start()
-            until(self._is_in_step, "the nodes are in step")
-        except BaseException:
-            self.__exit__()
-            raise
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        for server in reversed(self.servers.values()):
-            with contextlib.suppress(ProcessLookupError):
-                server.kill()
-
-    def start(self) -> Self:
-        """See `__enter__`."""
-        return self.__enter__()
-
-    def kill(self) -> None:
-        """See `__exit__`."""
-        self.__exit__()
+        super().__init__(ports, folder, commands(ports, folder))
 
     def primary(self, slot: int, of: str = "primary1") -> RedisServer:
         """Whom a node names for a slot. Raises: StopIteration, if it is none of ours."""
-        ports = [row[2][1] for row in self.ask(of, "CLUSTER", "SLOTS") if row[0] <= slot <= row[1]]
-        return next(server for server in self.servers.values() if server.port in ports)
+        return self._on([row[2][1] for row in self.ask(of, "CLUSTER", "SLOTS") if row[0] <= slot <= row[1]])
 
     def name(self, server: RedisServer) -> str:
         """Of one of ours."""
@@ -103,11 +77,6 @@ class Sharded:
         with redis.Redis(port=of.port, socket_timeout=5) as client:
             port = client.info("replication")["slave0"]["port"]
         return next(name for name, one in self.servers.items() if one.port == port)
-
-    def ask(self, name: str, *command: str | int) -> Any:
-        """A node's reply."""
-        with redis.Redis(port=self.servers[name].port, socket_timeout=5) as client:
-            return client.execute_command(*command)
 
     def _is_in_step(self) -> bool:
         links = 0

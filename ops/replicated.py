@@ -6,7 +6,8 @@ from ops import clusters, sentinels
 from ops.clusters import Sharded
 from ops.ports import free_port
 from ops.redis_server import RedisServer
-from ops.sentinels import Watched, until
+from ops.sentinels import Watched
+from ops.waiting import until
 
 
 class Replicated(RedisServer):

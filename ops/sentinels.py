@@ -1,14 +1,12 @@
 """A primary, replicas and three sentinels on one machine: for tests, drills and `make run TXN_TOPOLOGY=sentinel`."""
 
-import contextlib
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Self
 
 import redis
 
 from ops import redis_server
+from ops.group import Group
 from ops.redis_server import RedisServer
 
 NAME = "txn"
@@ -65,43 +63,18 @@ def commands(ports: Mapping[str, int], folder: Path, down_after_ms: int = DOWN_A
     return found
 
 
-class Watched:
-    """The servers, started and in step. `servers`: by name; who is the primary changes. `ports`: by name, for all."""
+class Watched(Group):
+    """The servers. `ports`: by name, for all."""
 
     def __init__(self, ports: Mapping[str, int], folder: Path) -> None:
         self.url, self.port = url(ports).replace("//", f"//{APP}:{APP}@"), ports["primary"]
         self._sentinels = [name for name in ports if name.startswith("sentinel")]
         self._replicas = [name for name in ports if name.startswith("replica")]
-        lines = commands(ports, folder)
-        self.servers = {name: RedisServer(ports[name], folder / name, line=line) for name, line in lines.items()}
-
-    def __enter__(self) -> Self:
-        try:
-            for server in self.servers.values():
-                server.start()
-            until(lambda: self._is_in_step(), "the replica and the sentinels are in step")
-        except BaseException:
-            self.__exit__()
-            raise
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        for server in reversed(self.servers.values()):
-            with contextlib.suppress(ProcessLookupError):
-                server.kill()
+        super().__init__(ports, folder, commands(ports, folder))
 
     def primary(self) -> RedisServer:
         """Whom most sentinels name. Raises: StopIteration, if it is none of ours."""
-        ports = [int(self.ask("sentinel0", "SENTINEL", "GET-MASTER-ADDR-BY-NAME", NAME)[1])]
-        return next(server for server in self.servers.values() if server.port in ports)
-
-    def start(self) -> Self:
-        """See `__enter__`."""
-        return self.__enter__()
-
-    def kill(self) -> None:
-        """See `__exit__`."""
-        self.__exit__()
+        return self._on([int(self.ask("sentinel0", "SENTINEL", "GET-MASTER-ADDR-BY-NAME", NAME)[1])])
 
     def cut_off(self, server: RedisServer) -> None:
         """From the replicas and the sentinels; for everybody else it goes on as before."""
@@ -115,12 +88,6 @@ class Watched:
         with redis.Redis(port=server.port, username=APP, password=APP, socket_timeout=5) as client:
             for user in ("default", USER):
                 client.execute_command("ACL", "SETUSER", user, "on")
-
-    def ask(self, name: str, *command: str) -> list[bytes]:
-        """A server's reply."""
-        with redis.Redis(port=self.servers[name].port, socket_timeout=5) as client:
-            reply: list[bytes] = client.execute_command(*command)
-            return reply
 
     def _is_in_step(self) -> bool:
         for name in self._replicas:
@@ -139,12 +106,3 @@ class Watched:
                 if (seen["num-slaves"], seen["num-other-sentinels"]) != (len(self._replicas), SENTINELS - 1):
                     return False
         return True
-
-
-def until(true: Callable[[], bool], what: str, seconds: float = 60) -> None:
-    """Wait for a condition. Raises: TimeoutError."""
-    ends_s = time.monotonic() + seconds
-    while not true():
-        if time.monotonic() > ends_s:
-            raise TimeoutError(f"not within {seconds:g} s: {what}")
-        time.sleep(0.02)

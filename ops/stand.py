@@ -11,7 +11,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
@@ -22,6 +21,7 @@ import redis
 from ops import redis_server
 from ops.mock_posting.client import MockPosting
 from ops.ports import free_port
+from ops.waiting import until
 from txn import advice
 from txn.partitions.place import partition_of
 
@@ -64,11 +64,6 @@ def health(port: int, patience_s: float = 2) -> dict[str, Any]:
         found = json.loads(get(port, "/api/health", patience_s) or b"{}")
         return found if isinstance(found, dict) else {}
     return {}
-
-
-def pause_s(waited_s: float) -> float:
-    """Before the next look: soon at first; who has waited for long can wait a little longer. Each look costs CPU."""
-    return min(0.1, 0.01 + waited_s / 20)
 
 
 def _ended_like_ctrl_c() -> None:
@@ -236,12 +231,7 @@ class Stand:
 
     def until(self, true: Callable[[], object], what: str, seconds: float = 60) -> float:
         """Wait for a condition: how long it took, in s. Raises: TimeoutError, with the last lines of each log."""
-        began = time.monotonic()
-        while not true():
-            if time.monotonic() - began > seconds:
-                raise TimeoutError(f"not within {seconds:g} s: {what}\n{self.logs()}")
-            time.sleep(pause_s(time.monotonic() - began))
-        return time.monotonic() - began
+        return until(true, what, seconds, self.logs)
 
     def until_workers(self, processes: int) -> None:
         """Wait until the API knows of so many worker processes."""

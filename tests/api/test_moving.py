@@ -1,5 +1,4 @@
 import contextlib
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -8,6 +7,7 @@ import redis
 
 from ops.ports import free_port
 from ops.redis_server import RedisServer
+from ops.waiting import until
 from tests.api.client import Connected, status, submit, with_id
 from tests.parts import Clock
 from tests.proxy import CuttingProxy
@@ -44,13 +44,6 @@ class Pair:
     def _behind(self) -> int:
         ahead, behind = self.demoted.info("replication"), self.promoted.info("replication")
         return int(ahead["master_repl_offset"] - behind["slave_repl_offset"])
-
-
-def until(true: Callable[[], bool], seconds: float = 15) -> float:
-    began = time.monotonic()
-    while not true():
-        assert time.monotonic() - began < seconds, "it did not happen in time"
-    return time.monotonic() - began
 
 
 @pytest.fixture(params=["valkey", "redis6"])
@@ -135,7 +128,7 @@ def test_a_replica_that_nobody_writes_to_is_left_too(pair: Pair, settings: Setti
         pair.fail_over()
         pair.promoted.set(f"{settings.prefix}doctor", 1)
         asked = one.probe.connection_pool
-        until(lambda: one.api.simulate_get("/api/health").status_code == 200, RECOVERY_S)
+        until(lambda: one.api.simulate_get("/api/health").status_code == 200, "it is healthy", RECOVERY_S)
         assert asked is one.probe.connection_pool
 
 

@@ -8,6 +8,7 @@ import falcon.testing
 import pytest
 from falcon.testing import Result
 
+from ops.waiting import until
 from tests.api.client import problem, submit
 from tests.api.conforming import Conforming as TestClient
 from tests.parts import Parts
@@ -74,13 +75,6 @@ def complete(parts: Parts, name: str) -> None:
 def until_waiting(watched: Watched, waiters: Waiters, count: int = 1) -> None:
     assert watched.looked.wait(30)
     until(lambda: waiters._count >= count)
-
-
-def until(true: Any) -> None:
-    ends = time.monotonic() + 30
-    while not true():
-        assert time.monotonic() < ends
-        time.sleep(0.005)
 
 
 def timed(answer: "Future[Result]") -> Result:

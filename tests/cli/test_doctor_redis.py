@@ -7,9 +7,9 @@ import redis
 from ops.mock_posting.client import MockPosting
 from ops.ports import free_port
 from ops.redis_server import RedisServer
+from ops.waiting import until
 from tests.cli.doctor_rig import found
 from tests.cli.terminal import Commands, Result
-from tests.mock_posting.caller import until
 
 #: Changes the server, and says what the doctor finds then.
 Looked = Callable[[Callable[[redis.Redis], object]], Result]

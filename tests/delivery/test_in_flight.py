@@ -4,7 +4,6 @@ import os
 import signal
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
@@ -13,6 +12,7 @@ import pytest
 
 from ops.mock_posting.client import MockPosting
 from ops.redis_server import RedisServer
+from ops.waiting import until
 from tests.crash.cuts import PassedOn
 from tests.parts import Clock, Parts, submission
 from tests.unit.test_trace import GIVEN, TRACE
@@ -106,13 +106,6 @@ def process(parts: Parts, mock: MockPosting) -> Iterator[Callable[..., Process]]
     yield build
     for one in opened:
         one.close()
-
-
-def until(true: Callable[[], bool]) -> None:
-    ends = time.monotonic() + PATIENCE_S
-    while not true():
-        assert time.monotonic() < ends
-        threading.Event().wait(0.005)
 
 
 def test_many_are_on_their_way_at_once_and_each_is_posted_once(

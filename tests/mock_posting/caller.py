@@ -4,7 +4,6 @@ import http.client
 import json
 import socket
 import time
-from collections.abc import Callable
 from typing import Any, Self
 
 from ops.mock_posting.client import MockPosting
@@ -63,14 +62,6 @@ class Caller:
             return self._socket.recv(4096) == b""
         except ConnectionResetError:
             return True
-
-
-def until(true: Callable[[], object], what: str) -> None:
-    """Wait for a condition."""
-    deadline = time.monotonic() + PATIENCE_S
-    while not true():
-        assert time.monotonic() < deadline, f"not within {PATIENCE_S} s: {what}"
-        time.sleep(0.005)
 
 
 def until_stats(mock: MockPosting, **expected: int) -> None:

@@ -5,7 +5,8 @@ import requests
 
 from ops.mock_posting.client import MockPosting
 from ops.mock_posting.faults import GetFault
-from tests.mock_posting.caller import Caller, row, until, until_stats
+from ops.waiting import until
+from tests.mock_posting.caller import Caller, row, until_stats
 
 
 def get(http: requests.Session, mock: MockPosting) -> requests.Response:

@@ -10,14 +10,13 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
 import psutil
 
 from ops.ports import free_port
-from ops.stand import pause_s
 
 ROOT = Path(__file__).parents[2]
 PATIENCE_S = 90.0
@@ -118,14 +117,6 @@ class Foreground:
                 self.seen.append(line.rstrip("\n"))
                 self._lines.put(line.rstrip("\n"))
         self._lines.put(None)
-
-
-def until(true: Callable[[], object], what: str, seconds: float = PATIENCE_S) -> None:
-    """Wait for what no line tells."""
-    began = time.monotonic()
-    while not true():
-        assert time.monotonic() < began + seconds, f"not within {seconds} s: {what}"
-        time.sleep(pause_s(time.monotonic() - began))
 
 
 def make_run(folder: Path, *options: str, **settings: str) -> Foreground:

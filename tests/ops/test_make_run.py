@@ -21,8 +21,9 @@ import requests
 from ops.ports import free_port
 from ops.redis_server import RedisServer
 from ops.stand import health
+from ops.waiting import until
 from ops.welcome import BODY
-from tests.ops.foreground import PATIENCE_S, Foreground, make_run, own_ports, until
+from tests.ops.foreground import PATIENCE_S, Foreground, make_run, own_ports
 
 pytestmark = pytest.mark.timeout(300)
 

@@ -14,7 +14,8 @@ import pytest
 from ops.ports import free_port
 from ops.run import Plan
 from ops.supervisor import CannotRun
-from tests.ops.foreground import ROOT, Foreground, make_run, own_ports, until
+from ops.waiting import until
+from tests.ops.foreground import ROOT, Foreground, make_run, own_ports
 from txn.errors import BadSettings
 
 #: Stand-ins: what a child may do. Each touches its file, named on the command line, when it is up.

@@ -13,7 +13,8 @@ import requests
 
 from ops.drill.stand import Stand
 from ops.ports import free_port
-from tests.ops.foreground import ROOT, Foreground, until
+from ops.waiting import until
+from tests.ops.foreground import ROOT, Foreground
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(300)]
 

@@ -10,7 +10,8 @@ from dramatiq.results import Results
 
 from ops.mock_posting.client import MockPosting
 from ops.redis_server import RedisServer
-from tests.delivery.test_in_flight import Process, until
+from ops.waiting import until
+from tests.delivery.test_in_flight import Process
 from tests.parts import Clock, Parts
 from txn.queue.actor import declare_hand_over
 from txn.queue.broker import RecordBroker

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from ops.sentinels import until
+from ops.waiting import until
 from tests.parts import Clock, submission
 from tests.store.test_replicas import Pair
 from txn.model.outcome import Mode

@@ -9,7 +9,7 @@ import redis
 
 from ops.clusters import Sharded, names, with_buses
 from ops.ports import free_port
-from ops.sentinels import until
+from ops.waiting import until
 from tests.parts import Clock, Parts
 from txn.doctor import cluster as doctor
 from txn.doctor.finding import Level

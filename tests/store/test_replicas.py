@@ -10,7 +10,8 @@ import redis
 
 from ops.ports import free_port
 from ops.redis_server import RedisServer
-from ops.sentinels import SERVER, until
+from ops.sentinels import SERVER
+from ops.waiting import until
 from tests.api.client import Connected, submit
 from tests.parts import Clock, submission
 from txn.errors import StoreUnavailable

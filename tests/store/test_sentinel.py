@@ -7,7 +7,8 @@ import pytest
 import redis
 
 from ops.ports import free_port
-from ops.sentinels import NAME, Watched, names, until
+from ops.sentinels import NAME, Watched, names
+from ops.waiting import until
 from tests.posting.raw_server import CERTIFICATE
 from tests.proxy import TlsProxy
 from txn.errors import StoreUnavailable
