@@ -9,17 +9,11 @@ import pytest
 
 from tests.cli.stub_api import PENDING
 from tests.cli.terminal import Commands
-from tests.system.stack import Stack
+from tests.system.stack import Stack, stack_fixture
 
 pytestmark = pytest.mark.timeout(300)
 
-
-@pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    folder: Path = tmp_path_factory.mktemp("stack")
-    with Stack(folder) as found:
-        found.start_worker(processes=1)
-        yield found
+stack = stack_fixture(workers=1, scope="module")
 
 
 @pytest.fixture

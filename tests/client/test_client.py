@@ -12,7 +12,7 @@ import pytest
 from ops.ports import free_port
 from tests.callbacks.receiver import SECRET, Receiver, line
 from tests.client.scripted import Scripted
-from tests.system.stack import Stack
+from tests.system.stack import Stack, stack_fixture
 from txn.client import (
     BatchRefused,
     Client,
@@ -38,11 +38,7 @@ def problem(status: int, code: str, **headers: str) -> tuple[int, dict[str, str]
     return status, headers, b'{"code": "%b", "detail": "because"}' % code.encode()
 
 
-@pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    with Stack(tmp_path_factory.mktemp("client")) as stack:
-        stack.start_worker(1)
-        yield stack
+stack = stack_fixture(workers=1, scope="module")
 
 
 @pytest.fixture

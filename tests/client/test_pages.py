@@ -1,6 +1,5 @@
 import io
 import re
-from collections.abc import Iterator
 from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
@@ -8,16 +7,11 @@ from typing import Any
 import pytest
 
 from tests.client.test_callbacks import BODY, signed
-from tests.system.stack import Stack
+from tests.system.stack import Stack, stack_fixture
 
 ROOT = Path(__file__).parents[2]
 
-
-@pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    with Stack(tmp_path_factory.mktemp("pages")) as stack:
-        stack.start_worker(1)
-        yield stack
+stack = stack_fixture(workers=1, scope="module")
 
 
 def program(page: str, about: str) -> str:

@@ -3,16 +3,15 @@
 import json
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import ExitStack
-from pathlib import Path
 
 import pytest
 
 from tests.hostile import attacks
 from tests.hostile.attacks import Steps
 from tests.hostile.rig import Swarm, good_client, memory_mib, workers
-from tests.system.stack import Stack
+from tests.system.stack import Stack, stack_fixture
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -21,12 +20,7 @@ SAME = "127.0.0.1"
 #: A process's 1,000 connections with 16 KB each would be 16 MiB.
 MEMORY_MIB = 64
 
-
-@pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    folder: Path = tmp_path_factory.mktemp("stack")
-    with Stack(folder, {"WEB_CONCURRENCY": "1"}) as found:
-        yield found
+stack = stack_fixture({"WEB_CONCURRENCY": "1"}, scope="module")
 
 
 def besiege(stack: Stack, swarms: list[Swarm], seconds: float) -> None:

@@ -3,8 +3,6 @@
 import json
 import socket
 import time
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 import requests
@@ -12,18 +10,14 @@ import requests
 from tests.hostile import attacks
 from tests.hostile.rig import Swarm, good_client, workers
 from tests.hostile.test_connections import ELSEWHERE
-from tests.system.stack import BODY, Stack
+from tests.system.stack import BODY, Stack, stack_fixture
 
 pytestmark = pytest.mark.timeout(300)
 
 #: Submits a second of one client: twice what the good one sends.
 ALLOWED = 100
 
-
-@pytest.fixture
-def stack(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Stack]:
-    with Stack(tmp_path, {"WEB_CONCURRENCY": "1"} | request.param) as found:
-        yield found
+stack = stack_fixture({"WEB_CONCURRENCY": "1"})
 
 
 @pytest.mark.parametrize("seconds", [3, pytest.param(40, marks=pytest.mark.long)])

@@ -2,13 +2,13 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
-from tests.system.stack import ROOT, Stack
+from tests.system.stack import ROOT, Stack, stack_fixture
 from txn.model.ids import id_for_key
 
 HERE = Path(__file__).parent
@@ -28,12 +28,7 @@ invalid 400 invalid currency application/problem+json
 missing 404 not_found false
 """
 
-
-@pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    with Stack(tmp_path_factory.mktemp("strangers")) as stack:
-        stack.start_worker(1)
-        yield stack
+stack = stack_fixture(workers=1, scope="module")
 
 
 def test_curl(stack: Stack) -> None:

@@ -5,16 +5,17 @@ import re
 import signal
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import pytest
 import requests
 
 from ops.stand import ROOT, Process, Stand
 
-__all__ = ["ROOT", "Process", "Stack"]
+__all__ = ["ROOT", "Process", "Stack", "stack_fixture"]
 
 BODY = {"amount": 100.50, "currency": "USD", "description": "Payment", "metadata": {"order_id": "12345"}}
 
@@ -138,3 +139,19 @@ class Stack(Stand):
         assert {name: count for name, count in rows.items() if count > 1} == {}
         assert accepted - set(rows) == set()
         assert self.mock.stats()["max_posts_in_flight_of_one_id"] <= 1
+
+
+def stack_fixture(settings: dict[str, str] | None = None, *, workers: int = 0, scope: Any = "function") -> Any:
+    """For `stack = stack_fixture(...)` in a file of tests.
+
+    `workers`: processes of the worker that runs from the start. A test may add settings as the fixture's parameter.
+    """
+
+    @pytest.fixture(scope=scope, name="stack")
+    def start(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Stack]:
+        with Stack(tmp_path_factory.mktemp("stack"), (settings or {}) | getattr(request, "param", {})) as found:
+            if workers:
+                found.start_worker(workers)
+            yield found
+
+    return start

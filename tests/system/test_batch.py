@@ -1,17 +1,11 @@
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-import pytest
 import requests
 
-from tests.system.stack import BODY, Stack
+from tests.system.stack import BODY, Stack, stack_fixture
 
-
-@pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    with Stack(tmp_path_factory.mktemp("batch")) as stack:
-        yield stack
+stack = stack_fixture(scope="module")
 
 
 def test_the_same_batch_from_many_clients_at_once_is_delivered_once(stack: Stack) -> None:

@@ -7,14 +7,14 @@ import os
 import signal
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from tests.parts import BODY
-from tests.system.stack import Process, Stack
+from tests.system.stack import Process, Stack, stack_fixture
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -23,11 +23,7 @@ GRACE_S = 120
 PATIENCE_S = 60
 JSON = {"Content-Type": "application/json"}
 
-
-@pytest.fixture
-def stack(tmp_path: Path) -> Iterator[Stack]:
-    with Stack(tmp_path, {"GUNICORN_CMD_ARGS": f"--graceful-timeout {GRACE_S}"}) as found:
-        yield found
+stack = stack_fixture({"GUNICORN_CMD_ARGS": f"--graceful-timeout {GRACE_S}"})
 
 
 def redis_signal(stack: Stack, number: signal.Signals) -> None:

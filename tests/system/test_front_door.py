@@ -5,21 +5,14 @@ import json
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from tests.system.stack import ROOT, Stack
+from tests.system.stack import ROOT, Stack, stack_fixture
 
 HEAD = b"POST /api/transactions HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
 
-
-@pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    folder: Path = tmp_path_factory.mktemp("stack")
-    with Stack(folder) as found:
-        yield found
+stack = stack_fixture(scope="module")
 
 
 def connection(stack: Stack, sent: bytes) -> socket.socket:

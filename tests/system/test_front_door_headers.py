@@ -5,24 +5,17 @@ import json
 import shutil
 import socket
 import subprocess
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.parts import BODY
-from tests.system.stack import Stack
+from tests.system.stack import Stack, stack_fixture
 from txn.model.ids import id_for_key
 
 JSON = b"Content-Type: application/json\r\n"
 
-
-@pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    folder: Path = tmp_path_factory.mktemp("stack")
-    with Stack(folder) as found:
-        yield found
+stack = stack_fixture(scope="module")
 
 
 def sent(stack: Stack, lines: bytes, body: bytes = BODY, length: bool = True, method: str = "POST") -> tuple[int, Any]:

@@ -5,25 +5,18 @@ import http.client
 import json
 import socket
 import time
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.parts import BODY
-from tests.system.stack import Stack
+from tests.system.stack import Stack, stack_fixture
 
 HEAD = b"POST /api/transactions HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
 #: What a kernel may hold between two processes.
 BUFFERS = 32 * 2**20
 
-
-@pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    folder: Path = tmp_path_factory.mktemp("stack")
-    with Stack(folder, {"WEB_CONCURRENCY": "1"}) as found:
-        yield found
+stack = stack_fixture({"WEB_CONCURRENCY": "1"}, scope="module")
 
 
 def connection(stack: Stack, sent: bytes) -> socket.socket:

@@ -1,21 +1,15 @@
 import os
 import signal
 import time
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 import requests
 
-from tests.system.stack import BODY, Stack
+from tests.system.stack import BODY, Stack, stack_fixture
 
 pytestmark = pytest.mark.timeout(300)
 
-
-@pytest.fixture
-def stack(tmp_path: Path) -> Iterator[Stack]:
-    with Stack(tmp_path, {"WEB_CONCURRENCY": "1"}) as found:
-        yield found
+stack = stack_fixture({"WEB_CONCURRENCY": "1"})
 
 
 def test_a_redis_that_is_known_not_to_answer_is_not_waited_for(stack: Stack) -> None:

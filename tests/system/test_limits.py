@@ -1,12 +1,10 @@
 import re
 import time
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 import requests
 
-from tests.system.stack import Stack
+from tests.system.stack import Stack, stack_fixture
 from txn.operate.limits import Limits, parse_rate
 from txn.queue.message import NAME
 from txn.store.database import Database
@@ -14,11 +12,7 @@ from txn.store.keys import Keys
 
 pytestmark = pytest.mark.timeout(300)
 
-
-@pytest.fixture
-def stack(tmp_path: Path) -> Iterator[Stack]:
-    with Stack(tmp_path) as found:
-        yield found
+stack = stack_fixture()
 
 
 @pytest.fixture

@@ -2,21 +2,16 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.system.stack import Stack
+from tests.system.stack import Stack, stack_fixture
 
 pytestmark = pytest.mark.timeout(300)
 
-
-@pytest.fixture
-def stack(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stack]:
-    with Stack(tmp_path, getattr(request, "param", None)) as found:
-        yield found
+stack = stack_fixture()
 
 
 def lines(stack: Stack, process: str) -> list[dict[str, Any]]:

@@ -1,12 +1,11 @@
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import requests
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.system.stack import Stack
+from tests.system.stack import Stack, stack_fixture
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -33,11 +32,7 @@ SLOW = {"TXN_POSTING_TIMEOUT_MS": "2000", "TXN_DOUBT_WINDOW_MS": "2000"}
 #: So long that no call is given up, also where the machine stands still: the service may not have seen such a call.
 PATIENT = {"TXN_POSTING_TIMEOUT_MS": "60000", "TXN_DOUBT_WINDOW_MS": "60000"}
 
-
-@pytest.fixture
-def stack(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stack]:
-    with Stack(tmp_path, getattr(request, "param", None)) as found:
-        yield found
+stack = stack_fixture()
 
 
 def scrape(stack: Stack) -> dict[str, float]:

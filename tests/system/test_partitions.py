@@ -1,25 +1,19 @@
 import os
 import signal
 from collections import Counter
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
 
-from tests.system.stack import BODY, Stack
+from tests.system.stack import BODY, Stack, stack_fixture
 from txn.partitions.place import partition_of
 
 pytestmark = pytest.mark.timeout(300)
 
 COUNT = 8
 
-
-@pytest.fixture
-def stack(tmp_path: Path) -> Iterator[Stack]:
-    with Stack(tmp_path, {"TXN_PARTITIONS": str(COUNT)}) as found:
-        yield found
+stack = stack_fixture({"TXN_PARTITIONS": str(COUNT)})
 
 
 def submit(stack: Stack, name: str) -> requests.Response:

@@ -1,6 +1,5 @@
 import threading
 from collections import Counter
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -8,16 +7,12 @@ import requests
 
 from ops.ports import free_port
 from ops.stand import api_command, health
-from tests.system.stack import BODY, Stack
+from tests.system.stack import BODY, Stack, stack_fixture
 from txn.model.ids import id_for_key
 
 THREADS = 200
 
-
-@pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    with Stack(tmp_path_factory.mktemp("same")) as stack:
-        yield stack
+stack = stack_fixture(scope="module")
 
 
 @pytest.fixture(scope="module")

@@ -1,23 +1,18 @@
 import signal
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
-import pytest
 import requests
 
-from tests.system.stack import Stack
+from tests.system.stack import Stack, stack_fixture
 
 COUNT = 300
 T = TypeVar("T")
 
-
-@pytest.fixture
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    with Stack(tmp_path_factory.mktemp("waiting")) as stack:
-        yield stack
+stack = stack_fixture()
 
 
 def read(stack: Stack, name: str) -> dict[str, Any]:
