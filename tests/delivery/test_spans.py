@@ -1,8 +1,7 @@
 import asyncio
-import json
 import re
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -13,31 +12,23 @@ from opentelemetry.trace import SpanKind
 from ops.mock_posting.client import MockPosting
 from ops.redis_server import RedisServer
 from tests.crash.cuts import PassedOn
+from tests.delivery.drivers import DRIVERS, TIMEOUT_MS, Deliver, with_a_doubt
 from tests.delivery.test_in_flight import PATIENCE_S, Process
-from tests.parts import BODY, Clock, Parts, submission
-from tests.posting.raw_server import RawServer, answer, saying
+from tests.parts import Clock, Parts, submission
+from tests.posting.raw_server import RawServer
 from tests.spans import Recorder, named, parent
 from tests.unit.test_trace import GIVEN, TRACE
 from txn.delivery.blocking import BlockingSteps, run
-from txn.delivery.loop_steps import LoopSteps
-from txn.delivery.pulse import Pulse
 from txn.delivery.rules import Rules
 from txn.delivery.spans import TracedSteps
 from txn.errors import SettleLost, StoreUnavailable
 from txn.model.claim import Claim
 from txn.model.outcome import Settlement, SettleReply
 from txn.posting.curl import CurlTransport
-from txn.posting.curl_multi import MultiTransport
-from txn.posting.requests.transport import RequestsTransport
 from txn.posting.results import Lookup
-from txn.posting.service import AsyncPostingService, PostingService
-from txn.posting.spans import CallSpans, TracedAsyncTransport, TracedTransport
+from txn.posting.service import PostingService
+from txn.posting.spans import CallSpans, TracedTransport
 from txn.settings import Settings
-from txn.store.flusher import Flusher
-
-JSON = "Content-Type: application/json"
-TIMEOUT_MS = 10_000
-Deliver = Callable[[Parts, str, Recorder], None]
 
 
 @pytest.fixture
@@ -47,34 +38,7 @@ def parts(valkey: RedisServer, settings: Settings, clock: Clock) -> Iterator[Par
         yield found
 
 
-def blocking(kind: type[CurlTransport] | type[RequestsTransport]) -> Deliver:
-    def deliver(parts: Parts, url: str, recorder: Recorder) -> None:
-        transport = kind(url)
-        traced = TracedTransport(transport, CallSpans(recorder.tracer, url))
-        steps = BlockingSteps(parts.store, PostingService(traced, TIMEOUT_MS))
-        run(Rules(TracedSteps(steps, recorder.tracer), parts.settings).deliver("a", "nonce"))
-        traced.close()
-
-    return deliver
-
-
-def on_a_loop(parts: Parts, url: str, recorder: Recorder) -> None:
-    async def deliver() -> None:
-        flusher, pulse = Flusher(parts.database), Pulse(lambda what, seconds: None)
-        traced = TracedAsyncTransport(MultiTransport(url), CallSpans(recorder.tracer, url))
-        steps = LoopSteps(parts.store, flusher, AsyncPostingService(traced, TIMEOUT_MS), pulse, TIMEOUT_MS)
-        await Rules(TracedSteps(steps, recorder.tracer), parts.settings).deliver("a", "nonce")
-        traced.close()
-        pulse.stop()
-        flusher.close()
-
-    asyncio.run(deliver())
-
-
-DRIVERS = [blocking(CurlTransport), blocking(RequestsTransport), on_a_loop]
-
-
-@pytest.fixture(params=DRIVERS, ids=["curl", "requests", "loop"])
+@pytest.fixture(params=DRIVERS.values(), ids=DRIVERS)
 def deliver(request: pytest.FixtureRequest) -> Deliver:
     found: Deliver = request.param
     return found
@@ -89,14 +53,9 @@ def accept(parts: Parts, trace: str = GIVEN) -> None:
     parts.store.accept(replace(submission("a"), trace=trace))
 
 
-def with_a_doubt(parts: Parts, deliver: Deliver, recorder: Recorder) -> list[str]:
-    """The `traceparent` of a GET, a POST that leaves a doubt, and the GET after it."""
-    absent, row = answer(404, b"{}", JSON), json.dumps({"id": "a", **json.loads(BODY)})
-    turns = (absent, answer(500, b"{}", JSON), answer(200, row.encode(), JSON))
-    server = RawServer(*map(saying, turns))
-    deliver(parts, f"http://user:S3cret@127.0.0.1:{server.port}/base", recorder)
-    heads = [request.partition(b"\r\n\r\n")[0].decode() for request in server.stop()]
-    assert parts.record("a")["evidence"] == "verified"
+def spans_sent(parts: Parts, deliver: Deliver, recorder: Recorder) -> list[str]:
+    """The `traceparent` of each request."""
+    heads = with_a_doubt(parts, deliver, recorder)
     return ["".join(re.findall(r"(?im)^traceparent: (.*?)\r?$", head)) for head in heads]
 
 
@@ -108,7 +67,7 @@ def test_a_delivery_is_a_span_of_the_submit_s_trace_linked_to_it_and_each_call_i
     parts: Parts, deliver: Deliver, recorder: Recorder
 ) -> None:
     accept(parts)
-    sent = with_a_doubt(parts, deliver, recorder)
+    sent = spans_sent(parts, deliver, recorder)
     *calls, delivery = recorder.spans
     assert (delivery.name, delivery.kind, parent(delivery)) == ("deliver transaction", SpanKind.CONSUMER, GIVEN)
     assert [link.context.span_id for link in delivery.links] == [int(GIVEN[36:52], 16)]
@@ -153,7 +112,7 @@ def test_of_what_was_not_sampled_at_the_submit_nothing_is_made_and_the_trace_is_
     parts: Parts, deliver: Deliver, recorder: Recorder, trace: str
 ) -> None:
     accept(parts, trace)
-    sent = with_a_doubt(parts, deliver, recorder)
+    sent = spans_sent(parts, deliver, recorder)
     assert recorder.spans == []
     assert [(one[:36], one[52:]) for one in sent] == [(trace[:36], trace[52:])] * 3
 
