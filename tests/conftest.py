@@ -11,6 +11,7 @@ from ops.mock_posting.client import MockPosting
 from ops.ports import free_port
 from ops.redis_server import RedisServer
 from tests.parts import Clock, Parts
+from tests.proxy import CuttingProxy
 from tests.topologies import TOPOLOGIES, start
 from txn.settings import Settings
 
@@ -66,6 +67,20 @@ def redis6(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
 def server(request: pytest.FixtureRequest) -> RedisServer:
     found: RedisServer = request.getfixturevalue(request.param)
     return found
+
+
+@pytest.fixture
+def own_server(tmp_path: Path) -> Iterator[RedisServer]:
+    """Nobody else is connected to it."""
+    found = RedisServer(free_port(), tmp_path / "own").start()
+    yield found
+    found.kill()
+
+
+@pytest.fixture
+def proxy(server: RedisServer) -> Iterator[CuttingProxy]:
+    with CuttingProxy(server.port) as found:
+        yield found
 
 
 @pytest.fixture

@@ -1,11 +1,8 @@
-from collections.abc import Iterator
-
 import pytest
 
 from ops.redis_server import RedisServer
 from tests.admin.site import Browser, tools_on
 from tests.parts import Parts
-from tests.proxy import CuttingProxy
 from txn.settings import Settings
 
 
@@ -27,9 +24,3 @@ def vic(browser: Browser) -> Browser:
     """Somebody who may only view."""
     assert browser.log_in("vic").status_code == 303
     return browser
-
-
-@pytest.fixture
-def proxy(server: RedisServer) -> Iterator[CuttingProxy]:
-    with CuttingProxy(server.port) as proxy:
-        yield proxy

@@ -3,7 +3,6 @@ from collections.abc import Iterator
 import pytest
 from falcon.testing import TestClient
 
-from ops.redis_server import RedisServer
 from tests.api.client import Connected
 from tests.api.conforming import Conforming
 from tests.api.test_keys import keyed_api
@@ -41,12 +40,6 @@ def api(parts: Parts, monitor: DurabilityMonitor) -> TestClient:
 @pytest.fixture
 def keyed(parts: Parts, monitor: DurabilityMonitor) -> TestClient:
     return keyed_api(parts, monitor)
-
-
-@pytest.fixture
-def proxy(server: RedisServer) -> Iterator[CuttingProxy]:
-    with CuttingProxy(server.port) as proxy:
-        yield proxy
 
 
 @pytest.fixture

@@ -2,6 +2,8 @@ import contextlib
 import logging
 import threading
 import time
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -10,6 +12,7 @@ from standardwebhooks import Webhook
 from tests.callbacks.receiver import KEY, OLD_SECRET, SECRET, Receiver, line, status
 from tests.callbacks.rig import REJECTED, Sending, at, ended
 from tests.parts import Parts
+from tests.web_server import Answering
 from txn.callbacks.sender import MARGIN_MS
 from txn.model.content import loads
 from txn.settings import Settings
@@ -113,19 +116,13 @@ def test_it_waits_as_long_as_it_is_asked_to_within_reason(
         assert before + waits_ms <= due <= parts.read_statistics().now_ms + waits_ms
 
 
-def test_who_hangs_is_given_up_after_the_deadline(parts: Parts, settings: Settings) -> None:
+@pytest.mark.parametrize("answer", [Receiver.hang, Receiver.trickle])
+def test_who_hangs_or_answers_without_end_is_given_up_after_the_deadline(
+    parts: Parts, settings: Settings, answer: Callable[[Receiver, Answering], None]
+) -> None:
     with Receiver() as receiver:
-        receiver.answers = [receiver.hang]
+        receiver.answers = [partial(answer, receiver)]
         sending = Sending(parts, at(settings, receiver.url, callback_timeout_ms=200))
-        ended(parts, "a")
-        sending.round()
-        assert sending.totals() == (1, 0, 0, 1)
-
-
-def test_an_answer_without_end_counts_as_none(parts: Parts, settings: Settings) -> None:
-    with Receiver() as receiver:
-        receiver.answers = [receiver.trickle]
-        sending = Sending(parts, at(settings, receiver.url, callback_timeout_ms=300))
         ended(parts, "a")
         sending.round()
         assert sending.totals() == (1, 0, 0, 1)

@@ -52,18 +52,20 @@ CHANGING = [
 
 
 @pytest.mark.parametrize("arguments", READING + CHANGING)
-def test_without_redis_a_command_says_so_in_one_sentence(txn: Commands, arguments: tuple[str, ...]) -> None:
-    done = txn(*arguments, TXN_REDIS_URL="redis://127.0.0.1:1/0")
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [
+        ({"TXN_REDIS_URL": "redis://127.0.0.1:1/0"}, "Redis cannot be reached: nothing listens there"),
+        ({"TXN_LEASE_MS": "1"}, "TXN_LEASE_MS=1 is too short"),
+    ],
+    ids=["without Redis", "a wrong setting"],
+)
+def test_a_command_that_cannot_work_says_why_in_one_sentence(
+    txn: Commands, arguments: tuple[str, ...], setting: dict[str, str], said: str
+) -> None:
+    done = txn(*arguments, **setting)
     assert (done.code, done.out) == (2, "")
-    assert done.err.startswith(f"txn {arguments[0]}: Redis cannot be reached: nothing listens there")
-    assert done.err.count("\n") == 1
-
-
-@pytest.mark.parametrize("arguments", READING + CHANGING)
-def test_a_setting_that_is_wrong_is_named(txn: Commands, arguments: tuple[str, ...]) -> None:
-    done = txn(*arguments, TXN_LEASE_MS="1")
-    assert (done.code, done.out) == (2, "")
-    assert done.err.startswith(f"txn {arguments[0]}: TXN_LEASE_MS=1 is too short")
+    assert done.err.startswith(f"txn {arguments[0]}: {said}")
     assert done.err.count("\n") == 1
 
 

@@ -11,7 +11,8 @@ from tests.cli.doctor_rig import Answers, alive, found, not_found, posting
 from tests.cli.terminal import Commands
 from tests.parts import Parts
 from tests.posting.raw_server import RawServer
-from txn.doctor import probe_row
+from txn.doctor import calls, probe_row
+from txn.doctor.finding import Level
 from txn.doctor.posting import check
 from txn.posting.requests.transport import RequestsTransport
 from txn.settings import Settings
@@ -172,10 +173,12 @@ def test_the_shape_of_the_list_is_said(txn: Commands, parts: Parts, body: bytes,
     assert said in found(done, "posting list")["found"]
 
 
-def test_a_slow_posting_service_is_a_warning(txn: Commands, mock: MockPosting) -> None:
-    mock.faults(latency_ms=150)
-    done = txn("doctor", "--json", TXN_POSTING_TIMEOUT_MS="200", TXN_LEASE_MS="2000")
-    assert found(done, "posting speed")["level"] == "warn"
+@pytest.mark.parametrize(("slowest_ms", "level"), [(2_500, Level.OK), (2_501, Level.WARN)])
+def test_a_posting_service_that_takes_more_than_half_of_the_deadline_is_a_warning(
+    slowest_ms: float, level: Level
+) -> None:
+    [speed] = calls.check(Settings(posting_timeout_ms=5_000), calls.Calls([1, slowest_ms], []))
+    assert (speed.check, speed.level) == ("posting speed", level)
 
 
 def test_a_row_is_posted_only_if_asked_for_and_comes_back(txn: Commands, parts: Parts, mock: MockPosting) -> None:

@@ -1,4 +1,4 @@
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -16,10 +16,8 @@ Looked = Callable[[Callable[[redis.Redis], object]], Result]
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[RedisServer]:
-    started = RedisServer(free_port(), tmp_path).start()
-    yield started
-    started.kill()
+def server(own_server: RedisServer) -> RedisServer:
+    return own_server
 
 
 @pytest.fixture

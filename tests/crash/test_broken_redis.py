@@ -12,7 +12,7 @@ from ops.mock_posting.client import MockPosting
 from ops.ports import free_port
 from ops.redis_server import RedisServer
 from tests.crash.half_written import Rig
-from tests.crash.test_half_written import SCENES, Scene, _acted, check_deeds, sweep
+from tests.crash.test_half_written import SCENES, Scene, _acted, end
 from tests.crash.world import BrokenPromise
 from tests.doctor.test_rights import LUA, called_in_all
 from txn.store.keys import Keys
@@ -138,12 +138,7 @@ def play(found: Redis, mock: MockPosting, scene: Scene, breakage: Breakage, *, a
             breakage.repair(found, rig.parts.keys)
         if again and not told and not _acted(rig, scene):
             raise BrokenPromise("repaired, and it fails all the same")
-        rig.run_to_quiet()
-        if scene.swept:
-            sweep(rig)
-            rig.run_to_quiet()
-        rig.check()
-        check_deeds(rig, scene)
+        end(rig, scene)
 
 
 def play_all(found: Redis, mock: MockPosting, scene: Scene, first: int = 0, every: int = 1) -> None:

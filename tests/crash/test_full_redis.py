@@ -10,7 +10,7 @@ from ops.mock_posting.client import MockPosting
 from ops.ports import free_port
 from ops.redis_server import RedisServer
 from tests.crash.half_written import Rig
-from tests.crash.test_half_written import SCENES, Scene, accepted, check_deeds, sweep
+from tests.crash.test_half_written import SCENES, Scene, accepted, end
 from tests.store.lua_source import SCRIPTS
 from txn.errors import StoreRefuses
 from txn.store.scripts import text_of
@@ -46,12 +46,7 @@ def test_whatever_ends_a_transaction_goes_on(scene: Scene, rig: Rig) -> None:
     scene.prepare(rig)
     fill(rig)
     scene.act(rig)
-    rig.run_to_quiet()
-    if scene.swept:
-        sweep(rig)
-        rig.run_to_quiet()
-    rig.check()
-    check_deeds(rig, scene)
+    end(rig, scene)
 
 
 @pytest.mark.parametrize(

@@ -667,12 +667,7 @@ def play(server: RedisServer, mock: MockPosting, cell: Cell, broken: str = "") -
             struck = rig.repair()
             if cell.again and not told and not _acted(rig, scene):
                 raise BrokenPromise("repaired, and it fails all the same")
-            rig.run_to_quiet()
-            if scene.swept:
-                sweep(rig)
-                rig.run_to_quiet()
-            rig.check()
-            check_deeds(rig, scene)
+            end(rig, scene)
         except BrokenPromise as error:
             return struck or rig.repair(), str(error)
         return struck, ""
@@ -683,6 +678,16 @@ def _acted(rig: Rig, scene: Scene) -> bool:
         scene.act(rig)
         return True
     return False
+
+
+def end(rig: Rig, scene: Scene) -> None:
+    """All is delivered, and everything is as it must be. Raises: BrokenPromise."""
+    rig.run_to_quiet()
+    if scene.swept:
+        sweep(rig)
+        rig.run_to_quiet()
+    rig.check()
+    check_deeds(rig, scene)
 
 
 def check_deeds(rig: Rig, scene: Scene) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 import pytest
 import requests
 
+from ops.mock_posting.faults import PostFault
 from tests.delivery.rig import Rig
 from txn.delivery.blocking import run
 from txn.model.outcome import Mode
@@ -78,21 +79,16 @@ def test_a_row_with_other_content_is_a_conflict_for_a_person(rig: Build) -> None
     assert one.rows(name) == 1
 
 
-def test_a_failure_after_the_write_is_seen_by_the_verifying_get(rig: Build) -> None:
+@pytest.mark.parametrize("fault", ["fail_after", "truncate"])
+def test_a_failure_after_the_write_and_a_truncated_answer_are_seen_by_the_verifying_get(
+    rig: Build, fault: PostFault
+) -> None:
     one = rig()
     name = one.accept()
-    one.mock.script(name, post=["fail_after"])
+    one.mock.script(name, post=[fault])
     assert one.deliver(name).status is Status.COMPLETED
     assert evidence(one, name) == "verified"
     assert one.rows(name) == 1
-
-
-def test_a_truncated_answer_is_seen_by_the_verifying_get(rig: Build) -> None:
-    one = rig()
-    name = one.accept()
-    one.mock.script(name, post=["truncate"])
-    assert one.deliver(name).status is Status.COMPLETED
-    assert evidence(one, name) == "verified"
 
 
 def test_after_an_uncertain_post_nobody_posts_before_the_doubt_window_is_over(rig: Build) -> None:

@@ -3,7 +3,6 @@ import random
 import subprocess
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -38,14 +37,6 @@ def test_every_blow_comes_once_within_the_load_and_none_during_another(seed: int
     assert ends <= 60
 
 
-@pytest.fixture
-def demoted(tmp_path: Path) -> Iterator[RedisServer]:
-    """Nobody else is connected to it."""
-    server = RedisServer(free_port(), tmp_path / "demoted").start()
-    yield server
-    server.stop()
-
-
 @pytest.mark.parametrize("name", OUTAGES)
 def test_an_outage_in_which_the_breaker_stays_closed_ends_the_drill(
     name: str, server: RedisServer, mock: MockPosting, monkeypatch: pytest.MonkeyPatch
@@ -62,8 +53,8 @@ def test_an_outage_in_which_the_breaker_stays_closed_ends_the_drill(
 
 
 @pytest.mark.parametrize("stayed", [0, 1])
-def test_a_redis_that_moves_away_from_nobody_ends_the_drill(stayed: int, demoted: RedisServer) -> None:
-    stand: Any = SimpleNamespace(fail_over=lambda: (demoted, stayed))
+def test_a_redis_that_moves_away_from_nobody_ends_the_drill(stayed: int, own_server: RedisServer) -> None:
+    stand: Any = SimpleNamespace(fail_over=lambda: (own_server, stayed))
     if stayed:
         strike(stand, Blow("Redis moves", 1, 0), random.Random(1))
     else:
@@ -72,12 +63,12 @@ def test_a_redis_that_moves_away_from_nobody_ends_the_drill(stayed: int, demoted
 
 
 def test_a_process_that_stays_at_the_demoted_redis_ends_the_drill(
-    demoted: RedisServer, monkeypatch: pytest.MonkeyPatch
+    own_server: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("ops.drill.blows.RESTART_WITHIN_S", 0.1)
     monkeypatch.setattr("ops.drill.stand.IDLE_S", 600)  # it does nothing while this test stands still
-    stand: Any = SimpleNamespace(fail_over=lambda: (demoted, 1))
-    with redis.Redis(port=demoted.port) as left_behind:
+    stand: Any = SimpleNamespace(fail_over=lambda: (own_server, 1))
+    with redis.Redis(port=own_server.port) as left_behind:
         left_behind.ping()
         with pytest.raises(BlowMissed, match="1 connections are still in use at the demoted Redis"):
             strike(stand, Blow("Redis moves", 1, 0), random.Random(1))

@@ -175,19 +175,20 @@ def test_the_delay_grows_while_it_keeps_dying(supervise: Supervise) -> None:
     assert "once ended (exit code 1)" in running.until("again in 2 s")
 
 
-def test_one_that_ends_before_it_answers_stops_the_others_with_its_last_words(supervise: Supervise) -> None:
-    running = supervise("plain", "stillborn")
+@pytest.mark.parametrize(
+    ("name", "options", "why", "last_words"),
+    [
+        ("stillborn", {}, "stillborn ended before it answered (exit code 3)", "no such table"),
+        ("mute", {"ready_s": 1}, "mute does not answer after 1 s", "thinking"),
+    ],
+)
+def test_one_that_does_not_come_up_stops_the_others_with_its_last_words(
+    supervise: Supervise, name: str, options: dict[str, float], why: str, last_words: str
+) -> None:
+    running = supervise("plain", name, **options)
     assert running.exit_code() == 1
-    assert "cannot run: stillborn ended before it answered (exit code 3)" in running.seen
-    assert running.seen[-1] == "    no such table"
-    assert running.left() == []
-
-
-def test_one_that_does_not_answer_in_time_stops_the_others_with_its_last_words(supervise: Supervise) -> None:
-    running = supervise("plain", "mute", ready_s=1)
-    assert running.exit_code() == 1
-    assert "cannot run: mute does not answer after 1 s" in running.seen
-    assert running.seen[-1] == "    thinking"
+    assert f"cannot run: {why}" in running.seen
+    assert running.seen[-1] == f"    {last_words}"
     assert running.left() == []
 
 

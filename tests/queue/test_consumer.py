@@ -4,7 +4,6 @@ from itertools import count
 import pytest
 from dramatiq.broker import MessageProxy
 
-from ops.redis_server import RedisServer
 from tests.parts import Parts
 from tests.proxy import CuttingProxy
 from txn.errors import StoreUnavailable
@@ -12,12 +11,6 @@ from txn.queue.consumer import HEARTBEAT_S, RecordConsumer
 from txn.store.connection import connect
 from txn.store.database import Database
 from txn.store.messages import DEAD_AFTER_MS, Messages
-
-
-@pytest.fixture
-def proxy(server: RedisServer) -> Iterator[CuttingProxy]:
-    with CuttingProxy(server.port) as found:
-        yield found
 
 
 @pytest.fixture

@@ -2,13 +2,11 @@ import asyncio
 import os
 import signal
 from collections.abc import Coroutine, Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import pytest
 import redis
 
-from ops.ports import free_port
 from ops.redis_server import RedisServer
 from tests.parts import Clock, Parts, submission
 from tests.proxy import CuttingProxy
@@ -37,13 +35,6 @@ def sizes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
     monkeypatch.setattr(module, "GroupCommit", Counting)
     return found
-
-
-@pytest.fixture
-def own_server(tmp_path: Path) -> Iterator[RedisServer]:
-    server = RedisServer(free_port(), tmp_path).start()
-    yield server
-    server.kill()
 
 
 def push(parts: Parts, number: int, repeats: int = 0) -> ScriptCall:

@@ -3,13 +3,11 @@ import signal
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import pytest
 import redis
 
-from ops.ports import free_port
 from ops.redis_server import RedisServer
 from tests.proxy import CuttingProxy
 from txn.store.connection import connect
@@ -40,13 +38,6 @@ class GatedCommit(GroupCommit):
     def waiting(self) -> int:
         with self._lock:
             return len(self._waiting)
-
-
-@pytest.fixture
-def own_server(tmp_path: Path) -> Iterator[RedisServer]:
-    server = RedisServer(free_port(), tmp_path).start()
-    yield server
-    server.kill()
 
 
 @pytest.fixture
