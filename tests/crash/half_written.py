@@ -19,7 +19,7 @@ from ops.mock_posting.client import MockPosting
 from tests.crash.world import BrokenPromise
 from tests.parts import Clock, Parts, clear, submission
 from txn.clock import boot_ms
-from txn.delivery.blocking import BlockingSteps, run
+from txn.delivery.blocking_steps import BlockingSteps, run
 from txn.delivery.rules import Rules
 from txn.errors import SettleLost, StoreUnavailable
 from txn.model.transaction import Transaction

@@ -12,7 +12,7 @@ from tests.crash.cells import Cell, all_cells
 from tests.crash.cuts import Cut, PassedOn
 from tests.crash.play import check, play
 from tests.crash.world import NOTHING, SETTINGS, BrokenPromise, Mutations, Worker, World, run_to_quiet
-from txn.delivery.blocking import run
+from txn.delivery.blocking_steps import run
 from txn.model.claim import Claim
 from txn.model.outcome import Clear, Completed, Failed, Settlement
 from txn.model.transaction import ErrorCode, Evidence

@@ -21,7 +21,7 @@ from tests.crash.cuts import Cut, CutSteps
 from tests.parts import BODY, Clock, clear
 from tests.topologies import replicas_of
 from txn.clock import boot_ms
-from txn.delivery.blocking import BlockingSteps, run
+from txn.delivery.blocking_steps import BlockingSteps, run
 from txn.delivery.rules import Rules
 from txn.delivery.steps import Steps
 from txn.errors import SettleLost, StoreUnavailable

@@ -7,7 +7,7 @@ from typing import Protocol
 from tests.parts import BODY, Parts
 from tests.posting.raw_server import RawServer, answer, saying
 from tests.spans import Recorder
-from txn.delivery.blocking import BlockingSteps, run
+from txn.delivery.blocking_steps import BlockingSteps, run
 from txn.delivery.loop_steps import LoopSteps
 from txn.delivery.pulse import Pulse
 from txn.delivery.rules import Rules

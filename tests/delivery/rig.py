@@ -9,7 +9,7 @@ from typing import Any
 from ops.mock_posting.client import MockPosting
 from tests.parts import BODY, Clock, Parts, submission
 from txn.clock import boot_ms
-from txn.delivery.blocking import BlockingSteps, run
+from txn.delivery.blocking_steps import BlockingSteps, run
 from txn.delivery.rules import Rules
 from txn.model.transaction import Transaction
 from txn.posting.service import PostingService

@@ -6,7 +6,7 @@ import requests
 
 from ops.mock_posting.faults import PostFault
 from tests.delivery.rig import Rig
-from txn.delivery.blocking import run
+from txn.delivery.blocking_steps import run
 from txn.model.outcome import Mode
 from txn.model.transaction import Status, Transaction
 from txn.posting.results import Uncertain

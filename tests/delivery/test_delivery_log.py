@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.delivery.rig import Rig
-from txn.delivery.blocking import run
+from txn.delivery.blocking_steps import run
 from txn.errors import SettleLost, StoreUnavailable
 from txn.logs.flood import Flood
 from txn.logs.setup import formatter

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.delivery.rig import Rig
-from txn.delivery.blocking import BlockingSteps, run
+from txn.delivery.blocking_steps import BlockingSteps, run
 from txn.delivery.rules import Rules
 from txn.model.claim import Claim
 from txn.model.outcome import Settlement, SettleReply

@@ -4,7 +4,7 @@ import pytest
 
 from tests.delivery.rig import Rig
 from tests.parts import BODY, submission
-from txn.delivery.blocking import BlockingSteps, run
+from txn.delivery.blocking_steps import BlockingSteps, run
 from txn.delivery.rules import Rules
 from txn.errors import ContentConflict, Invalid
 from txn.model.claim import Claim

@@ -18,7 +18,7 @@ from tests.parts import Clock, Parts, submission
 from tests.posting.raw_server import RawServer
 from tests.spans import Recorder, named, parent
 from tests.unit.test_trace import GIVEN, TRACE
-from txn.delivery.blocking import BlockingSteps, run
+from txn.delivery.blocking_steps import BlockingSteps, run
 from txn.delivery.rules import Rules
 from txn.delivery.spans import TracedSteps
 from txn.errors import SettleLost, StoreUnavailable

@@ -13,7 +13,7 @@ from dramatiq_dashboard.interface import RedisInterface
 from ops.mock_posting.client import MockPosting
 from ops.redis_server import RedisServer
 from tests.parts import Clock, Parts
-from txn.delivery.blocking import BlockingSteps, run
+from txn.delivery.blocking_steps import BlockingSteps, run
 from txn.delivery.rescuer import Rescuer
 from txn.delivery.rules import Rules
 from txn.errors import StoreUnavailable

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from txn.delivery.blocking import run
+from txn.delivery.blocking_steps import run
 from txn.delivery.rules import Rules
 from txn.model.claim import Claim
 from txn.model.outcome import Clear, Keep, Maybe, Mode, Settlement, SettleReply, named

@@ -13,7 +13,7 @@ from txn.callbacks.rules import CallbackRules, read_endpoints
 from txn.callbacks.sender import Sender
 from txn.composition.databases import open_database
 from txn.composition.tracing import traced_async_transport, traced_steps, traced_transport
-from txn.delivery.blocking import BlockingSteps
+from txn.delivery.blocking_steps import BlockingSteps
 from txn.delivery.in_flight import InFlight, Kit
 from txn.delivery.loop_steps import LoopSteps
 from txn.delivery.pulse import Pulse

@@ -6,7 +6,7 @@ import dramatiq
 from dramatiq import Actor, Broker
 from dramatiq.middleware import CurrentMessage
 
-from txn.delivery.blocking import run
+from txn.delivery.blocking_steps import run
 from txn.delivery.in_flight import InFlight
 from txn.delivery.rules import Rules
 from txn.errors import StoreUnavailable

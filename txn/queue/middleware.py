@@ -10,7 +10,7 @@ from typing import Any
 from dramatiq import Broker, MessageProxy, Middleware, Worker
 from dramatiq.middleware import SkipMessage
 
-from txn.delivery.blocking import run
+from txn.delivery.blocking_steps import run
 from txn.delivery.rules import Rules
 from txn.errors import SettleLost, StoreUnavailable
 from txn.loop import Loop
