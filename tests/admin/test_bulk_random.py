@@ -10,7 +10,7 @@ from tests.admin.test_bulk import hidden
 from tests.admin.test_pages import text
 from tests.parts import Parts
 from txn.model.dead_letter import Action, Filter
-from txn.operate import letter_query
+from txn.operate import letter_filter
 from txn.operate.bulk_runner import BulkRunner
 
 
@@ -21,7 +21,7 @@ def in_small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def confirm(ada: Browser, letters: Letters, what: Action, wanted: Filter) -> tuple[str, int, set[str]]:
     """As a browser does, which follows the page while it counts: (run, number that is asked about, the ids meant)."""
-    path = f"/admin/failed/preview?{letter_query.query(wanted, what=what.value)}"
+    path = f"/admin/failed/preview?{letter_filter.query(wanted, what=what.value)}"
     before = letters.matching(wanted)
     while True:
         page = ada.get(path)

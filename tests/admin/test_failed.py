@@ -15,7 +15,7 @@ from txn.model.dead_letter import LETTER_CODES, Action, Filter
 from txn.model.outcome import Clear, Failed
 from txn.model.transaction import ErrorCode
 from txn.operate.bulk_runner import BulkRunner
-from txn.operate.letter_query import fields, query, read_filter
+from txn.operate.letter_filter import fields, query, read_filter
 from txn.settings import Settings
 
 ANSWERED = json.dumps({"attempt": 1, "mode": "post", "outcome": "rejected", "detail": "no", "http": 422, "ms": 3})

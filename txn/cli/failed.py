@@ -7,7 +7,7 @@ import typer
 from txn.cli import letters
 from txn.cli.connect import open_tools
 from txn.cli.output import AsJson, console, is_bounded, print_json, write
-from txn.operate import letter_query
+from txn.operate import letter_filter
 from txn.readers import words
 from txn.readers.dead_letters import Count
 
@@ -38,7 +38,7 @@ def failed(
     now_ms = tools.statistics.read().now_ms
     if page.letters:
         write(letters.table(page.letters, now_ms, console().width if is_bounded() else None))
-    write(_told(count, len(page.letters), letter_query.DISCARDED if discarded else "failed"))
+    write(_told(count, len(page.letters), letter_filter.DISCARDED if discarded else "failed"))
 
 
 def _told(count: Count, shown: int, kind: str) -> str:

@@ -15,7 +15,7 @@ from txn.cli.times import past
 from txn.errors import Invalid
 from txn.model.dead_letter import Filter
 from txn.model.transaction import ErrorCode
-from txn.operate import letter_query
+from txn.operate import letter_filter
 from txn.readers import words
 from txn.readers.letter import Letter
 
@@ -48,9 +48,9 @@ def read_filter(code: str, since: str, until: str, currency: str, text: str, *, 
     """Raises: Invalid, naming the option."""
     now = datetime.now(UTC)
     given = {"code": code, "since": past("--since", since, now), "until": past("--until", until, now, until=True)}
-    given |= {"currency": currency, "text": text, "state": letter_query.DISCARDED if discarded else ""}
+    given |= {"currency": currency, "text": text, "state": letter_filter.DISCARDED if discarded else ""}
     try:
-        return letter_query.read_filter(given.get)
+        return letter_filter.read_filter(given.get)
     except Invalid as error:
         raise Invalid(f"--{error.field}", f"--{error.field}: {error}") from None
 
@@ -116,5 +116,5 @@ def _needed(rows: Sequence[_Row]) -> int:
 
 def described(wanted: Filter) -> str:
     """`code rejected, since ...`, for questions."""
-    said = letter_query.fields(wanted)
+    said = letter_filter.fields(wanted)
     return ", ".join(f"{name} {plain(value)}" for name, value in said.items())

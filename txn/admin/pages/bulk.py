@@ -14,7 +14,7 @@ from txn.admin.pages.failed import LIST, wanted_by
 from txn.admin.render import render
 from txn.admin.route import ROOT, Route, action, page
 from txn.errors import Invalid, NotFound, StoreUnavailable
-from txn.operate import letter_query
+from txn.operate import letter_filter
 from txn.operate.bulk_runner import MAX_QUEUED
 from txn.operate.operations import MAX_WHY, check_fits
 from txn.operate.tools import Tools
@@ -42,14 +42,14 @@ class Preview:
 
         Raises: Invalid, StoreUnavailable.
         """
-        wanted, what = wanted_by(request), letter_query.read_action(request.get_param("what"))
+        wanted, what = wanted_by(request), letter_filter.read_action(request.get_param("what"))
         check_fits(what, wanted)
         end_s = time.monotonic() + COUNT_S
         so_far = _so_far(request) or self._tools.letters.begin(wanted)
         counted = self._tools.letters.counted(wanted, so_far, lambda: time.monotonic() > end_s)
         if not counted.exact:
             places = {name: getattr(counted, name) for name in _COUNTED}
-            path = f"{ROOT}/failed/preview?{letter_query.query(wanted, what=what.value, **places)}"
+            path = f"{ROOT}/failed/preview?{letter_filter.query(wanted, what=what.value, **places)}"
             response.set_header("Refresh", f"0; url={path}")
         render(
             request,
@@ -57,8 +57,8 @@ class Preview:
             "bulk_preview.html",
             what=what.value,
             wanted=wanted,
-            fields=letter_query.fields(wanted),
-            query=letter_query.query(wanted),
+            fields=letter_filter.fields(wanted),
+            query=letter_filter.query(wanted),
             count=counted,
             statistics=self._tools.statistics.read(),
             active=self._tools.runs.active(),
@@ -85,10 +85,10 @@ class Runs:
         Raises: Invalid.
         """
         fields = form(request)
-        run_id, what = fields.one("run"), letter_query.read_action(fields.one("what"))
+        run_id, what = fields.one("run"), letter_filter.read_action(fields.one("what"))
         if not _RUN.fullmatch(run_id):
             raise Invalid("run", "start a run from its preview")
-        wanted, confirmed = letter_query.read_filter(fields.one), letter_query.read_confirmed(fields.one)
+        wanted, confirmed = letter_filter.read_filter(fields.one), letter_filter.read_confirmed(fields.one)
         try:
             self._tools.operations.start_run(run_id, what, wanted, confirmed, user(request).name, fields.one("why"))
         except StoreUnavailable as error:
@@ -114,8 +114,8 @@ class OneRun:
             response,
             "bulk.html",
             run=run,
-            fields=letter_query.fields(run.filter),
-            query=letter_query.query(run.filter),
+            fields=letter_filter.fields(run.filter),
+            query=letter_filter.query(run.filter),
             slowly=run.state == "running" and run.what == "replay" and run.queued >= MAX_QUEUED,
             now_ms=run.now_ms,
         )

@@ -9,7 +9,7 @@ from txn.admin.render import render
 from txn.admin.route import ROOT, Route, action, page
 from txn.errors import StoreUnavailable
 from txn.model.dead_letter import Action
-from txn.operate import letter_query
+from txn.operate import letter_filter
 from txn.operate.callbacks import Told, to_json
 from txn.operate.operations import MAX_WHY
 from txn.operate.tools import Tools
@@ -49,7 +49,7 @@ class Act:
         Raises: Invalid.
         """
         fields, who = form(request), user(request).name
-        what, names, why = letter_query.read_action(fields.one("what")), fields.all("name"), fields.one("why")
+        what, names, why = letter_filter.read_action(fields.one("what")), fields.all("name"), fields.one("why")
         if not names:
             flash(request, response, "Nothing was ticked: tick the callbacks first, then choose what to do", "bad")
             raise falcon.HTTPSeeOther(LIST)

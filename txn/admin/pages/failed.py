@@ -13,7 +13,7 @@ from txn.admin.route import ROOT, Route, action, page
 from txn.errors import Invalid, StoreUnavailable
 from txn.model.dead_letter import LETTER_CODES, Action, Filter
 from txn.model.ids import checked_id
-from txn.operate import letter_query
+from txn.operate import letter_filter
 from txn.operate.operations import MAX_IDS, MAX_WHY, Done
 from txn.operate.tools import Tools
 
@@ -43,11 +43,11 @@ class Failed:
             looked=found.looked,
             tiles=_tiles(wanted),
             discarded=self._tools.letters.discarded(),
-            older=found.next_ms is not None and letter_query.query(wanted, before=found.next_ms),
+            older=found.next_ms is not None and letter_filter.query(wanted, before=found.next_ms),
             first=before is None,
             wanted=wanted,
-            fields=letter_query.fields(wanted),
-            query=letter_query.query(wanted),
+            fields=letter_filter.fields(wanted),
+            query=letter_filter.query(wanted),
             count=self._tools.letters.count(wanted),
             totals=self._tools.letters.totals(),
             codes=LETTER_CODES,
@@ -61,7 +61,7 @@ class Confirm:
 
     def on_post(self, request: falcon.Request, response: falcon.Response) -> None:
         """Raises: Invalid."""
-        what, ids, back = letter_query.read_action(form(request).one("what")), _selected(request), _back(request)
+        what, ids, back = letter_filter.read_action(form(request).one("what")), _selected(request), _back(request)
         if not ids:
             flash(request, response, "Nothing was ticked: tick the transactions first, then choose what to do", "bad")
             raise falcon.HTTPSeeOther(_list(back))
@@ -80,7 +80,7 @@ class Act:
         Raises: Invalid.
         """
         what, ids, why = (
-            letter_query.read_action(form(request).one("what")),
+            letter_filter.read_action(form(request).one("what")),
             _selected(request),
             form(request).one("why"),
         )
@@ -103,7 +103,7 @@ def wanted_by(request: falcon.Request) -> Filter:
 
     Raises: Invalid, falcon.HTTPForbidden.
     """
-    wanted = letter_query.read_filter(request.get_param)
+    wanted = letter_filter.read_filter(request.get_param)
     if wanted.text and not user(request).may_operate:
         raise falcon.HTTPForbidden(description="searching the text of errors needs the role operate")
     return wanted
@@ -138,7 +138,7 @@ def _back(request: falcon.Request) -> str:
 
     Raises: Invalid.
     """
-    return letter_query.query(letter_query.read_filter(dict(parse_qsl(form(request).one("back"))).get))
+    return letter_filter.query(letter_filter.read_filter(dict(parse_qsl(form(request).one("back"))).get))
 
 
 def _list(query: str) -> str:
@@ -148,8 +148,8 @@ def _list(query: str) -> str:
 def _tiles(wanted: Filter) -> dict[str, str]:
     """Where the tiles lead: the filter stays, but for what the tile says. By error code, `""` and `discarded`."""
     found = {code: replace(wanted, code=code, discarded=False) for code in ("", *LETTER_CODES)}
-    found[letter_query.DISCARDED] = replace(wanted, code="", discarded=True)
-    return {name: _list(letter_query.query(one)) for name, one in found.items()}
+    found[letter_filter.DISCARDED] = replace(wanted, code="", discarded=True)
+    return {name: _list(letter_filter.query(one)) for name, one in found.items()}
 
 
 def _told(what: Action, done: Done) -> str:

@@ -15,7 +15,7 @@ from txn.model.content import dumps
 from txn.model.dead_letter import Action, Filter
 from txn.model.ids import ID_SCHEMA, checked_id
 from txn.model.transaction import ErrorCode, rfc3339
-from txn.operate import letter_query
+from txn.operate import letter_filter
 from txn.operate.operations import MAX_IDS
 from txn.operate.tools import Tools
 
@@ -33,13 +33,13 @@ class Which(Form):
     until: Annotated[Moment, Field(description="failed until then, inclusive")] = None
     currency: Annotated[StrictStr, Field(max_length=3)] = ""
     text: Annotated[
-        StrictStr, Field(max_length=letter_query.MAX_TEXT, description="part of the error text, in any case")
+        StrictStr, Field(max_length=letter_filter.MAX_TEXT, description="part of the error text, in any case")
     ] = ""
     state: Annotated[
         StrictStr,
         WithJsonSchema(
             {
-                "enum": ["", letter_query.DISCARDED],
+                "enum": ["", letter_filter.DISCARDED],
                 "description": "those that were taken off the list; the times are when that was",
             }
         ),
@@ -50,13 +50,13 @@ class Which(Form):
         said = {"code": self.code, "currency": self.currency, "text": self.text, "state": self.state}
         # A time before 1970 is one at which nothing can have failed.
         since, until = (None if at is None else max(0, at) for at in (self.since, self.until))
-        return replace(letter_query.read_filter(said.get), since_ms=since, until_ms=until)
+        return replace(letter_filter.read_filter(said.get), since_ms=since, until_ms=until)
 
 
 def shown(wanted: Filter) -> dict[str, str]:
     """A filter as `Which` reads it; only what is set."""
     times = {"since": wanted.since_ms, "until": wanted.until_ms}
-    return letter_query.fields(replace(wanted, since_ms=None, until_ms=None)) | {
+    return letter_filter.fields(replace(wanted, since_ms=None, until_ms=None)) | {
         name: rfc3339(at) for name, at in times.items() if at is not None
     }
 
