@@ -2,7 +2,7 @@ import pytest
 
 from txn.admin import chart, svg
 from txn.model.totals import END_TO_END_MS
-from txn.readers import words
+from txn.readers import formats
 from txn.readers.charts import Span
 
 
@@ -20,21 +20,21 @@ from txn.readers.charts import Span
     ],
 )
 def test_a_length_of_time_is_said_in_one_unit(ms: int, said: str) -> None:
-    assert words.span(ms) == said
+    assert formats.span(ms) == said
 
 
 @pytest.mark.parametrize(
     ("ms", "said"), [(1, "1 ms"), (100, "100 ms"), (1e3, "1 s"), (1e5, "100 s"), (1e6, "17 min"), (1e7, "2.8 h")]
 )
 def test_a_power_of_ten_on_an_axis_is_not_rounded_away(ms: float, said: str) -> None:
-    assert words.decade(ms) == said
+    assert formats.decade(ms) == said
 
 
 @pytest.mark.parametrize(
     ("share", "said"), [(0, "0 %"), (0.0001, "< 0.1 %"), (0.0312, "3.1 %"), (0.5, "50 %"), (1, "100 %")]
 )
 def test_what_is_not_nothing_is_not_shown_as_nothing(share: float, said: str) -> None:
-    assert words.percent(share) == said
+    assert formats.percent(share) == said
 
 
 @pytest.mark.parametrize(("value", "top"), [(0, 1), (1, 1), (3, 5), (5, 5), (51, 100), (100, 100), (101, 200)])

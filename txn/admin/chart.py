@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from txn.admin import svg
-from txn.readers import words
+from txn.readers import formats
 from txn.readers.charts import Percentile, Span
 
 
@@ -39,7 +39,7 @@ def flow(spans: Sequence[Span], minutes: int, now_ms: int) -> Chart:
         [("done", "completed"), ("dead", "failed"), ("in", "accepted")],
         svg.bars(done, top),
         [svg.path(line)],
-        [words.short(tick) for tick in svg.ticks(top)],
+        [formats.short(tick) for tick in svg.ticks(top)],
         _titles(spans, titles),
         [span.start_ms for span in spans],
     )
@@ -51,14 +51,15 @@ def latency(spans: Sequence[Span]) -> Chart:
     axis = svg.Decades.around([value for value in (*half, *most) if value is not None])
     lines = [[None if value is None else axis.height(value) for value in values] for values in (half, most)]
     titles = [
-        f"p50 {words.percentile(span.percentile(0.5))}, p95 {words.percentile(span.percentile(0.95))}" for span in spans
+        f"p50 {formats.percentile(span.percentile(0.5))}, p95 {formats.percentile(span.percentile(0.95))}"
+        for span in spans
     ]
     return Chart(
         "Submit to completed",
         [("half", "p50"), ("most", "p95")],
         [],
         [svg.path(line) for line in lines],
-        [words.decade(tick) for tick in axis.ticks()],
+        [formats.decade(tick) for tick in axis.ticks()],
         _titles(spans, titles),
         [span.start_ms for span in spans],
     )
@@ -74,7 +75,7 @@ def errors(spans: Sequence[Span]) -> Chart:
         [("dead", "failed attempts")],
         svg.bars([rates], top),
         [],
-        [words.percent(tick) for tick in svg.ticks(top)],
+        [formats.percent(tick) for tick in svg.ticks(top)],
         _titles(spans, titles),
         [span.start_ms for span in spans],
     )
@@ -87,4 +88,4 @@ def _ms(percentile: Percentile | None) -> float | None:
 
 
 def _titles(spans: Sequence[Span], said: Sequence[str]) -> list[str]:
-    return [f"{words.clock(span.start_ms)[:5]} UTC: {text}" for span, text in zip(spans, said, strict=True)]
+    return [f"{formats.clock(span.start_ms)[:5]} UTC: {text}" for span, text in zip(spans, said, strict=True)]

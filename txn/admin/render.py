@@ -11,7 +11,7 @@ from txn.admin.flash import take_flash
 from txn.advice import START_WORKERS
 from txn.model.totals import COUNTERS
 from txn.operate import bulk_runner as bulk
-from txn.readers import words
+from txn.readers import formats
 from txn.readers.details import HISTORY_LINES
 
 HTML = "text/html; charset=utf-8"
@@ -51,5 +51,5 @@ def _environment() -> Environment:
         "history_lines": HISTORY_LINES,
     }
     environment.globals["counters"] = COUNTERS
-    environment.filters |= words.FILTERS
+    environment.filters |= formats.FILTERS
     return environment

@@ -12,7 +12,7 @@ How to write a page (see `pages/queues.py` for a small one):
    up to date every two seconds; anything outside stays as it is. Never put a form's inputs into it. `macros.html` has
    badge(status), time(ms), ago(ms, now), link(id), stat(...), chart(...), csrf_field(csrf), masked(); tables are
    `<table class="rows">` with a `data-label` on each td; the filters are in
-   `txn/readers/words.py`: number, span, since, percent, ...
+   `txn/readers/formats.py`: number, span, since, percent, ...
 3. `user(request)` (`txn/admin/door/guard.py`) is the user: `.name`, `.role`, `.may_operate`. A *view* user sees no
    payload: amount, description, metadata, and texts that may quote them (`detail`, `error`): best not passed to the
    template at all, else `{{ text if user.may_operate else ui.masked() }}`.

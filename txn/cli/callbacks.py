@@ -11,7 +11,7 @@ from txn.errors import Invalid
 from txn.model.dead_letter import Action
 from txn.operate.callbacks import CallbackLetters, Told, to_json
 from txn.operate.operations import MAX_IDS, checked_why
-from txn.readers import words
+from txn.readers import formats
 from txn.signatures import new_secret
 from txn.store.callbacks import Callback
 
@@ -48,8 +48,8 @@ def listed(context: typer.Context, limit: Limit = 20, as_json: AsJson = False) -
     for name in page.unreadable:
         write(Text(f"{name}  cannot be read by this version: discard it, or ask a newer one"))
     for lane, number in waiting.items():
-        write(Text(f"{words.number(number)} wait for {plain(lane)}"))
-    write(f"{words.number(totals.callbacks_waiting)} wait, {words.number(totals.callbacks_dead)} were given up.")
+        write(Text(f"{formats.number(number)} wait for {plain(lane)}"))
+    write(f"{formats.number(totals.callbacks_waiting)} wait, {formats.number(totals.callbacks_dead)} were given up.")
 
 
 @callbacks.command("show")
@@ -115,10 +115,10 @@ def _act(what: Action, names: list[str], *, everything: bool, why: str, who: str
     if everything and not count:
         write("None were given up: nothing to do.") if not as_json else print_json({what.did: 0})
         return
-    ask(f"{what.value.capitalize()} {words.number(count)} callback{'' if count == 1 else 's'}?", yes=yes)
+    ask(f"{what.value.capitalize()} {formats.number(count)} callback{'' if count == 1 else 's'}?", yes=yes)
     if everything:
         done = _all(tools.callbacks, what, who, why)
-        print_json({what.did: done}) if as_json else write(f"{words.number(done)} {what.did}.")
+        print_json({what.did: done}) if as_json else write(f"{formats.number(done)} {what.did}.")
         return
     told = _some(tools.callbacks, what, names, who, why)
     if as_json:
@@ -147,7 +147,7 @@ def _all(letters: CallbackLetters, what: Action, who: str, why: str) -> int:
 
 
 def _say(what: Action, told: Told) -> None:
-    write(f"{words.number(len(told.done))} {what.did}.")
+    write(f"{formats.number(len(told.done))} {what.did}.")
     for name in told.not_dead:
         write(Text(f"{plain(name)}: not given up, skipped"))
     for name in told.unknown:
@@ -155,7 +155,7 @@ def _say(what: Action, told: Told) -> None:
 
 
 def _line(one: Callback) -> Text:
-    when = words.utc(one.died_ms or 0)
+    when = formats.utc(one.died_ms or 0)
     said = f"{when}  {one.name}  {one.type}  {one.transaction.id}  to {_receiver(one)}  {one.tries} tries: {one.why}"
     return Text(plain(said))
 

@@ -12,7 +12,7 @@ from rich.text import Text
 from txn.cli.output import plain
 from txn.model.content import loads
 from txn.model.transaction import ErrorCode
-from txn.readers import words
+from txn.readers import formats
 from txn.readers.details import Details, Event
 
 _STYLES = {"completed": "green", "failed": "red", "processing": "cyan", "pending": "yellow"}
@@ -74,18 +74,18 @@ def _past(details: Details) -> Iterator[tuple[str, str]]:
     if trace := details.trace_id:
         yield "trace", trace
     if submitted := details.ms("submitted"):
-        yield "submitted", f"{words.utc(submitted)}  {words.ago(submitted, now_ms)}"
+        yield "submitted", f"{formats.utc(submitted)}  {formats.ago(submitted, now_ms)}"
     if submitted and (ended := details.ms("completed")):
-        yield details.status, f"{words.utc(ended)}  after {words.span(ended - submitted)}"
+        yield details.status, f"{formats.utc(ended)}  after {formats.span(ended - submitted)}"
     if expiry := details.ms("deliver_by"):
-        yield "deliver by", f"{words.utc(expiry)}  {words.ago(expiry, now_ms)}"
+        yield "deliver by", f"{formats.utc(expiry)}  {formats.ago(expiry, now_ms)}"
     if evidence := record.get("evidence"):
-        yield "evidence", f"{evidence}: {words.means(evidence)}"
+        yield "evidence", f"{evidence}: {formats.means(evidence)}"
     if code := record.get("code"):
         yield "error", f"{code}: {record.get('detail', '')}"
-        yield "that is", words.means(code)
+        yield "that is", formats.means(code)
         if code == ErrorCode.EXHAUSTED and (ended := details.ms("completed")):
-            yield "last looked for", f"{words.utc(ended)}  {words.ago(ended, now_ms)}: it was not there"
+            yield "last looked for", f"{formats.utc(ended)}  {formats.ago(ended, now_ms)}: it was not there"
     elif error := record.get("error"):
         yield "last error", error
 
@@ -93,11 +93,11 @@ def _past(details: Details) -> Iterator[tuple[str, str]]:
 def _ahead(details: Details) -> Iterator[tuple[str, str]]:
     now_ms = details.now_ms
     if details.status == "pending" and (following := details.ms("next")):
-        yield "next attempt", words.ago(following, now_ms)
+        yield "next attempt", formats.ago(following, now_ms)
     if details.status == "processing" and (lease := details.ms("lease")):
-        yield "lease ends", words.ago(lease, now_ms)
+        yield "lease ends", formats.ago(lease, now_ms)
     if details.in_doubt and (doubt := details.ms("doubt")):
-        yield "in doubt until", f"{words.utc(doubt)}  nothing is posted before then"
+        yield "in doubt until", f"{formats.utc(doubt)}  nothing is posted before then"
 
 
 def _timeline(history: Sequence[Event]) -> Iterator[RenderableType]:
@@ -106,9 +106,9 @@ def _timeline(history: Sequence[Event]) -> Iterator[RenderableType]:
     for event in history:
         outcome = (event.outcome or event.what or "").replace("_", " ")
         attempt, http = ("" if number is None else str(number) for number in (event.attempt, event.http))
-        took = "" if event.ms is None else words.span(event.ms)
+        took = "" if event.ms is None else formats.span(event.ms)
         by = event.by or event.worker or ""
-        yield Text(plain(_line(words.clock(event.at_ms), attempt, outcome, http, took, by)))
+        yield Text(plain(_line(formats.clock(event.at_ms), attempt, outcome, http, took, by)))
         if said := " ".join(filter(None, [event.detail, event.why])):
             yield Padding(Text(plain(said), style="dim", overflow="fold"), (0, 0, 0, _INDENT + 2))
 

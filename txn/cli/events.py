@@ -10,7 +10,7 @@ from txn.cli.connect import open_tools
 from txn.cli.output import AsJson, plain, print_json, write
 from txn.cli.times import past
 from txn.operate.events import Event
-from txn.readers import words
+from txn.readers import formats
 
 _STYLES = {"bad": "red", "warn": "yellow", "good": "green"}
 
@@ -42,4 +42,4 @@ def events(
 
 def line(event: Event) -> Text:
     """One event: when, and what."""
-    return Text.assemble((f"{words.utc(event.since_ms)}  ", "dim"), (plain(event.sentence), _STYLES[event.level]))
+    return Text.assemble((f"{formats.utc(event.since_ms)}  ", "dim"), (plain(event.sentence), _STYLES[event.level]))

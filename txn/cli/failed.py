@@ -8,7 +8,7 @@ from txn.cli import letters
 from txn.cli.connect import open_tools
 from txn.cli.output import AsJson, console, is_bounded, print_json, write
 from txn.operate import letter_filter
-from txn.readers import words
+from txn.readers import formats
 from txn.readers.dead_letters import Count
 
 
@@ -43,7 +43,7 @@ def failed(
 
 def _told(count: Count, shown: int, kind: str) -> str:
     if not count.matching:
-        among = "" if count.exact else f" among the newest {words.number(count.looked)}"
+        among = "" if count.exact else f" among the newest {formats.number(count.looked)}"
         return f"No {kind} transaction{among}."
-    total = ("" if count.exact else "at least ") + words.number(count.matching)
+    total = ("" if count.exact else "at least ") + formats.number(count.matching)
     return f"{total} {kind}" if shown >= count.matching else f"{shown} of {total} {kind}; --limit shows more"

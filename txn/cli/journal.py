@@ -9,7 +9,7 @@ from txn.cli import letters
 from txn.cli.connect import open_tools
 from txn.cli.output import AsJson, plain, print_json, write
 from txn.operate.journal import Entry
-from txn.readers import words
+from txn.readers import formats
 
 
 def journal(
@@ -32,9 +32,9 @@ def journal(
 
 def _line(entry: Entry) -> Text:
     """Ids are only shown where they are few: `--json` has all."""
-    count = f" {words.number(entry.count)}" if entry.count else ""
-    of = "" if entry.confirmed in (None, entry.count) else f" of {words.number(entry.confirmed or 0)} confirmed"
-    said = f"{words.utc(entry.at_ms)}  {entry.by}: {entry.what}{count}{of}"
+    count = f" {formats.number(entry.count)}" if entry.count else ""
+    of = "" if entry.confirmed in (None, entry.count) else f" of {formats.number(entry.confirmed or 0)} confirmed"
+    said = f"{formats.utc(entry.at_ms)}  {entry.by}: {entry.what}{count}{of}"
     said += f"  ({letters.described(entry.filter)})" if entry.filter and entry.filter.to_json() else ""
     said += f"  {' '.join(entry.ids)}" if 0 < len(entry.ids) <= _SHOWN else ""
     said += f"  run {entry.run}" if entry.run else ""

@@ -16,7 +16,7 @@ from txn.errors import Invalid
 from txn.model.dead_letter import Filter
 from txn.model.transaction import ErrorCode
 from txn.operate import letter_filter
-from txn.readers import words
+from txn.readers import formats
 from txn.readers.letter import Letter
 
 Code = Annotated[
@@ -72,7 +72,7 @@ class _Row(NamedTuple):
 
     @classmethod
     def of(cls, letter: Letter, now_ms: int) -> Self:
-        amount, failed = f"{letter.amount} {letter.currency}", words.ago(letter.failed_ms, now_ms)
+        amount, failed = f"{letter.amount} {letter.currency}", formats.ago(letter.failed_ms, now_ms)
         return cls(*map(plain, (letter.id, letter.code, amount, failed, letter.detail)))
 
 

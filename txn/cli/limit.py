@@ -8,7 +8,7 @@ from txn.cli.connect import open_tools
 from txn.cli.output import Who, console, operator, plain
 from txn.errors import Invalid
 from txn.operate.limits import parse_rate
-from txn.readers import words
+from txn.readers import formats
 
 
 def limit(
@@ -45,6 +45,6 @@ def limit(
     if flow.limits is None:
         console().print("Nothing is limited.")
         return
-    console().print(f"At most {plain(words.limits(flow.limits))}.")
-    if by := words.by_whom(flow.limits):
+    console().print(f"At most {plain(formats.limits(flow.limits))}.")
+    if by := formats.by_whom(flow.limits):
         console().print(plain(by))

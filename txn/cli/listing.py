@@ -16,7 +16,7 @@ from txn.cli.times import past
 from txn.errors import Invalid
 from txn.model.money import DECIMALS
 from txn.model.transaction import ErrorCode, Status, Transaction
-from txn.readers import words
+from txn.readers import formats
 from txn.store.listing import Listing, Page, Wanted
 
 _PAGE = 500
@@ -79,11 +79,11 @@ def _show(found: Sequence[Transaction], limit: int, now_ms: int) -> None:
     table = Table("id", "status", "accepted", "error", box=box.SIMPLE_HEAD, pad_edge=False)
     for one in found:
         error = f"{one.failure.code}: {one.failure.detail}" if one.failure else ""
-        cells = (one.id, one.status, words.ago(one.submitted_ms, now_ms), error)
+        cells = (one.id, one.status, formats.ago(one.submitted_ms, now_ms), error)
         table.add_row(*(Text(plain(cell), no_wrap=cell == one.id) for cell in cells))
     write(table)
     if len(found) == limit:
-        write(f"The newest {words.number(limit)}; --limit shows more")
+        write(f"The newest {formats.number(limit)}; --limit shows more")
 
 
 def _all(

@@ -10,7 +10,7 @@ from txn.cli.connect import open_tools
 from txn.cli.output import Who, operator, plain, write
 from txn.cli.times import length_ms
 from txn.errors import Invalid
-from txn.readers import words
+from txn.readers import formats
 
 
 def pause(
@@ -26,7 +26,7 @@ def pause(
     """
     who, until_ms = operator(who), _end(until, datetime.now().astimezone())
     open_tools().pauses.pause(who, why, until_ms)
-    end = "until somebody resumes it" if until_ms is None else f"until {words.utc(until_ms)}"
+    end = "until somebody resumes it" if until_ms is None else f"until {formats.utc(until_ms)}"
     write(f"Paused {end}.")
 
 

@@ -10,7 +10,7 @@ from txn.cli.connect import open_tools
 from txn.cli.output import AsJson, Who, operator, plain, print_json, write
 from txn.errors import NotFound
 from txn.operate.bulk_runs import RUNS_KEPT, Run
-from txn.readers import words
+from txn.readers import formats
 
 one = typer.Typer(help="Stop a bulk run.", no_args_is_help=True)
 
@@ -50,20 +50,20 @@ def stop(
         raise NotFound(f"there is no bulk run {plain(run_id)!r}: txn runs lists them")
     run = tools.runs.read(run_id)
     if ended == "stopped":
-        write(f"Stopped: {words.number(run.done)} {run.what.did} before that.")
+        write(f"Stopped: {formats.number(run.done)} {run.what.did} before that.")
         return
-    write(f"It was over already ({run.state}): {words.number(run.done)} {run.what.did}.")
+    write(f"It was over already ({run.state}): {formats.number(run.done)} {run.what.did}.")
     raise typer.Exit(1)
 
 
 def _told(run: Run) -> Text:
     """An id is a word of its own, so that no terminal breaks it."""
     which = letters.described(run.filter) or "all"
-    of = "" if run.confirmed is None else f" of {words.number(run.confirmed)} confirmed"
-    far = f"{words.number(run.done)} {run.what.did}{of}"
-    far += f", {words.percent(run.share)} looked at" if run.state == "running" else ""
+    of = "" if run.confirmed is None else f" of {formats.number(run.confirmed)} confirmed"
+    far = f"{formats.number(run.done)} {run.what.did}{of}"
+    far += f", {formats.percent(run.share)} looked at" if run.state == "running" else ""
     why = f", why: {run.why}" if run.why else ""
-    begun = f"{words.utc(run.started_ms)}, {words.ago(run.started_ms, run.now_ms)}, by {run.by}{why}"
+    begun = f"{formats.utc(run.started_ms)}, {formats.ago(run.started_ms, run.now_ms)}, by {run.by}{why}"
     return Text.assemble(
         (run.id, "bold"), plain(f"  {run.state}  {run.what.value}: {which}\n"), (plain(f"  {far}"), ""), "\n",
         (plain(f"  begun {begun}"), "dim"),

@@ -14,7 +14,7 @@ from txn.cli.status_page import Seen, page
 from txn.errors import StoreUnavailable
 from txn.model.transaction import rfc3339
 from txn.operate.tools import Tools
-from txn.readers import words
+from txn.readers import formats
 from txn.readers.health import Problem, Snapshot, problems_in
 from txn.readers.workers import Worker
 
@@ -106,7 +106,7 @@ def _document(seen: Seen) -> dict[str, Any]:
         "breaker": statistics.flow.breaker,
         "held": statistics.flow.held,
         "paused": statistics.flow.paused is not None,
-        "limits": None if (found := statistics.flow.limits) is None else words.limits(found),
+        "limits": None if (found := statistics.flow.limits) is None else formats.limits(found),
         "redis": seen.durability.level,
         "attestedBy": seen.durability.by or None,
         "workers": [_worker(worker) for worker in seen.floor.workers if worker.alive],

@@ -10,7 +10,7 @@ from rich.text import Text
 from txn.cli.connect import without_secrets
 from txn.cli.output import plain, side_by_side
 from txn.operate.events import Event
-from txn.readers import words
+from txn.readers import formats
 from txn.readers.charts import Span
 from txn.readers.health import Problem, Snapshot
 from txn.readers.workers import Floor
@@ -51,7 +51,7 @@ class Seen:
 def page(settings: Settings, seen: Seen) -> Group:
     """What is wrong first."""
     where = f"{without_secrets(settings.redis_url)}  {settings.prefix}"
-    head = Text.assemble(("txn", "bold"), f"  {where}  ", (words.utc(seen.now.statistics.now_ms), "dim"))
+    head = Text.assemble(("txn", "bold"), f"  {where}  ", (formats.utc(seen.now.statistics.now_ms), "dim"))
     return Group(head, *_problems(seen), *_latest(seen), "", _numbers(seen), _workers(seen))
 
 
@@ -59,7 +59,7 @@ def _latest(seen: Seen) -> list[Text]:
     """What happened last, if that is not long ago: when trouble ended."""
     now_ms = seen.now.statistics.now_ms
     return [
-        Text(f"  {words.since(event.since_ms, now_ms)}  {plain(event.sentence)}", style="dim")
+        Text(f"  {formats.since(event.since_ms, now_ms)}  {plain(event.sentence)}", style="dim")
         for event in seen.events
         if now_ms - event.since_ms < NEWS_MS
     ]
@@ -73,7 +73,7 @@ def _problems(seen: Seen) -> list[Text]:
         style = "bold red" if problem.level == "bad" else "bold yellow"
         since = ""
         if problem.since_ms is not None:
-            since = f"  since {words.since(problem.since_ms, seen.now.statistics.now_ms)}"
+            since = f"  since {formats.since(problem.since_ms, seen.now.statistics.now_ms)}"
         lines.append(Text.assemble((f"● {problem.what}", style), (since, "dim")))
         lines.append(Text(f"  {plain(problem.hint)}"))
     return lines
@@ -82,25 +82,25 @@ def _problems(seen: Seen) -> list[Text]:
 def _numbers(seen: Seen) -> Table:
     statistics, totals = seen.now.statistics, seen.now.statistics.totals
     how_many = [
-        ("waiting", words.number(totals.pending)),
-        ("processing", words.number(totals.processing)),
-        ("in doubt", words.number(totals.in_doubt)),
-        ("retrying", words.number(totals.retrying)),
-        ("failed", words.number(totals.dead)),
-        ("completed", words.number(totals.completed)),
+        ("waiting", formats.number(totals.pending)),
+        ("processing", formats.number(totals.processing)),
+        ("in doubt", formats.number(totals.in_doubt)),
+        ("retrying", formats.number(totals.retrying)),
+        ("failed", formats.number(totals.dead)),
+        ("completed", formats.number(totals.completed)),
     ]
     how_well = [
         ("accepted", f"{seen.per_second('accepted'):,.1f}/s"),
         ("completed", f"{seen.per_second('completed'):,.1f}/s"),
-        ("errors", words.percent(statistics.error_rate)),
-        ("oldest", words.span(statistics.oldest_unfinished_ms) if statistics.oldest_id else "\N{EN DASH}"),
-        ("most overdue", words.span(statistics.most_overdue_ms)),
+        ("errors", formats.percent(statistics.error_rate)),
+        ("oldest", formats.span(statistics.oldest_unfinished_ms) if statistics.oldest_id else "\N{EN DASH}"),
+        ("most overdue", formats.span(statistics.most_overdue_ms)),
         ("posting service", _STATES.get(statistics.posting_state, statistics.posting_state)),
         ("Redis", seen.durability.words),
     ]
     if (limits := statistics.flow.limits) is not None:
-        how_well.append(("limit", words.limits(limits)))
-    how_fast = [(f"p{share * 100:.0f}", words.percentile(seen.recent.percentile(share))) for share in _SHARES]
+        how_well.append(("limit", formats.limits(limits)))
+    how_fast = [(f"p{share * 100:.0f}", formats.percentile(seen.recent.percentile(share))) for share in _SHARES]
     return side_by_side(how_many, how_well, how_fast)
 
 
@@ -113,7 +113,7 @@ def _workers(seen: Seen) -> Table | Text:
     for column in ("at a time", "holds", "messages/s", "for"):
         table.add_column(column, justify="right")
     for worker in alive:
-        age = "" if worker.started_ms is None else words.span(seen.now.statistics.now_ms - worker.started_ms)
+        age = "" if worker.started_ms is None else formats.span(seen.now.statistics.now_ms - worker.started_ms)
         rate = "" if worker.rate is None else f"{worker.rate:,.1f}"
         table.add_row(Text(plain(worker.name)), Text(plain(worker.threads)), str(worker.held), rate, age)
     return table

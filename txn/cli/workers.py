@@ -10,7 +10,7 @@ from txn.cli.events import line
 from txn.cli.output import AsJson, plain, print_json, write
 from txn.model.transaction import rfc3339
 from txn.operate.events import Event
-from txn.readers import words
+from txn.readers import formats
 from txn.readers.workers import Floor, Worker
 
 
@@ -41,10 +41,10 @@ def _table(floor: Floor) -> Table:
     for column in ("heartbeat", "up for", "at a time", "holds", "messages/s"):
         found.add_column(column, justify="right")
     for worker in floor.workers:
-        up = "" if worker.started_ms is None else words.span(floor.now_ms - worker.started_ms)
+        up = "" if worker.started_ms is None else formats.span(floor.now_ms - worker.started_ms)
         rate = "" if worker.rate is None else f"{worker.rate:,.1f}"
         style = "" if worker.alive else "red"
-        cells = [words.ago(worker.beat_ms, floor.now_ms), up, worker.threads, words.number(worker.held), rate]
+        cells = [formats.ago(worker.beat_ms, floor.now_ms), up, worker.threads, formats.number(worker.held), rate]
         found.add_row(Text(plain(worker.name), style=style), *(Text(plain(cell)) for cell in cells))
     return found
 

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 
 from txn.operate.events import Events, News
-from txn.readers import words
+from txn.readers import formats
 from txn.readers.calls import CallTimes
 from txn.readers.statistics import Statistics
 from txn.readers.workers import SLOW
@@ -55,7 +55,7 @@ class EventLog:
         self._slow(seen)
         if seen.quarantined_until_ms > seen.now_ms:
             until_ms = seen.quarantined_until_ms
-            self._tell(seen, "lost", str(until_ms), seen.now_ms, f"deliveries only look until {words.utc(until_ms)}")
+            self._tell(seen, "lost", str(until_ms), seen.now_ms, f"deliveries only look until {formats.utc(until_ms)}")
 
     def _redis_is_back(self, now_ms: int) -> None:
         if self._trouble:
@@ -81,7 +81,7 @@ class EventLog:
 
     def _pause(self, seen: Statistics) -> None:
         if paused := seen.flow.paused:
-            end = "until somebody resumes it" if paused.until_ms is None else f"until {words.utc(paused.until_ms)}"
+            end = "until somebody resumes it" if paused.until_ms is None else f"until {formats.utc(paused.until_ms)}"
             detail = f"by {paused.by}: {paused.why}, {end}"
             self._tell(seen, "pause", f"on {detail}", paused.since_ms or seen.now_ms, detail)
         else:
@@ -93,7 +93,7 @@ class EventLog:
         if until_ms is None:
             self._tell(seen, "hold", "off", seen.now_ms, news="quiet")
         elif until_ms - seen.now_ms > LONG_HOLD_MS:
-            self._tell(seen, "hold", "on", seen.now_ms, f"at first until {words.utc(until_ms)}")
+            self._tell(seen, "hold", "on", seen.now_ms, f"at first until {formats.utc(until_ms)}")
 
     def _limits(self, seen: Statistics) -> None:
         shed = {name: seen.totals.shed_by.get(name, 0) for name in _LIMITS}

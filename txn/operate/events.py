@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from txn.model.transaction import rfc3339
-from txn.readers import words
+from txn.readers import formats
 from txn.readers.health import NO_ANSWER, NO_POSTS
 from txn.readers.workers import SLOW
 from txn.store.commands import Argument
@@ -117,7 +117,7 @@ _ENDS: Mapping[str, tuple[str, ...]] = {
 
 
 def _after(said: str) -> Callable[[Event], str]:
-    return lambda event: said + (f", after {words.span(event.lasted_ms)}" if event.lasted_ms else "")
+    return lambda event: said + (f", after {formats.span(event.lasted_ms)}" if event.lasted_ms else "")
 
 
 def _with_detail(said: str) -> Callable[[Event], str]:
@@ -125,16 +125,16 @@ def _with_detail(said: str) -> Callable[[Event], str]:
 
 
 def _lasting(said: str) -> Callable[[Event], str]:
-    return lambda event: f"{said} for {words.span(event.lasted_ms)}: {event.detail}"
+    return lambda event: f"{said} for {formats.span(event.lasted_ms)}: {event.detail}"
 
 
 def _gone(event: Event) -> str:
     held = []
     if event.in_flight:
-        deliveries = "1 delivery" if event.in_flight == 1 else f"{words.number(event.in_flight)} deliveries"
+        deliveries = "1 delivery" if event.in_flight == 1 else f"{formats.number(event.in_flight)} deliveries"
         held.append(f"it had {deliveries} in flight: each is taken over when its lease ends")
     if event.returned:
-        messages = "1 message" if event.returned == 1 else f"{words.number(event.returned)} messages"
+        messages = "1 message" if event.returned == 1 else f"{formats.number(event.returned)} messages"
         held.append(f"{messages} went back to the queue")
     return f"Worker {event.detail} disappeared without a goodbye: {'; '.join(held) or 'it held nothing'}"
 

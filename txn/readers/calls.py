@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from txn.readers import words
+from txn.readers import formats
 from txn.store.timings import Histogram, Timings
 
 #: Minutes that count as now, as few as say something, ...
@@ -40,9 +40,9 @@ class CallTimes:
         """How long they take, and what that is compared with."""
         if self.now_ms is None:
             return "too few calls to tell"
-        before = "" if self.before_ms is None else f" (an hour ago: {words.span(self.before_ms)})"
-        take = f"half of the calls take {words.span(self.now_ms)} or longer{before}"
-        return f"{take}; txn waits {words.span(self.deadline_ms)}"
+        before = "" if self.before_ms is None else f" (an hour ago: {formats.span(self.before_ms)})"
+        take = f"half of the calls take {formats.span(self.now_ms)} or longer{before}"
+        return f"{take}; txn waits {formats.span(self.deadline_ms)}"
 
 
 class CallReader:

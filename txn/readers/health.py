@@ -6,7 +6,7 @@ from typing import Literal
 
 from txn.advice import START_WORKERS
 from txn.errors import Unavailable
-from txn.readers import words
+from txn.readers import formats
 from txn.readers.calls import CallTimes
 from txn.readers.charts import History, Span
 from txn.readers.statistics import Statistics
@@ -150,14 +150,14 @@ def _away(statistics: Statistics) -> Iterator[Problem]:
 
 def _lost(statistics: Statistics) -> Iterator[Problem]:
     if statistics.quarantined_until_ms > statistics.now_ms:
-        until = words.since(statistics.quarantined_until_ms, statistics.now_ms)
+        until = formats.since(statistics.quarantined_until_ms, statistics.now_ms)
         hint = f"until {until} deliveries only look, so that what was sent in the lost time shows itself. Run txn audit"
         yield Problem("bad", "Redis has lost data", hint)
 
 
 def _paused(statistics: Statistics) -> Iterator[Problem]:
     if paused := statistics.flow.paused:
-        end = "somebody resumes it" if paused.until_ms is None else words.utc(paused.until_ms)
+        end = "somebody resumes it" if paused.until_ms is None else formats.utc(paused.until_ms)
         hint = f"by {paused.by}: {paused.why}. Nothing goes out until {end} (txn resume); submits are accepted"
         hint += _catching_up(statistics)
         yield Problem("warn", "Deliveries are paused", hint, paused.since_ms)
@@ -165,7 +165,7 @@ def _paused(statistics: Statistics) -> Iterator[Problem]:
 
 def _held(statistics: Statistics) -> Iterator[Problem]:
     if (until_ms := statistics.flow.hold_ms) is not None:
-        hint = f"with Retry-After; nothing goes out until {words.utc(until_ms)}, and no attempt is used up"
+        hint = f"with Retry-After; nothing goes out until {formats.utc(until_ms)}, and no attempt is used up"
         yield Problem("warn", "The posting service asks to be left alone", hint)
 
 
@@ -189,7 +189,9 @@ def _posting(statistics: Statistics) -> Iterator[Problem]:
 def _outage(statistics: Statistics) -> str:
     """Why, what to do, what waits, and what it costs."""
     flow = statistics.flow
-    waits = f"{words.number(statistics.unfinished)} wait, the oldest for {words.span(statistics.oldest_unfinished_ms)}"
+    waits = (
+        f"{formats.number(statistics.unfinished)} wait, the oldest for {formats.span(statistics.oldest_unfinished_ms)}"
+    )
     probes = "; only probes go out" if flow.breaker == "open" else ""
     waiting = f" {waits}{probes}." if statistics.oldest_id else ""
     ahead = _catching_up(statistics).removeprefix("; ").capitalize()
@@ -200,7 +202,7 @@ def _outage(statistics: Statistics) -> str:
 def _catching_up(statistics: Statistics) -> str:
     if (ahead_ms := statistics.catching_up_ms) is None:
         return ""
-    return f"; what waits then takes {words.span(ahead_ms)} at the pace of the best minute before, or less"
+    return f"; what waits then takes {formats.span(ahead_ms)} at the pace of the best minute before, or less"
 
 
 def _advice(reason: str) -> str:
@@ -227,7 +229,7 @@ def _waiting(statistics: Statistics) -> Iterator[Problem]:
     if statistics.waits_too_long and flow.breaker == "closed" and not flow.paused:
         hint = f"the most overdue one has been due for {waiting_ms // 1000} s; the workers do not keep up"
         if flow.limits is not None:
-            hint += f", or the limit is too low: {words.limits(flow.limits)} (txn limit)"
+            hint += f", or the limit is too low: {formats.limits(flow.limits)} (txn limit)"
         since_ms = statistics.now_ms - waiting_ms
         yield Problem("bad", "Transactions wait too long", hint, since_ms, "queue")
 

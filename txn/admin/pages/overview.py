@@ -8,7 +8,7 @@ from txn.admin.render import render
 from txn.admin.route import ROOT, Route, page
 from txn.operate.operations import MAX_WHY
 from txn.operate.tools import Tools
-from txn.readers import words
+from txn.readers import formats
 from txn.readers.charts import BAR
 from txn.readers.health import Snapshot, often_fails, problems_in
 
@@ -55,7 +55,7 @@ class Overview:
             statistics=statistics,
             durability=tools.durability.latest,
             rates={name: getattr(recent, name) / minutes for name in ("accepted", "completed", "failed")},
-            percentiles=[(name, words.percentile(found), words.at_most(found)) for name, found in shares],
+            percentiles=[(name, formats.percentile(found), formats.at_most(found)) for name, found in shares],
             recent=recent,
             columns=[
                 (name, [chart.flow(spans, minutes, now_ms), chart.latency(spans), chart.errors(spans)])

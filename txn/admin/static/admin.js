@@ -94,7 +94,7 @@ for (const all of document.querySelectorAll("[data-all]")) {
   if (!first) return;
   const skew = Date.now() - Number(first.dataset.now);
 
-  // As `span` in txn/readers/words.py.
+  // As `span` in txn/readers/formats.py.
   function span(ms) {
     if (ms < 1000) return `${Math.max(0, Math.round(ms))} ms`;
     if (ms < 10000) return `${(ms / 1000).toFixed(1).replace(/\.0$/, "")} s`;
