@@ -1,4 +1,4 @@
-"""What the charts of the overview words."""
+"""What the charts of the overview show."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
