@@ -114,6 +114,12 @@ class Parts:
     def messages(self, consumer: str = "consumer") -> Messages:
         return Messages(self.database, consumer)
 
+    def fetched_by_the_dead(self, count: int = 1) -> None:
+        """A worker that was alive, has fetched messages, and says nothing any more."""
+        dead = self.messages("dead")
+        dead.heartbeat()
+        dead.fetch(count)
+
     def accept(self, transaction_id: str | None = None) -> str:
         transaction, _ = self.store.accept(submission(transaction_id))
         return transaction.id

@@ -151,9 +151,7 @@ def test_the_queues_show_who_delivers_what_since_when(ada: Browser, parts: Parts
 
 def test_reaped_messages_are_counted(ada: Browser, parts: Parts) -> None:
     parts.accept("a")
-    dead = parts.messages("dead")
-    dead.heartbeat()
-    dead.fetch(1)
+    parts.fetched_by_the_dead()
     parts.clock.forward(60_000)
     parts.messages("heir").heartbeat()
     assert "Reaped 1 " in text(ada.get("/admin/queues").text)

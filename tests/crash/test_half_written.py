@@ -77,9 +77,7 @@ def answering(*post: str) -> Step:
 
 def taken_over(rig: Rig) -> None:
     rig.accept("a")
-    dead = rig.parts.messages("dead")
-    dead.heartbeat()
-    dead.fetch(1)
+    rig.parts.fetched_by_the_dead()
     rig.parts.claimed("a")
     rig.clock.forward(SETTINGS.lease_ms + 1)
 
@@ -225,9 +223,7 @@ def held_unknowingly(rig: Rig) -> None:
 
 def held_by_the_dead(rig: Rig) -> None:
     rig.accept("a")
-    dead = rig.parts.messages("dead")
-    dead.heartbeat()
-    dead.fetch(1)
+    rig.parts.fetched_by_the_dead()
     rig.clock.forward(11_000)
 
 

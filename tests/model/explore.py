@@ -1,8 +1,8 @@
 """Looks at every state of a model that can be reached, the nearest first."""
 
 from collections.abc import Callable, Hashable, Iterable, Mapping
-from dataclasses import dataclass
-from typing import TypeVar
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
 
 S = TypeVar("S", bound=Hashable)
 
@@ -43,6 +43,16 @@ def explore(
     if endless is not None:
         return Explored("never ends", _story(came_from, endless), len(came_from))
     return Explored(None, (), len(came_from))
+
+
+def tell(protections: Any, check: Callable[[Any], Explored]) -> None:
+    """Print what goes wrong with all protections, a dataclass of booleans, and without each of them."""
+    for name in ("", *protections.__dataclass_fields__):
+        found = check(replace(protections, **{name: False} if name else {}))
+        what = f"without {name}" if name else "all protections"
+        print(f"{what}: {found.broken or 'nothing breaks'} ({found.states} states)")
+        if found.story:
+            print("    " + " | ".join(found.story))
 
 
 def _endless(

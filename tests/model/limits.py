@@ -7,10 +7,10 @@ protection.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
 
-from tests.model.explore import Explored, explore
+from tests.model.explore import Explored, explore, tell
 
 LIMIT = 2
 
@@ -124,14 +124,5 @@ def check(protections: Protections | None = None) -> Explored:
     return explore(State(), limited.moves, broken, lambda state: all(one.step == "done" for one in state.deliveries))
 
 
-def main() -> None:
-    found = check()
-    print(f"{found.broken or 'no promise broken'} ({found.states} states)")
-    for name in Protections.__dataclass_fields__:
-        found = check(replace(Protections(), **{name: False}))
-        print(f"  without {name}: {found.broken or 'nothing breaks'} ({found.states} states)")
-        print("      " + " | ".join(found.story))
-
-
 if __name__ == "__main__":
-    main()
+    tell(Protections(), check)

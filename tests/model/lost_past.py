@@ -9,10 +9,10 @@ for.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
 
-from tests.model.explore import Explored, explore
+from tests.model.explore import Explored, explore, tell
 
 
 @dataclass(frozen=True)
@@ -123,12 +123,5 @@ def check(protections: Protections | None = None) -> Explored:
     return explore(State(), bounded, breaks, lambda state: state.rows == 1)
 
 
-def main() -> None:
-    print(f"all protections: {check().broken or 'no promise broken'} ({check().states} states)")
-    for name in Protections.__dataclass_fields__:
-        found = check(replace(Protections(), **{name: False}))
-        print(f"without {name}: {found.broken or 'nothing breaks'}\n    {' | '.join(found.story)}")
-
-
 if __name__ == "__main__":
-    main()
+    tell(Protections(), check)

@@ -214,9 +214,7 @@ def test_a_stopping_consumer_gives_back_when_redis_is_there_again(
 def test_what_a_dead_consumer_held_goes_back_without_keys(parts: Parts) -> None:
     parts.client.config_resetstat()
     ids = [parts.accept() for _ in range(3)]
-    dead = parts.messages("dead")
-    dead.heartbeat()
-    dead.fetch(2)
+    parts.fetched_by_the_dead(2)
     heir = parts.messages("heir")
     assert heir.heartbeat() == 0
     parts.clock.forward(DEAD_AFTER_MS)

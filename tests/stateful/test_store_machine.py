@@ -40,7 +40,6 @@ from txn.operate.limits import parse_rate
 from txn.settings import Settings
 
 IDS = ("a", "b", "c")
-FINISHED = {"completed", "failed"}
 #: From each status, where design allows it to go.
 MOVES = {
     None: {None, "pending"},

@@ -196,9 +196,7 @@ def test_a_worker_that_stops_says_goodbye(parts: Parts) -> None:
 def test_who_may_not_write_events_reaps_all_the_same(parts: Parts) -> None:
     parts.client.set(parts.keys.events, "no stream")
     parts.accept("a")
-    dead = parts.messages("dead")
-    dead.heartbeat()
-    dead.fetch(1)
+    parts.fetched_by_the_dead()
     parts.clock.forward(DEAD_AFTER_MS + 1_000)
     assert parts.messages("alive").heartbeat() == 1
     assert parts.queued() == ["a"]

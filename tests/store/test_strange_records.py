@@ -157,9 +157,7 @@ def test_a_leased_transaction_keeps_one_lease_though_the_clock_is_set_back(parts
 
 def test_a_dead_workers_messages_come_back_though_the_clock_is_set_back(parts: Parts) -> None:
     parts.accept("a")
-    dead = parts.messages("dead")
-    dead.heartbeat()
-    dead.fetch(1)
+    parts.fetched_by_the_dead()
     parts.clock.forward(-HOUR_MS)
     heir = parts.messages("heir")
     heir.heartbeat()
@@ -256,9 +254,7 @@ def test_a_replay_begins_the_count_of_crashes_anew(parts: Parts) -> None:
 
 def test_a_consumer_whose_ack_set_cannot_be_read_stops_nobody(parts: Parts) -> None:
     parts.accept("a")
-    dead = parts.messages("dead")
-    dead.heartbeat()
-    dead.fetch(1)
+    parts.fetched_by_the_dead()
     parts.client.set(f"{parts.keys.acks}broken.{parts.keys.queue}", "text")
     parts.client.zadd(parts.keys.heartbeats, {"broken": 1})
     parts.clock.forward(11_000)
