@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Callable
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import redis
 
@@ -31,6 +31,9 @@ from txn.store.transactions import Store
 BODY = b'{"amount": 100.50, "currency": "USD", "description": "Payment", "metadata": {"order_id": "12345"}}'
 
 
+T = TypeVar("T")
+
+
 class Clock:
     """How far Redis's clock, and the workers' own, are moved ahead in this test, in ms."""
 
@@ -56,6 +59,21 @@ def clear(client: redis.Redis, prefix: str) -> None:
     found: Any = client.keys(f"{prefix}*")
     if found:
         client.delete(*found)
+
+
+def writes_nothing(client: redis.Redis, act: Callable[[], T]) -> T:
+    """What it returns. It is done again if the server itself has written: a key expired, or its log was rewritten."""
+
+    def written() -> tuple[int, tuple[int, int]]:
+        kept: Any = client.info("persistence")
+        stats: Any = client.info("stats")
+        return kept["aof_current_size"], (kept["aof_base_size"], stats["expired_keys"])
+
+    while True:
+        (before, own_before), found, (after, own) = written(), act(), written()
+        if own == own_before:
+            assert after == before
+            return found
 
 
 def became(done: Done) -> str:
