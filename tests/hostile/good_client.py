@@ -1,11 +1,12 @@
-"""`python -m tests.hostile.good_client PORT RATE`: submits on a schedule until its input ends; prints JSON.
+"""`python -m tests.hostile.good_client PORT RATE LEAST`: submits on a schedule until its input ends, and it has sent as
+many as LEAST; prints JSON.
 
 It does what the docs tell clients: a submit that was not answered, or with 503, is repeated with the same key. Its
-latency counts from when it was due to the answer that counts.
+latency counts from when it was due to the answer that counts. Where the machine stands still, so does the schedule: it
+never sends at once what is due in a second.
 """
 
 import asyncio
-import contextlib
 import json
 import sys
 import time
@@ -17,6 +18,8 @@ BODY = b'{"amount": 100.50, "currency": "USD", "description": "Payment"}'
 #: No more than this for an answer; then it is repeated.
 PATIENCE_S = 10
 GIVES_UP_S = 60
+#: Submits that are behind the schedule, and submits without an answer.
+MOST_AT_ONCE = 20
 
 
 class Client:
@@ -64,18 +67,19 @@ class Client:
         return {"found": self.found, "answered": len(latencies), **quantile, "max_ms": round(latencies[-1], 1)}
 
 
-async def main(port: int, rate: float) -> None:
+async def main(port: int, rate: float, least: int) -> None:
     print("begins", flush=True)
-    client, tasks, began = Client(port), [], time.perf_counter()
+    client, tasks, due_s = Client(port), list[asyncio.Task[None]](), time.perf_counter()
     ended = asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
-    while not ended.done():
-        due_s = began + len(tasks) / rate
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(asyncio.shield(ended), max(0.0, due_s - time.perf_counter()))
+    while not ended.done() or len(tasks) < least:
+        due_s = max(due_s + 1 / rate, time.perf_counter() - MOST_AT_ONCE / rate)
+        await asyncio.sleep(max(0.0, due_s - time.perf_counter()))
+        while sum(not task.done() for task in tasks) >= MOST_AT_ONCE:
+            await asyncio.sleep(1 / rate)
         tasks.append(asyncio.create_task(client.submit(due_s)))
     await asyncio.gather(*tasks)
     print(json.dumps({"sent": len(tasks), **client.figures()}))
 
 
 if __name__ == "__main__":
-    asyncio.run(main(int(sys.argv[1]), float(sys.argv[2])))
+    asyncio.run(main(int(sys.argv[1]), float(sys.argv[2]), int(sys.argv[3])))

@@ -65,9 +65,9 @@ class Swarm:
 
 
 @contextlib.contextmanager
-def good_client(stack: Stack) -> Iterator[dict[str, Any]]:
-    """Submits at 50/s meanwhile; its figures are there at the end."""
-    command = [sys.executable, "-m", "tests.hostile.good_client", str(stack.api_port), str(RATE)]
+def good_client(stack: Stack, least: int) -> Iterator[dict[str, Any]]:
+    """Submits at 50/s meanwhile, and until it has sent so many; its figures are there at the end."""
+    command = [sys.executable, "-m", "tests.hostile.good_client", str(stack.api_port), str(RATE), str(least)]
     process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     figures: dict[str, Any] = {}
     try:

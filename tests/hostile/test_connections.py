@@ -15,6 +15,8 @@ from tests.system.stack import Stack, stack_fixture
 
 pytestmark = pytest.mark.timeout(300)
 
+#: What the good client sends in a second or two.
+LEAST = 50
 ELSEWHERE = "127.0.0.2"
 SAME = "127.0.0.1"
 #: A process's 1,000 connections with 16 KB each would be 16 MiB.
@@ -29,16 +31,16 @@ def besiege(stack: Stack, swarms: list[Swarm], seconds: float) -> None:
         for swarm in swarms:
             open_ones.enter_context(swarm)
         time.sleep(0.5)  # they are in; what counts is not when
-        with good_client(stack) as figures:
+        with good_client(stack, LEAST) as figures:
             time.sleep(seconds)
     print(json.dumps(figures))
-    assert figures["answered"] == figures["sent"] > seconds * 10
+    assert figures["answered"] == figures["sent"] >= LEAST
     assert figures["p99_ms"] < 10_000
     assert workers(stack) == before, "no worker was killed"
     stack.until(lambda: memory_mib(stack) < memory + MEMORY_MIB, "memory comes back")
 
 
-@pytest.mark.parametrize("seconds", [3, pytest.param(40, marks=pytest.mark.long)])
+@pytest.mark.parametrize("seconds", [1, pytest.param(40, marks=pytest.mark.long)])
 @pytest.mark.parametrize(
     ("attack", "count", "address"),
     [
