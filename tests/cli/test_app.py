@@ -19,6 +19,7 @@ COMMANDS = [
     "limit",
     "submit",
     "doctor",
+    "divide",
     "audit",
     "hash-password",
     "runs",

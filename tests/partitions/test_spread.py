@@ -1,5 +1,6 @@
 import asyncio
 import time
+import uuid
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -8,16 +9,21 @@ import redis
 from ops.clusters import PRIMARIES, Sharded, with_buses
 from ops.ports import free_port
 from ops.redis_server import RedisServer
-from tests.parts import submission
+from tests.parts import clear, submission
 from txn.composition.databases import open_database
 from txn.errors import StoreUnavailable
+from txn.model.outcome import Clear, Completed, Failed, Settlement
+from txn.model.transaction import ErrorCode, Evidence
 from txn.partitions import work
 from txn.partitions.apart import ApartConsumer
+from txn.partitions.division import Division, Side
 from txn.partitions.parts import Parts
+from txn.partitions.records import look_at_all
 from txn.partitions.stores import Stores
 from txn.queue.heartbeat import About
 from txn.readers.health import at_risk
 from txn.settings import Settings
+from txn.store.agreement import COPYING
 from txn.store.connection import connect
 from txn.store.database import Database
 from txn.store.flusher import Runner
@@ -134,6 +140,26 @@ def test_a_node_named_as_if_it_were_the_only_server_is_refused(nodes: Sharded, s
     with pytest.raises(StoreUnavailable, match=r"TXN_PARTITIONS=4 on a node .* set TXN_REDIS_URL=redis\+cluster://"):
         start(settings, redis_url=one)
     assert number_kept(nodes, "{txn}:") is None
+
+
+def test_what_was_accepted_on_one_redis_is_copied_to_the_nodes(valkey: RedisServer, settings: Settings) -> None:
+    one = Settings(redis_url=valkey.url, prefix=f"{uuid.uuid4().hex[:8]}:")
+    store = Parts(open_database(one, TIMEOUT_MS), one).store()
+    for number, name in enumerate(IN_EACH):
+        store.accept(submission(name))
+        claim = store.claim(name, "me")
+        assert claim
+        outcome = Completed(Evidence.POSTED) if number else Failed(ErrorCode.REJECTED, "no", Clear())
+        store.settle(name, "me", Settlement(outcome, answered=True))
+    sides = [Side(open_database(which, TIMEOUT_MS, agrees=False), which) for which in (one, settings)]
+    sides[1].write_number(COPYING)
+    with pytest.raises(StoreUnavailable, match="being copied"):
+        start(settings)
+    assert Division(*sides).run() == COUNT
+    parts = Parts(open_database(settings, TIMEOUT_MS), settings)
+    assert [parts.store().read(name).status for name in IN_EACH] == ["failed", *["completed"] * (COUNT - 1)]
+    assert look_at_all(parts) == []
+    clear(redis.Redis.from_url(one.redis_url), one.prefix)
 
 
 def test_a_node_that_hangs_holds_up_only_its_own(nodes: Sharded, parts: Parts, frozen: set[int]) -> None:

@@ -18,6 +18,7 @@ from txn.cli import (
     callbacks,
     completion,
     discard,
+    divide,
     doctor,
     events,
     failed,
@@ -99,6 +100,7 @@ app.command("resume")(pause.resume)
 app.command("limit")(limit.limit)
 app.command("submit")(submit.submit)
 app.command("doctor")(doctor.doctor)
+app.command("divide")(divide.divide)
 app.command("audit")(audit.audit)
 app.add_typer(keys.keys, name="keys")
 app.add_typer(callbacks.callbacks, name="callbacks")

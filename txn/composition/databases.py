@@ -23,16 +23,18 @@ def open_database(
     on_connect: Callable[[Keys], OnConnect] | None = None,
     *,
     replicas: int = 0,
+    agrees: bool = True,
 ) -> Database:
     """Nothing is sent before it is needed. `on_connect`: of a client for these keys, see `connect`. `replicas`: see
-    `Database`.
+    `Database`. `agrees`: only if all divide transactions alike (`Agreement`).
     """
     keys = Keys(settings.prefix, NAME)
     is_spread = settings.partitions > 0 and split_cluster_url(settings.redis_url) is not None
 
     def open_for(keys: Keys) -> Database:
-        agreement = _apart(settings, keys) if is_spread else Agreement(keys, settings.partitions)
-        then = agreement.before(on_connect(keys) if on_connect else None)
+        then = on_connect(keys) if on_connect else None
+        if agrees:
+            then = (_apart(settings, keys) if is_spread else Agreement(keys, settings.partitions)).before(then)
         return Database(_client(settings, keys, timeout_ms, then), keys, replicas=replicas)
 
     return Spread(keys, open_for) if is_spread else open_for(keys)

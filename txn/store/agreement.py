@@ -12,10 +12,14 @@ from txn.store.keys import Keys
 
 OnConnect = Callable[[Any], None]
 
-_DRAIN = "to change it, wait until nothing is unfinished, stop everything, and begin with another TXN_PREFIX"
+_DRAIN = "to change it, wait until nothing is unfinished, stop everything, and copy all of it (txn divide)"
 
 #: A process without the number was connected before the number was written.
 _BOTH = "stop every process, and see docs/use/partitions.md, With and without the number"
+
+
+#: In place of the number: all was copied to another prefix, or is being copied here (`txn divide`).
+MOVED, COPYING = "moved", "copying"
 
 
 class OtherPartitions(redis.ConnectionError):
@@ -56,6 +60,8 @@ class Agreement:
     def agree(self, ask: Callable[..., Any]) -> None:
         """Write the number, or see that it is ours. `ask`: the reply to a command. Raises: OtherPartitions."""
         count = ask("GET", self._keys.partitions)
+        if count and count.startswith((MOVED.encode(), COPYING.encode())):
+            raise OtherPartitions(_differs(str(self._partitions), count))
         # One at a time: in a cluster they are on different nodes.
         if any(ask("EXISTS", key) for key in (self._keys.count, self._keys.due, self._keys.epoch)):
             way_out = f"unset it; {_DRAIN}" if count is None else _BOTH
@@ -95,6 +101,10 @@ class AgreementApart(Agreement):
 
 def _differs(ours: str, count: bytes | None) -> str:
     theirs = (count or b"").decode(errors="replace")[:20]
+    if theirs.startswith(MOVED):
+        return "all that is under this TXN_PREFIX was copied to another (txn divide): use that, and its TXN_PARTITIONS"
+    if theirs.startswith(COPYING):
+        return "transactions are just being copied to this TXN_PREFIX: wait until txn divide has ended, or run it again"
     return (
         f"TXN_PARTITIONS is {ours}, but the transactions here were accepted with {theirs or 'another number'}: "
         f"set TXN_PARTITIONS={theirs or '...'} for every process; {_DRAIN}"
