@@ -103,7 +103,7 @@ def whole(rate: int, seconds: int, posting: str, *, limited: bool = False, with_
         stand.start_everything()
         _limit(stand, limited)
         stand.load(100, 2).wait()
-        return _steady(stand, rate, seconds) | _ledger(stand)
+        return _steady(stand, rate, seconds) | ledger(stand)
 
 
 def limits(waiting: int, rate: int, seconds: int, rounds: int) -> Figures:
@@ -205,7 +205,7 @@ def tenth(rate: int, seconds: int) -> Figures:
             figures |= {f"{name}_{figure}": found[figure] for figure in chosen}
             stand.mock.faults()
             stand.mock.release()
-            figures |= {f"{name}_{figure}": said for figure, said in _ledger(stand, patience_s=400).items()}
+            figures |= {f"{name}_{figure}": said for figure, said in ledger(stand, patience_s=400).items()}
     return figures
 
 
@@ -238,7 +238,7 @@ def away(waiting: int, seconds: int) -> Figures:
         figures |= {f"{name}_{figure}": found[figure] for name, found in (("normal", normal), ("drained", drained))
                     for figure in ("delivered_per_s", "cpu_us", "foreign_cores")}  # fmt: skip
         figures["drained_to_normal"] = round(drained["delivered_per_s"] / normal["delivered_per_s"], 2)
-        return figures | {"failed": stand.count("failed")} | _ledger(stand)
+        return figures | {"failed": stand.count("failed")} | ledger(stand)
 
 
 def recover(waiting: int) -> Figures:
@@ -352,7 +352,8 @@ def _steady(stand: Stand, rate: int, seconds: int) -> Figures:
     }
 
 
-def _ledger(stand: Stand, patience_s: float = 120) -> Figures:
+def ledger(stand: Stand, patience_s: float = 120) -> Figures:
+    """How long the rest takes, and whether each is there once."""
     stand.mock.faults()
     quiet = stand.until_quiet(patience_s)
     report = stand.audit()

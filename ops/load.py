@@ -77,8 +77,8 @@ class Load:
     """`rate` submits a second for `seconds`, spread over idle connections; those without one wait, and it counts.
 
     With `name` each has a key, <name>-<number>, and is repeated until it is acknowledged, as the docs tell users to:
-    its connection has no other until then. `api_key`: for each of them. `accepted`: ids. `errors`: what no
-    client should see.
+    its connection has no other until then. `api_key`: for each of them. `accepted`: ids, and
+    `accepted_s`: when, as `time.perf_counter` has it. `errors`: what no client should see.
     """
 
     def __init__(self, url: str, rate: float, seconds: float, name: str = "", api_key: str = "") -> None:
@@ -94,6 +94,7 @@ class Load:
         self.statuses = Counter[str]()
         self.latencies_ms: list[float] = []
         self.accepted: list[str] = []
+        self.accepted_s: list[float] = []
         self.errors: list[str] = []
 
     def start(self) -> None:
@@ -149,6 +150,7 @@ class Load:
             self.latencies_ms.append((time.perf_counter() - connection.submit.due) * 1_000)
         if self.repeats and status in ("200", "202"):
             self.accepted.append(json.loads(body)["transactionId"])
+            self.accepted_s.append(time.perf_counter())
         elif self.repeats:
             self.errors.append(f"a submit was answered with {status}: {body[:300]!r}")
         connection.submit = None

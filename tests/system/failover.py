@@ -1,21 +1,20 @@
 """A primary that goes away under load: what was acknowledged must be there, once."""
 
 import random
-import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
 import redis
 
+from ops.load import Load
 from ops.redis_server import RedisServer
 from tests.system.stack import Stack
 from txn.store.connection import connect
 from txn.store.keys import Keys, slot_of
 
-RATE, CLIENTS = 300, 32
+RATE = 300
 RECOVERY_S = 20.0  # two on a machine that does nothing else
 
 
@@ -41,47 +40,19 @@ class ReplicatedStack(Stack):
         self.until(lambda: self.primary() is not old, "there is a new primary")
 
 
-class Load:
-    """Submits so many a second, each until it is acknowledged: which ids, and when."""
-
-    def __init__(self, stack: Stack, seconds: float, seed: int) -> None:
-        self._stack, self.count, self._seed = stack, int(seconds * RATE), seed
-        self._began_s = time.monotonic()
-        self.acknowledged: list[tuple[float, str]] = []
-        self._thread = threading.Thread(target=self._run)
-
-    def __enter__(self) -> "Load":
-        self._thread.start()
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        self._thread.join()
-
-    def first_after(self, at_s: float) -> float:
-        """How long after a time the next one was acknowledged, in s."""
-        return min(when for when, _ in self.acknowledged if when >= at_s) - at_s
-
-    def _run(self) -> None:
-        with ThreadPoolExecutor(CLIENTS) as pool:
-            list(pool.map(self._submit, range(self.count)))
-
-    def _submit(self, number: int) -> None:
-        time.sleep(max(0.0, self._began_s + number / RATE - time.monotonic()))
-        name = self._stack.submit(f"{self._seed}-{number}")
-        self.acknowledged.append((time.monotonic(), name))
-
-
 S = TypeVar("S", bound=ReplicatedStack)
 
 
 def fail_over(stack: S, fault: Callable[[S, RedisServer], None], seed: int, seconds: float) -> Load:
     """`fault` returns when there is a new primary."""
     stack.start_worker()
-    with Load(stack, seconds, seed) as load:
-        time.sleep(random.Random(seed).uniform(0.5, 2.0))  # into the load, at another moment each time
-        fault(stack, stack.primary())
-        elected_s = time.monotonic()
-    took_s = load.first_after(elected_s)
+    load = Load(stack.url, RATE, seconds, f"seed-{seed}")
+    load.start()
+    time.sleep(random.Random(seed).uniform(0.5, 2.0))  # into the load, at another moment each time
+    fault(stack, stack.primary())
+    elected_s = time.perf_counter()
+    load.join()
+    took_s = min(when for when in load.accepted_s if when >= elected_s) - elected_s
     print(f"{fault.__name__}, seed {seed}: acknowledged again {took_s:.2f} s after the election was seen")
     assert took_s < RECOVERY_S
     return load
@@ -89,11 +60,11 @@ def fail_over(stack: S, fault: Callable[[S, RedisServer], None], seed: int, seco
 
 def check(stack: ReplicatedStack, load: Load) -> None:
     """Nothing acknowledged is without a record, lost or doubled."""
-    without = [name for _, name in load.acknowledged if not stack.client.exists(stack.record(name))]
+    assert (load.errors, len(set(load.accepted))) == ([], load.planned)
+    without = [name for name in load.accepted if not stack.client.exists(f"{stack.prefix}t:{name}")]
     assert without == [], f"{len(without)} without a record"
     stack.until_quiet(120)
-    stack.check_ledger(name for _, name in load.acknowledged)
-    assert len({name for _, name in load.acknowledged}) == load.count
+    stack.check_ledger(load.accepted)
 
 
 def killed(stack: ReplicatedStack, primary: RedisServer) -> None:
