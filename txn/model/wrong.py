@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic_core import ErrorDetails
 
-from txn.near import did_you_mean
+from txn.did_you_mean import did_you_mean
 
 _SENTENCES: Mapping[str, str] = {
     "missing": "is missing",

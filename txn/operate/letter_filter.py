@@ -8,10 +8,10 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from urllib.parse import urlencode
 
+from txn.did_you_mean import did_you_mean
 from txn.errors import Invalid
 from txn.model.dead_letter import Action, Confirmed, Filter
 from txn.model.transaction import ErrorCode, rfc3339
-from txn.near import did_you_mean
 
 MAX_TEXT = 300
 #: The value of `state` for those that were taken off the list.
