@@ -7,7 +7,7 @@ from typing import Any
 import falcon
 
 from txn.api_keys import Caller, KeyRing, Role
-from txn.watched import Watched, read_text
+from txn.watched_file import Watched, read_text
 
 #: Without keys: whoever reaches the API may do everything.
 ANYBODY = Caller("", frozenset(Role))

@@ -9,7 +9,7 @@ from txn.endpoints import Endpoint, Endpoints, split_callback_url, split_hosts
 from txn.errors import Invalid
 from txn.settings import Settings
 from txn.store.callbacks import TO_CLIENT
-from txn.watched import Watched, read_text
+from txn.watched_file import Watched, read_text
 
 _FIELD = "callbackUrl"
 #: IPv6 addresses that stand for an IPv4 address: the network, and how far that is from the right.
