@@ -8,11 +8,11 @@ from pydantic_core import ErrorDetails
 
 from txn.errors import Invalid
 from txn.model.content import dumps, fingerprint
+from txn.model.field_errors import sentence
 from txn.model.ids import KEY_HEADER, checked_key, is_version_5, named
 from txn.model.json_body import parse_json
 from txn.model.money import rounded
 from txn.model.new_transaction import NewTransaction
-from txn.model.wrong import sentence
 
 #: What is wrong with one field and is found at another -> the one.
 _ELSEWHERE = {"decimals": "amount", "key": KEY_HEADER}

@@ -9,10 +9,10 @@ from pydantic.alias_generators import to_camel
 
 from txn.api.body import read_body
 from txn.errors import Invalid
+from txn.model.field_errors import sentence
 from txn.model.json_body import parse_json
 from txn.model.moments import MOMENT_PATTERN, moment_ms
 from txn.model.submission import MAX_ERRORS
-from txn.model.wrong import sentence
 from txn.operate.operations import MAX_WHY
 
 MAX_BODY_BYTES = 64 * 1024

@@ -4,8 +4,8 @@ import pytest
 from pydantic import BaseModel, Field, StrictInt, StrictStr, ValidationError
 
 from txn.errors import Invalid
+from txn.model.field_errors import _SENTENCES, sentence
 from txn.model.submission import parse_submission
-from txn.model.wrong import _SENTENCES, sentence
 
 BODY = '{"amount": "1", "currency": "USD", "description": "x"%s}'
 
