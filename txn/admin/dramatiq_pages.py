@@ -24,7 +24,7 @@ from markupsafe import Markup
 
 from txn.queue.message import NAME
 from txn.readers.formats import ago
-from txn.readers.queued import PAGE, MessageReader
+from txn.readers.queued_messages import PAGE, MessageReader
 from txn.readers.workers import WorkerReader
 
 #: Its names for what waits, what is delayed (never, here) and the dead letters.

@@ -17,7 +17,7 @@ from txn.readers.calls import CallReader
 from txn.readers.charts import Charts
 from txn.readers.dead_letters import DeadLetters
 from txn.readers.details import DetailReader
-from txn.readers.queued import MessageReader
+from txn.readers.queued_messages import MessageReader
 from txn.readers.statistics import StatisticsReader
 from txn.readers.workers import WorkerReader
 from txn.settings import Settings

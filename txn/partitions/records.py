@@ -6,7 +6,7 @@ from txn.partitions.parts import Parts
 from txn.partitions.place import Partitions
 from txn.queue.message import message_template
 from txn.readers.details import DetailReader, Details
-from txn.readers.queued import PAGE, MessageReader
+from txn.readers.queued_messages import PAGE, MessageReader
 from txn.readers.records import Record, RecordReader, keys_of
 from txn.store.integrity import Flaw, Integrity
 
