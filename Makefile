@@ -30,7 +30,7 @@ test: $(VENV)/test.stamp $(VENV)/dashboard.stamp ## all tests but the long ones,
 	$(PY) -m pytest $(QUICK) $(ARGS)
 
 test-crash: $(VENV)/test.stamp $(VENV)/dashboard.stamp ## every crash point, every write that fails, everything that can break in Redis, every world of the model; failovers, the wheel
-	$(PY) -m pytest -n 3 --dist worksteal -m slow tests/crash tests/model tests/system tests/ops $(ARGS)
+	$(PY) -m pytest -n 3 --dist worksteal -m slow tests/crash tests/model tests/stateful tests/store tests/system tests/ops $(ARGS)
 
 test-long: $(VENV)/test.stamp $(VENV)/dashboard.stamp ## the tests that take minutes
 	$(PY) -m pytest -m long $(ARGS)

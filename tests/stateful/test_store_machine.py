@@ -365,15 +365,16 @@ class StoreMachine(RuleBasedStateMachine):
         raise AssertionError(f"never ends: {[self.parts.record(name) for name in IDS]}")
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("kind", [Parts, AllParts], ids=["undivided", "partitions"])
+@pytest.mark.parametrize("runs", [20, pytest.param(80, marks=pytest.mark.slow)])
 def test_no_interleaving_breaks_an_invariant(
-    valkey: RedisServer, kind: type[Parts], monkeypatch: pytest.MonkeyPatch
+    valkey: RedisServer, kind: type[Parts], runs: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     StoreMachine.server = valkey
     monkeypatch.setattr(StoreMachine, "kind", kind)
     quick = settings(
-        max_examples=80,
+        max_examples=runs,
         stateful_step_count=40,
         deadline=None,
         derandomize=True,
