@@ -99,7 +99,7 @@ class AtTerminal:
         self._process.wait()
         os.close(self._ours)
 
-    def until(self, text: str, seconds: float = 30) -> None:
+    def until(self, text: str, seconds: float = 60) -> None:
         """Read until the text has been shown."""
         deadline = time.monotonic() + seconds
         while text not in self.seen:
@@ -112,7 +112,7 @@ class AtTerminal:
     def interrupt(self) -> None:
         self._process.send_signal(signal.SIGINT)
 
-    def ends(self, seconds: float = 30) -> int:
+    def ends(self, seconds: float = 60) -> int:
         """Read to the end: the exit code."""
         while self._read():
             pass
@@ -122,11 +122,11 @@ class AtTerminal:
         """Ctrl-C, and the exit code. Just before Python waits for a key it misses one: it is pressed again."""
         for _ in range(6):
             self.interrupt()
-            if select.select([self._ours], [], [], 5)[0]:
+            if select.select([self._ours], [], [], 10)[0]:
                 break
         return self.ends()
 
-    def _read(self, seconds: float = 30) -> bool:
+    def _read(self, seconds: float = 60) -> bool:
         ready, _, _ = select.select([self._ours], [], [], seconds)
         assert ready, f"silent for {seconds} s\n{self.seen}"
         with contextlib.suppress(OSError):  # how Linux says that the other end is closed

@@ -73,16 +73,29 @@ class Compose:
             return {}
         return found
 
-    def readme_curl(self) -> dict[str, Any]:
-        """The first command of README, as printed, but for the port."""
+    def submit(self, description: str = "") -> str:
+        """The id of the first command of README, as printed but for the port, or of another; again if Redis is away."""
+        body, found = {"amount": "2.00", "currency": "USD", "description": description}, dict[str, Any]()
+
+        def accepted() -> bool:
+            if description:
+                found.update(requests.post(f"{self.url}/api/transactions", json=body, timeout=PATIENCE_S).json())
+            else:
+                found.update(self._readme_curl())
+            return "transactionId" in found
+
+        self.until(accepted, "it is accepted")
+        return str(found["transactionId"])
+
+    def _readme_curl(self) -> dict[str, Any]:
         [line] = re.findall(r"^    \$ (curl -i localhost:8000.*\\\n.*)$", (ROOT / "README.md").read_text(), re.M)
         line = line.replace("curl -i localhost:8000", f"curl -s {self.url}")
-        done = subprocess.run(line, shell=True, text=True, capture_output=True, check=True, timeout=30)
+        done = subprocess.run(line, shell=True, text=True, capture_output=True, check=True, timeout=PATIENCE_S)
         found: dict[str, Any] = json.loads(done.stdout)
         return found
 
     def status(self, transaction_id: str) -> str:
-        answer = requests.get(f"{self.url}/api/transactions/{transaction_id}", timeout=10)
+        answer = requests.get(f"{self.url}/api/transactions/{transaction_id}", timeout=PATIENCE_S)
         return str(answer.json()["status"])
 
     def until(self, true: Callable[[], object], what: str) -> None:

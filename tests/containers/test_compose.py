@@ -4,7 +4,7 @@ from collections.abc import Iterator
 import pytest
 import requests
 
-from tests.containers.compose import Compose, command
+from tests.containers.compose import PATIENCE_S, Compose, command
 
 pytestmark = [pytest.mark.containers, pytest.mark.timeout(300)]
 
@@ -24,21 +24,23 @@ def compose() -> Iterator[Compose]:
 
 
 def test_the_curl_of_readme_completes(compose: Compose) -> None:
-    transaction_id = compose.readme_curl()["transactionId"]
+    transaction_id = compose.submit()
     compose.until(lambda: compose.status(transaction_id) == "completed", "it is completed")
 
 
 def test_redis_keeps_what_it_acknowledges(compose: Compose) -> None:
-    assert compose.health()["durability"] == "durable"
+    compose.until(lambda: compose.health().get("durability") == "durable", "it is durable")
 
 
 def test_the_log_has_a_name_and_a_password_that_open_the_admin_site(compose: Compose) -> None:
     [(name, password)] = re.findall(r"as (\w+), password (\S+)", compose("logs", "api"))
     with requests.Session() as browser:
-        page = browser.get(f"{compose.url}/admin", timeout=10)
+        page = browser.get(f"{compose.url}/admin", timeout=PATIENCE_S)
         [token] = re.findall(r'name="csrf" value="([^"]+)"', page.text)
         form = {"csrf": token, "name": name, "password": password}
-        answer = browser.post(f"{compose.url}/admin/login", data=form, headers={"Origin": compose.url}, timeout=10)
+        answer = browser.post(
+            f"{compose.url}/admin/login", data=form, headers={"Origin": compose.url}, timeout=PATIENCE_S
+        )
         assert answer.status_code == 200, answer.text
         assert "posting service" in answer.text
 
@@ -65,22 +67,21 @@ def test_a_worker_process_that_is_killed_comes_back(compose: Compose) -> None:
     before = compose("logs", "worker").count("is booting up")
     compose.run("exec", "-T", "worker", "python", "-c", kill)
     compose.until(lambda: compose("logs", "worker").count("is booting up") > before, "it boots again")
-    body = {"amount": "2.00", "currency": "USD", "description": "After the kill"}
-    transaction_id = requests.post(f"{compose.url}/api/transactions", json=body, timeout=10).json()["transactionId"]
+    transaction_id = compose.submit("After the kill")
     compose.until(lambda: compose.status(transaction_id) == "completed", "it is completed")
 
 
 def test_four_workers_are_four(compose: Compose) -> None:
     compose.up("--scale", "worker=4")
-    compose.until(lambda: compose.health()["workers"] >= 4, "the API knows four")
+    compose.until(lambda: compose.health().get("workers", 0) >= 4, "the API knows four")
 
 
 def test_after_down_and_up_everything_is_still_there_and_the_audit_is_clean(compose: Compose) -> None:
-    transaction_id = compose.readme_curl()["transactionId"]
+    transaction_id = compose.submit()
     compose.until(lambda: compose.status(transaction_id) == "completed", "it is completed")
     compose("down")
     compose.up()
-    assert compose.status(transaction_id) == "completed"
+    compose.until(lambda: compose.status(transaction_id) == "completed", "it is still completed")
     compose("exec", "-T", "api", "python", "-m", "txn", "audit")
 
 

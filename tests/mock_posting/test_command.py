@@ -37,7 +37,7 @@ def test_it_says_where_it_is_and_a_signal_ends_it_at_once_whatever_hangs(number:
         assert process.stdout.readline() == said
         with Caller(mock).post("a"):
             process.send_signal(number)
-            assert process.wait(30) == 0
+            assert process.wait(60) == 0
         assert (process.stdout.read(), process.stderr.read()) == ("", "")
 
 

@@ -227,7 +227,7 @@ def test_a_reader_that_goes_away_does_not_stop_the_work(tmp_path: Path) -> None:
             pass
         running.stdout.close()
         running.terminate()
-        assert running.wait(30) == 0
+        assert running.wait(90) == 0
 
 
 @pytest.fixture

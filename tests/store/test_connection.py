@@ -59,7 +59,7 @@ def test_what_tls_says_for_itself_is_no_stray_reply(valkey: RedisServer) -> None
     ):
         connection = client.connection_pool.make_connection()
         connection.connect()
-        assert select.select([connection._sock], [], [], 5)[0], "the session tickets have come"
+        assert select.select([connection._sock], [], [], 60)[0], "the session tickets have come"
         assert not connection.can_read()
         connection.send_command("PING")
         assert connection.read_response() == b"PONG"
