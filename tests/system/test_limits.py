@@ -4,7 +4,7 @@ import time
 import pytest
 import requests
 
-from tests.system.stack import Stack, stack_fixture
+from tests.system.stack import PATIENCE_S, Stack, stack_fixture
 from txn.operate.limits import Limits, parse_rate
 from txn.queue.message import NAME
 from txn.store.database import Database
@@ -31,7 +31,7 @@ def test_the_posting_service_never_sees_more_posts_at_once_than_the_limit(stack:
     stack.until_quiet(120)
     stack.check_ledger(accepted)
     assert stack.numbers()["limits"]["inUse"] == 0
-    worker.stop()  # now all its calls are counted
+    worker.stop(PATIENCE_S)  # now all its calls are counted
     # Whoever gives a POST up has no place any more, while a posting service that was held up may still have it.
     assert 4 <= stack.mock.stats()["max_posts_in_flight"] <= 4 + given_up(stack)
 

@@ -5,7 +5,7 @@ import pytest
 import requests
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.system.stack import Stack, stack_fixture
+from tests.system.stack import PATIENCE_S, Stack, stack_fixture
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -103,7 +103,7 @@ def test_every_api_process_tells_the_same(tmp_path: Path, monkeypatch: pytest.Mo
             ),
             "all processes have added theirs",
         )
-        stack.workers[0].stop()  # it notes each late beat of its loop, whenever there is one
+        stack.workers[0].stop(PATIENCE_S)  # it notes each late beat of its loop, whenever there is one
         gauges = ("txn_most_overdue_seconds", "txn_due_lag_seconds", "txn_redis_memory_bytes")
         told = {tuple((name, value) for name, value in scrape(stack).items() if name not in gauges) for _ in range(12)}
         assert len(told) == 1
@@ -115,7 +115,7 @@ def test_a_worker_that_is_stopped_leaves_no_call_uncounted(stack: Stack) -> None
     worker = stack.start_worker()
     stack.submit_many(60)
     stack.until(lambda: stack.mock.stats()["posts"] > 0, "deliveries are under way")
-    assert worker.stop() == 0
+    assert worker.stop(PATIENCE_S) == 0
     calls = stack.mock.stats()
     assert total(scrape(stack), "txn_posting_seconds_count") == calls["posts"] + calls["gets"]
     assert "same type twice" not in stack.logs()

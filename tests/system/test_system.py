@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.proxy import CuttingProxy
-from tests.system.stack import RECOVERY_S, Stack
+from tests.system.stack import PATIENCE_S, RECOVERY_S, Stack
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -75,7 +75,7 @@ def test_sigterm_in_the_middle_of_work_finishes_or_gives_back(stack: Stack) -> N
     stack.mock.faults(latency_ms=50)
     worker = stack.start_worker()
     accepted = stack.submit_many(200)
-    assert worker.stop() == 0
+    assert worker.stop(PATIENCE_S) == 0
     assert stack.client.keys("txn:dramatiq:__acks__*") == []
     stack.start_worker()
     stack.until_quiet()
