@@ -69,7 +69,7 @@ def fail(transport: Transport, stage: str) -> TransportError:
     return caught.value
 
 
-async def perform(_transfers: Transfers, curl: FailingCurl) -> tuple[int, str]:
+async def begin(_transfers: Transfers, curl: FailingCurl) -> tuple[int, str]:
     try:
         curl.perform()
     except pycurl.error as error:
@@ -80,7 +80,8 @@ async def perform(_transfers: Transfers, curl: FailingCurl) -> tuple[int, str]:
 @pytest.fixture(params=[CurlTransport, OnALoop])
 def libcurl(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> type[CurlTransport | OnALoop]:
     monkeypatch.setattr(pycurl, "Curl", FailingCurl)
-    monkeypatch.setattr(Transfers, "perform", perform)
+    monkeypatch.setattr(Transfers, "begin", begin)
+    monkeypatch.setattr(Transfers, "end", lambda _transfers, _curl: None)
     found: type[CurlTransport | OnALoop] = request.param
     return found
 

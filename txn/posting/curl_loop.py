@@ -27,16 +27,16 @@ class Transfers:
         self._multi.setopt(pycurl.M_SOCKETFUNCTION, self._on_socket)
         self._multi.setopt(pycurl.M_TIMERFUNCTION, self._on_timer)
 
-    async def perform(self, curl: pycurl.Curl) -> Ending:
-        """Run the transfer to its end. Who is cancelled leaves a handle behind that must be closed."""
-        ended: asyncio.Future[Ending] = self._loop.create_future()
-        self._ended[curl] = ended
-        try:
-            self._multi.add_handle(curl)
-            return await ended
-        finally:
-            del self._ended[curl]
-            self._multi.remove_handle(curl)
+    def begin(self, curl: pycurl.Curl) -> "asyncio.Future[Ending]":
+        """Begin with the transfer: how it ends. Whoever calls this calls `end` afterwards, whatever happens."""
+        ended = self._ended[curl] = self._loop.create_future()
+        self._multi.add_handle(curl)
+        return ended
+
+    def end(self, curl: pycurl.Curl) -> None:
+        """It has ended, or ends now: then its handle must be closed."""
+        del self._ended[curl]
+        self._multi.remove_handle(curl)
 
     def close(self) -> bool:
         """Leave the loop, unless a transfer is on its way: whether it was done."""
@@ -55,8 +55,7 @@ class Transfers:
 
     def _on_ready(self) -> None:
         for descriptor, events in self._sockets.ready():
-            if self._sockets.watches(descriptor):  # or one before it has ended its transfer
-                self._multi.socket_action(descriptor, events)
+            self._multi.socket_action(descriptor, events)
         self._read_endings()
 
     def _on_timer(self, timeout_ms: int) -> None:

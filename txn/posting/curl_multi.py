@@ -40,13 +40,16 @@ class MultiTransport:
 
     async def send(self, request: Request, may_send: Callable[[], bool] = always) -> Answer:
         """See `AsyncTransport.send`."""
-        handle = self._take()
+        handle, transfers = self._take(), self._running()
         kept = False
         try:
             handle.prepare(request)
             gate = Gate(may_send, request.timeout_ms)
             handle.begin(gate)
-            failed = await self._running().perform(handle.curl)
+            try:
+                failed = await transfers.begin(handle.curl)
+            finally:
+                transfers.end(handle.curl)
             kept = True
         finally:
             if kept:
