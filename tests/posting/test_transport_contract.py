@@ -1,5 +1,6 @@
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import pytest
 
@@ -9,7 +10,7 @@ from tests.posting.on_a_loop import OnALoop
 from tests.posting.raw_server import Peer, answer, saying
 from txn.errors import BadSettings
 from txn.posting.endpoint import Endpoint
-from txn.posting.transport import MAX_ANSWER_BYTES
+from txn.posting.transport import MAX_ANSWER_BYTES, NotSent
 
 STATUSES = [200, 201, 202, 204, 301, 302, 307, 308, 400, 401, 404, 409, 417, 422, 425, 429, 500, 502, 503, 504]
 OK = b"HTTP/1.1 200 OK\r\n"
@@ -39,6 +40,31 @@ def test_the_request_arrives_as_it_was_given(wires: Wires) -> None:
     assert lines[0] == b"POST /base/transactions HTTP/1.1"
     assert {b"Idempotency-Key: k:1", b"Content-Type: application/json", b"User-Agent: txn"} < set(lines)
     assert body == BODY
+
+
+GET_HEADERS = {"Accept": "application/json", "Cache-Control": "no-cache"}
+
+
+def test_no_request_carries_the_headers_of_the_one_before_it(wires: Wires) -> None:
+    wire = wires.connect()
+    keyed = [{"X-Key": key} for key in "123"]
+    sent = [GET_HEADERS, keyed[0], GET_HEADERS, GET_HEADERS, keyed[1], keyed[2], dict(GET_HEADERS), {}]
+    for headers in sent:
+        wire.get(headers=headers)
+    for headers, request in zip(sent, wire.arrived(), strict=True):
+        lines = request.partition(b"\r\n\r\n")[0].decode().split("\r\n")
+        found = dict(line.split(": ", 1) for line in lines if line.startswith(("X-Key", "Cache-Control")))
+        assert found == {name: value for name, value in headers.items() if name != "Accept"}
+
+
+def test_headers_that_cannot_be_sent_are_not_taken_for_those_that_were(wires: Wires) -> None:
+    wire = wires.connect()
+    wire.get(headers=GET_HEADERS)
+    broken = {"X-Key": "a\r\nb"}
+    for headers in (broken, broken):
+        wire.fails(NotSent, partial(wire.get, headers=headers))
+    wire.get(headers=GET_HEADERS)
+    assert [b"\r\nCache-Control: no-cache\r\n" in request for request in wire.arrived()] == [True, True]
 
 
 def test_nothing_is_added_that_changes_what_the_request_means(wires: Wires) -> None:

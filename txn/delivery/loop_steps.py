@@ -1,6 +1,7 @@
 """The steps of deliveries on an event loop: none of them holds it up."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 from txn.delivery.pulse import Pulse
 from txn.logs.trace import TRACE_ID
@@ -37,11 +38,11 @@ class LoopSteps:
                 TRACE_ID.set(trace_id(claim.trace))
         return claim
 
-    async def find(self, claim: Claim) -> Lookup:
+    def find(self, claim: Claim) -> Coroutine[Any, Any, Lookup]:
         """See `Steps.find`."""
-        return await self._posting.find(claim.id, claim.payload, claim.trace)
+        return self._posting.find(claim.id, claim.payload, claim.trace)
 
-    async def post(self, claim: Claim, last_check: Callable[[], bool]) -> PostResult:
+    def post(self, claim: Claim, last_check: Callable[[], bool]) -> Coroutine[Any, Any, PostResult]:
         """See `Steps.post`."""
 
         def checked() -> bool:
@@ -50,7 +51,7 @@ class LoopSteps:
             self._begun[claim.owner] = True
             return True
 
-        return await self._posting.post(claim.id, claim.payload, claim.submitted_ms, checked, claim.trace)
+        return self._posting.post(claim.id, claim.payload, claim.submitted_ms, checked, claim.trace)
 
     async def settle(self, transaction_id: str, owner: str, settlement: Settlement) -> SettleReply:
         """See `Steps.settle`."""

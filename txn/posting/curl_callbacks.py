@@ -1,6 +1,7 @@
 """What libcurl calls back into while it performs one request."""
 
 import socket
+from functools import lru_cache
 
 import pycurl
 
@@ -73,14 +74,29 @@ def _final_headers(lines: list[bytes]) -> tuple[dict[str, str], bool]:
     headers: dict[str, str] = {}
     ended = False
     for line in lines:
-        if line.startswith(b"HTTP/"):
+        name, value = _field(line)
+        if name == _STATUS_LINE:
             headers, ended = {}, False
-        elif not line.strip():
+        elif name == _LAST_LINE:
             ended = True
         elif not ended:
-            name, _, value = line.decode("latin-1").partition(":")
-            headers[name.lower()] = value.strip()
+            headers[name] = value
     return headers, ended
+
+
+#: In place of a header's name; none has capitals or line breaks.
+_STATUS_LINE, _LAST_LINE = "HTTP/", "\n"
+
+
+@lru_cache(maxsize=64)  # most lines are those of the answer before; one of libcurl's is at most 100 KiB
+def _field(line: bytes) -> tuple[str, str]:
+    """The name, in lower case, and the value of a header."""
+    if line.startswith(b"HTTP/"):
+        return _STATUS_LINE, ""
+    if not line.strip():
+        return _LAST_LINE, ""
+    name, _, value = line.decode("latin-1").partition(":")
+    return name.lower(), value.strip()
 
 
 def reset_on_close(descriptor: int, _purpose: int) -> int:

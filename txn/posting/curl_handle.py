@@ -46,6 +46,8 @@ class Handle:
             share.setopt(pycurl.SH_SHARE, pycurl.LOCK_DATA_CONNECT)
             self.curl.setopt(pycurl.SHARE, share)
         self._timeout_ms, self._decodes = 0, False
+        #: Those of the last request: nobody changes the headers of a request.
+        self._sent_headers: Mapping[str, str] | None = None
         self._poll, self._polled = select.poll(), -1
 
     def has_lost_its_connection(self) -> bool:
@@ -68,10 +70,13 @@ class Handle:
         method, path, headers, timeout_ms, body = request
         if method not in ("GET", "POST"):
             raise ValueError(f"method {method}")
-        setopt, lines = self.curl.setopt, _lines(headers)
+        setopt = self.curl.setopt
         try:
             setopt(pycurl.URL, self._url + path)
-            setopt(pycurl.HTTPHEADER, self._headers + lines)
+            if headers is not self._sent_headers:
+                self._sent_headers = None
+                setopt(pycurl.HTTPHEADER, self._headers + _lines(headers))
+                self._sent_headers = headers
         except (pycurl.error, ValueError) as error:
             raise NotSent(f"{type(error).__name__} in path or headers") from None
         if method == "GET":

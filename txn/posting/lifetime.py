@@ -7,7 +7,6 @@ of an outage, and after a bounded time whatever it has answered.
 
 import random
 import time
-from http import HTTPStatus
 
 from txn.posting.transport import Answer
 
@@ -19,6 +18,7 @@ _LEAST = 0.75
 #: Sent elsewhere, or away: by a server that is not, or not now, the posting service. A 421 even says that the request
 #: came over a connection that was made for another name.
 _AWAY = frozenset({401, 403, 405, 407, 408, 421, 425, 429})
+_GOOD = frozenset({200, 201})
 
 
 class Lifetime:
@@ -39,11 +39,12 @@ class Lifetime:
 
 def speaks_of_an_outage(method: str, answer: Answer) -> bool:
     """Whether another server may be the one to ask. A GET's 404 in JSON, before each first POST, does not."""
-    if answer.status in (HTTPStatus.OK, HTTPStatus.CREATED) or (answer.status, method) == (404, "GET"):
+    if answer.status in _GOOD or (answer.status == 404 and method == "GET"):
         return not _is_json(answer)
     return answer.status in _AWAY or 300 <= answer.status < 400 or answer.status >= 500 or answer.status == 404
 
 
 def _is_json(answer: Answer) -> bool:
-    kind = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
-    return kind.endswith("json") or answer.body.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"{", b"[")
+    if answer.body.lstrip(b"\xef\xbb\xbf \t\r\n").startswith((b"{", b"[")):
+        return True
+    return answer.headers.get("content-type", "").partition(";")[0].strip().lower().endswith("json")

@@ -85,9 +85,13 @@ _TIMED_OUT = 408
 _BUSY = frozenset({429, 503})
 
 
+#: Of these it may be the service that has failed.
+_IN_QUESTION = (Unknown, NotPosted, Uncertain)
+
+
 def service_failed(result: Lookup | PostResult) -> bool:
     """Whether the service failed (not reached, no answer in time, 5xx, 429, a wrong set-up), and not this request."""
-    if not isinstance(result, Unknown | NotPosted | Uncertain):
+    if not isinstance(result, _IN_QUESTION):
         return False
     status = result.status
     if status is None or not 400 <= status < 500:
@@ -97,7 +101,7 @@ def service_failed(result: Lookup | PostResult) -> bool:
 
 def asks_to_wait_ms(result: Lookup | PostResult) -> int:
     """For how long the service wants nobody to ask: the `Retry-After` of a 429 or 503."""
-    if isinstance(result, Unknown | NotPosted | Uncertain) and result.status in _BUSY:
+    if isinstance(result, _IN_QUESTION) and result.status in _BUSY:
         return result.retry_after_ms
     return 0
 

@@ -35,6 +35,8 @@ _REJECTED = frozenset({400, 402, 410, 411, 413, 414, 415, 417, 422, 431})
 _JSON = {"Content-Type": "application/json", "Accept": "application/json"}
 _GET = {"Accept": "application/json", "Cache-Control": "no-cache"}
 
+_ABSENT = Absent()
+
 
 class _Contract:
     """The posting service's contract: what is sent, and what an answer means. Each call ends within `timeout_ms`."""
@@ -59,7 +61,7 @@ class _Contract:
             differs = differing(loads(payload), row)
             return Found(not differs, differs=differs)
         if answer.status == 404 and row is not None:
-            return Absent()
+            return _ABSENT
         return self._unknown(answer, row)
 
     def _classified(self, transaction_id: str, answer: Answer) -> PostResult:

@@ -12,7 +12,6 @@ A complete answer of any status is an `Answer`, never an exception.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 #: Bodies of answers beyond this many bytes are not read: the call ends as `MaybeSent`.
@@ -45,8 +44,7 @@ class Request(NamedTuple):
     body: bytes | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """A complete HTTP answer. Header names are lower case; of a repeated header the last value counts."""
 
     status: int
