@@ -1,6 +1,7 @@
 """A worker whose deliveries run on an event loop, as they do in a worker process, with the same cuts."""
 
 import threading
+from collections.abc import Sequence
 from typing import Any
 
 from tests.crash.cuts import Cut, CutSteps, PassedOn
@@ -10,8 +11,9 @@ from txn.delivery.loop_steps import LoopSteps
 from txn.delivery.pulse import Pulse
 from txn.posting.curl_multi import MultiTransport
 from txn.posting.service import AsyncPostingService
-from txn.store.database import Database, ScriptCall
-from txn.store.flusher import Flusher
+from txn.store.commands import Argument
+from txn.store.database import Database
+from txn.store.flusher import Flusher, Words
 
 #: Whoever strikes at a cut holds the loop up; what a lag does is not asked here.
 ANY_LAG_MS = 60_000
@@ -24,10 +26,11 @@ class CutFlusher(Flusher):
     def __init__(self, database: Database, cut: Cut) -> None:
         super().__init__(database)
         self._cut = cut
+        self._names = {word: name for name, words in self._texts.items() for word in words}
 
-    async def _once(self, call: ScriptCall) -> Any:
-        reply = await super()._once(call)
-        self._cut.at(f"answer of {call.name}")
+    async def _reply(self, words: Words, own: Sequence[Argument] | None) -> Any:
+        reply = await super()._reply(words, own)
+        self._cut.at(f"answer of {self._names[words[1]]}")
         return reply
 
 

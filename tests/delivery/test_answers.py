@@ -1,7 +1,6 @@
 import gzip
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -290,7 +289,7 @@ def test_exhausted_keeps_the_last_answer(rig: Build, service: OddService, monkey
     def claimed(*arguments: str) -> object:
         found = claim(*arguments)
         assert found is not None
-        return replace(found, last_error=record(one, name)["error"])
+        return found._replace(last_error=record(one, name)["error"])
 
     monkeypatch.setattr(one.parts.store, "claim", claimed)
     failure = one.deliver(name).failure

@@ -123,6 +123,25 @@ def test_many_are_on_their_way_at_once_and_each_is_posted_once(
     assert sorted(row["id"] for row in mock.rows()) == sorted(ids)
 
 
+def test_those_that_begin_together_have_owners_of_their_own(process: Callable[..., Process], parts: Parts) -> None:
+    owners: dict[str, str] = {}
+
+    class Seen(PassedOn):
+        async def claim(self, transaction_id: str, owner: str) -> Claim | None:
+            owners[transaction_id] = owner
+            return await super().claim(transaction_id, owner)
+
+    ids = [parts.accept() for _ in range(20)]
+    one = process(wrap=Seen)
+    assert one.in_flight.reserve(len(ids))
+    one.in_flight.begin(ids)
+    one.drain()
+    assert {parts.status(name) for name in ids} == {"completed"}
+    assert set(owners) == set(ids)
+    assert len(set(owners.values())) == len(ids)
+    assert {len(owner) for owner in owners.values()} == {16}  # letters that stand for 12 bytes of chance
+
+
 def test_without_uvloop_the_loop_is_asyncios_own(
     process: Callable[..., Process], parts: Parts, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -134,7 +134,7 @@ class StoreMachine(RuleBasedStateMachine):
         claim = self.parts.store.claim(name, owner)
         if twice:
             again = self.parts.store.claim(name, owner)
-            assert claim == (again and claim and replace(again, left_ms=claim.left_ms))
+            assert claim == (again and claim and again._replace(left_ms=claim.left_ms))
         if claim is None:
             assert before.get("status") != "pending" or int(before.get("next", 0)) > now - 50 or held
             return None

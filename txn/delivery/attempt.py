@@ -65,8 +65,8 @@ class Attempt:
         """GET: see `Steps.find`."""
         began = self.boot_ms()
         self._lookup = lookup = await self.steps.find(self.claim)
-        self._spent["get_ms" if self._result is None else "verify_ms"] = self.boot_ms() - began
-        self._note("g", lookup, self.boot_ms() - began)
+        self._spent["get_ms" if self._result is None else "verify_ms"] = spent_ms = self.boot_ms() - began
+        self._note("g", lookup, spent_ms)
         if isinstance(lookup, Unknown):
             self._outage = lookup.detail
         else:
@@ -77,9 +77,9 @@ class Attempt:
         """POST: see `Steps.post`."""
         began = self.boot_ms()
         self._result = result = await self.steps.post(self.claim, last_check)
-        self._spent["post_ms"] = self.boot_ms() - began
+        self._spent["post_ms"] = spent_ms = self.boot_ms() - began
         if not isinstance(result, NotTried):
-            self._note("p", result, self._spent["post_ms"])
+            self._note("p", result, spent_ms)
         match result:
             case Posted() | Rejected():
                 self._answered = True
@@ -89,10 +89,12 @@ class Attempt:
 
     def _note(self, call: str, result: Lookup | PostResult, spent_ms: int) -> None:
         """What no answer came to, after a good part of the deadline, has hung."""
-        failed = service_failed(result)
-        hung = failed and result.status is None and spent_ms > self.slow_ms
+        if not service_failed(result):
+            self._calls += call
+            return
+        hung = result.status is None and spent_ms > self.slow_ms
         self._hold_ms = max(self._hold_ms, asks_to_wait_ms(result))
-        self._calls += (call.upper() if failed else call) + "!" * hung
+        self._calls += call.upper() + "!" * hung
 
     async def settle(self, outcome: Outcome) -> None:
         """Write the outcome down, and say in the log what has to be said.

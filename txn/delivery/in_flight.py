@@ -29,6 +29,9 @@ log = logging.getLogger(__name__)
 #: For giving back what has not ended when the process does.
 GIVE_BACK_S = 5.0
 
+#: Of an owner; three bytes are four letters.
+_NONCE_BYTES, _NONCE_LENGTH = 12, 16
+
 
 @dataclass(frozen=True, slots=True)
 class Kit:
@@ -123,10 +126,12 @@ class InFlight:
 
     def _begin_all(self) -> None:
         self._told = False  # before it looks: who comes from now on tells it again
-        while self._handed_over:
+        nonces = secrets.token_urlsafe(_NONCE_BYTES * len(self._handed_over))  # one system call for all of them
+        for start in range(0, len(nonces), _NONCE_LENGTH):
             transaction_id = self._handed_over.popleft()
+            deliver = self._deliver(transaction_id, nonces[start : start + _NONCE_LENGTH])
             # Its name is how the watchdog names it.
-            task = self._loop.create_task(self._deliver(transaction_id), name=transaction_id)
+            task = self._loop.create_task(deliver, name=transaction_id)
             self._tasks.add(task)
             task.add_done_callback(self._over)
 
@@ -147,8 +152,7 @@ class InFlight:
         if self._stopping and not self._tasks and not self._handed_over:
             self._empty.set()
 
-    async def _deliver(self, transaction_id: str) -> None:
-        owner = secrets.token_urlsafe(12)
+    async def _deliver(self, transaction_id: str, owner: str) -> None:
         try:
             await self._kit.rules.deliver(transaction_id, owner)
         except SettleLost:

@@ -37,6 +37,8 @@ from txn.model.transaction import OTHER_CONTENT, ErrorCode, Evidence
 from txn.posting.results import Absent, Found, Lookup, NotPosted, NotTried, Posted, Rejected, Uncertain, Unknown
 from txn.settings import Settings
 
+_POSTED = Completed(Evidence.POSTED)
+
 
 class Rules:
     """How a transaction is delivered. Any number of deliveries may run at once.
@@ -102,7 +104,7 @@ class Rules:
             result = self._or_rejected(claim, result)
         match result:
             case Posted():
-                return Completed(Evidence.POSTED)
+                return _POSTED
             case NotTried():
                 return Released()
             case NotPosted():

@@ -1,12 +1,11 @@
 """A transaction in the hands of one worker."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from txn.model.outcome import Mode
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(NamedTuple):
     """A transaction that is ours for `Settings.lease_ms` from before the claim was sent.
 
     `attempts`: deliveries that were allowed to post, this one included; `counted`: those before it that count against

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from txn.model.transaction import ErrorCode, Evidence
 
@@ -93,8 +93,7 @@ class Released:
 Outcome = Completed | Failed | Retry | Released
 
 
-@dataclass(frozen=True, slots=True)
-class Settlement:
+class Settlement(NamedTuple):
     """An outcome with what else the delivery learnt.
 
     `answered`: the posting service gave an answer of its own. `taken`: it let the POST through. `outage`: why it could

@@ -18,6 +18,8 @@ from txn.store.keys import Keys, letter_places, lists, wake_ups
 #: Text of errors in records is cut to this many characters.
 MAX_DETAIL = 300
 
+_CLEAR = Clear()
+
 
 def accept_keys(keys: Keys) -> list[str]:
     """Of accept.lua."""
@@ -77,7 +79,7 @@ def of_settlement(transaction_id: str, owner: str, settlement: Settlement) -> tu
     outcome = settlement.outcome
     kind, code, detail, wait_ms, counts = _described(outcome)
     return (
-        *(transaction_id, owner, kind, *_doubt(getattr(outcome, "doubt", Clear())), wait_ms, int(counts)),
+        *(transaction_id, owner, kind, *_doubt(getattr(outcome, "doubt", _CLEAR)), wait_ms, int(counts)),
         *(int(settlement.answered), int(settlement.taken), settlement.outage[:MAX_DETAIL], code),
         *(detail[:MAX_DETAIL], settlement.history, settlement.calls, settlement.hold_ms),
     )

@@ -7,7 +7,7 @@ import asyncio
 import contextlib
 import queue
 import threading
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from typing import Any, Protocol
 
 import redis
@@ -30,6 +30,7 @@ class Runner(Protocol):
         """End, once what it has is sent."""
 
 
+Words = tuple[Argument, ...]
 _Call = tuple[Command, "asyncio.Future[Any]"]
 
 
@@ -51,11 +52,17 @@ class Flusher:
 
     async def run(self, call: ScriptCall) -> Any:
         """See `Database.run`."""
+        sha, text = self._texts[call.name]
+        rest = (len(call.keys), *call.keys, *call.arguments)
+        words: Words = ("EVALSHA", sha, *rest)
         failures = 0
         while True:
             try:
-                return await self._once(call)
+                return await self._reply(words, call.own)
             except redis.RedisError as error:
+                if isinstance(error, redis.exceptions.NoScriptError) and words[0] == "EVALSHA":
+                    words = ("EVAL", text, *rest)
+                    continue
                 failures += 1
                 if failures > call.repeats:
                     raise unavailable(error) from error
@@ -65,15 +72,8 @@ class Flusher:
         """End the thread, once it has sent what it has."""
         self._batches.put(None)
 
-    async def _once(self, call: ScriptCall) -> Any:
-        sha, text = self._texts[call.name]
-        rest = (len(call.keys), *call.keys, *call.arguments)
-        try:
-            return await self._reply(("EVALSHA", sha, *rest), call.own)
-        except redis.exceptions.NoScriptError:
-            return await self._reply(("EVAL", text, *rest), call.own)
-
-    def _reply(self, words: tuple[Argument, ...], own: Sequence[Argument] | None) -> "asyncio.Future[Any]":
+    def _reply(self, words: Words, own: Sequence[Argument] | None) -> Awaitable[Any]:
+        """To one sending of the command."""
         reply: asyncio.Future[Any] = self._loop.create_future()
         self._waiting.append((Command(words, own), reply))
         if not self._sending and not self._gathering:

@@ -26,6 +26,7 @@ WHY_NOT = {
     b"lost": "Redis has lost data since this was accepted, or may have: it may have been posted, so it goes on",
 }
 _KNOWN = frozenset(Status)
+_MODES = {mode.value.encode(): mode for mode in Mode}
 
 
 class Other(Exception):
@@ -74,11 +75,23 @@ def _differing(submission: Submission, stored: bytes | None) -> tuple[str, ...]:
 
 def claim_of(transaction_id: str, owner: str, reply: Sequence[Any]) -> Claim:
     """A reply of claim.lua, without its first and last words."""
-    mode, payload, *numbers, others, error, left, trace = reply
-    values: list[Any] = [*map(int, numbers), bool(others), error.decode(errors="replace"), whole(left)]
-    if trace:  # of a record that a hand has changed it must not become a header
-        values.append(checked(trace.decode(errors="replace")))
-    return Claim(transaction_id, owner, Mode(mode.decode()), payload, *values)
+    mode, payload, submitted, attempts, counted, tries, unanswered, others, error, left, trace = reply
+    return Claim(
+        transaction_id,
+        owner,
+        _MODES[mode],
+        payload,
+        int(submitted),
+        int(attempts),
+        int(counted),
+        int(tries),
+        int(unanswered),
+        bool(others),
+        error.decode(errors="replace") if error else "",
+        whole(left) if left else None,
+        # Of a record that a hand has changed it must not become a header.
+        checked(trace.decode(errors="replace")) if trace else "",
+    )
 
 
 def transaction_of(transaction_id: str, fields: list[bytes | None]) -> Transaction:
