@@ -1,8 +1,5 @@
 import asyncio
-import contextlib
 import json
-import re
-import socket
 import subprocess
 import sys
 import threading
@@ -14,57 +11,43 @@ import pytest
 
 from ops.load import CONNECTIONS, Load, Submit
 from ops.stand import ROOT
-
-ANSWER = b"HTTP/1.1 202 Accepted\r\ncontent-length: 2\r\n\r\n{}"
-REFUSAL = b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 2\r\n\r\n{}"
-KEY = re.compile(rb"Idempotency-Key: (\S+)")
+from tests.web_server import Answering, WebServer
 
 
-class Server:
+class Server(WebServer):
     """Answers every submit; stands still once, for `stall_s`, before the answer number `stalls_at`."""
 
     def __init__(self, stalls_at: int = 0, stall_s: float = 0.0) -> None:
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
-        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
-        self._stalls_at, self._stall_s = stalls_at, stall_s
-        self._stalled_until = 0.0
-        self._lock = threading.Lock()
-        self.answered = 0
-        self.closes_first = 0
-        self.sent = Counter[bytes]()
-        threading.Thread(target=self._accept, daemon=True).start()
+        super().__init__(_Submits)
+        self._stalls_at, self._stall_s, self._stalled_until = stalls_at, stall_s, 0.0
+        self.lock, self.answered, self.closes_first = threading.Lock(), 0, 0
 
-    def close(self) -> None:
-        self._listener.close()
+    def verify_request(self, *_: object) -> bool:
+        """Whether a connection is let in."""
+        self.closes_first -= 1
+        return self.closes_first < 0
 
-    def _accept(self) -> None:
-        while True:
-            try:
-                client, _ = self._listener.accept()
-            except OSError:
-                return
-            if self.closes_first:
-                self.closes_first -= 1
-                client.close()
-                continue
-            threading.Thread(target=self._serve, args=(client,), daemon=True).start()
+    def told(self, connection: Answering) -> None:
+        with self.lock:
+            self.answered += 1
+            if self.answered == self._stalls_at:
+                self._stalled_until = time.monotonic() + self._stall_s
+        time.sleep(max(0.0, self._stalled_until - time.monotonic()))
+        connection.answer(202, body=b"{}")
 
-    def _serve(self, client: socket.socket) -> None:
-        with client, contextlib.suppress(OSError):
-            while client.recv(65536):
-                with self._lock:
-                    self.answered += 1
-                    if self.answered == self._stalls_at:
-                        self._stalled_until = time.monotonic() + self._stall_s
-                time.sleep(max(0.0, self._stalled_until - time.monotonic()))
-                client.sendall(ANSWER)
+
+class _Submits(Answering):
+    server: Server
+
+    def do_POST(self) -> None:
+        self.body()
+        self.server.told(self)
 
 
 @pytest.fixture
 def server() -> Iterator[Server]:
-    found = Server()
-    yield found
-    found.close()
+    with Server() as found:
+        yield found
 
 
 def test_every_submit_of_the_schedule_is_sent_once_and_answered(server: Server) -> None:
@@ -76,10 +59,9 @@ def test_every_submit_of_the_schedule_is_sent_once_and_answered(server: Server) 
 
 
 def test_a_stall_is_charged_to_all_that_were_due_meanwhile() -> None:
-    server = Server(stalls_at=100, stall_s=1.0)
-    load = Load(server.url, 500, 2)
-    asyncio.run(load.run())
-    server.close()
+    with Server(stalls_at=100, stall_s=1.0) as server:
+        load = Load(server.url, 500, 2)
+        asyncio.run(load.run())
     # 500 were due while nothing was answered; only 48 connections could have noticed it by themselves.
     assert sum(1 for latency in load.latencies_ms if latency > 100) > 400
 
@@ -87,45 +69,43 @@ def test_a_stall_is_charged_to_all_that_were_due_meanwhile() -> None:
 class Closing(Server):
     """Takes every submit and gives no answer."""
 
-    def _serve(self, client: socket.socket) -> None:
-        client.recv(65536)
-        client.close()
+    def told(self, connection: Answering) -> None:
+        connection.close_connection = True
 
 
 class Unkind(Server):
     """Refuses the first submit of each key, gives the second no answer, and acknowledges the third with its key."""
 
-    def _serve(self, client: socket.socket) -> None:
-        with client:
-            while request := client.recv(65536):
-                key = KEY.findall(request)[0]
-                with self._lock:
-                    self.sent[key] += 1
-                if self.sent[key] == 1:
-                    client.sendall(REFUSAL)
-                elif self.sent[key] == 2:
-                    return
-                else:
-                    body = json.dumps({"transactionId": key.decode()}).encode()
-                    client.sendall(b"HTTP/1.1 202 Accepted\r\ncontent-length: %d\r\n\r\n%s" % (len(body), body))
+    def __init__(self) -> None:
+        super().__init__()
+        self.sent = Counter[str]()
+
+    def told(self, connection: Answering) -> None:
+        key = connection.headers["Idempotency-Key"]
+        with self.lock:
+            self.sent[key] += 1
+        if self.sent[key] == 1:
+            connection.answer(503)
+        elif self.sent[key] == 2:
+            connection.close_connection = True
+        else:
+            connection.answer(202, body=json.dumps({"transactionId": key}).encode())
 
 
 def test_with_a_name_each_submit_is_repeated_with_its_key_until_it_is_acknowledged() -> None:
-    server = Unkind()
-    load = Load(server.url, 200, 1, name="n")
-    load.start()
-    load.join()
-    server.close()
+    with Unkind() as server:
+        load = Load(server.url, 200, 1, name="n")
+        load.start()
+        load.join()
     assert sorted(load.accepted) == sorted(f"n-{number}" for number in range(200))
     assert load.statuses == {"503": 200, "lost": 200, "202": 200}
     assert (len(load.latencies_ms), load.errors) == (200, [])
 
 
 def test_without_a_name_what_has_no_answer_is_counted_and_not_repeated() -> None:
-    server = Closing()
-    load = Load(server.url, 200, 1)
-    asyncio.run(load.run())
-    server.close()
+    with Closing() as server:
+        load = Load(server.url, 200, 1)
+        asyncio.run(load.run())
     assert load.statuses == {"lost": 200}
 
 
