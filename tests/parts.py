@@ -47,6 +47,16 @@ class Clock:
         self.shift_ms += ms
 
 
+class Seconds:
+    """A clock of a process, in s: for what is given one."""
+
+    def __init__(self) -> None:
+        self.now_s = 100.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
 def submission(transaction_id: str | None = None, body: bytes = BODY) -> Submission:
     """A valid submission, under an id of the caller's or a random one."""
     if transaction_id is None:

@@ -6,6 +6,7 @@ import falcon
 import pytest
 
 from tests.admin.site import HASH, PASSWORD, Browser
+from tests.parts import Seconds
 from txn.addresses import Networks
 from txn.admin.door import passwords
 from txn.admin.door.address import client_network
@@ -13,13 +14,6 @@ from txn.admin.door.limiter import MAX_PER_ADDRESS, MAX_PER_NAME, MAX_REMEMBERED
 from txn.admin.door.passwords import MAX_WAITING, Busy, Passwords
 from txn.admin.door.users import User, read_users
 from txn.password_hash import hash_password
-
-
-class Seconds:
-    now = 1_000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture
@@ -52,9 +46,9 @@ def test_the_wait_ends_when_the_failures_are_old(limiter: LoginLimiter, seconds:
     for _ in range(MAX_PER_NAME):
         limiter.failed("ada", "a")
     assert limiter.wait_s("ada", "a") == WINDOW_S + 1
-    seconds.now += WINDOW_S - 1
+    seconds.now_s += WINDOW_S - 1
     assert limiter.wait_s("ada", "a") == 2
-    seconds.now += 1
+    seconds.now_s += 1
     assert limiter.wait_s("ada", "a") == 0
 
 

@@ -5,7 +5,7 @@ import pytest
 from falcon.testing import TestClient
 
 from tests.api.client import problem, submit
-from tests.parts import Parts
+from tests.parts import Parts, Seconds
 from txn.addresses import Networks
 from txn.api.app import create_app
 from txn.api.intake import MAX_CLIENTS, Intake, Rates
@@ -13,13 +13,6 @@ from txn.store.durability import DurabilityMonitor
 from txn.store.intake import IntakeMonitor
 
 Api = tuple[TestClient, IntakeMonitor]
-
-
-class Seconds:
-    now_s = 100.0
-
-    def __call__(self) -> float:
-        return self.now_s
 
 
 @pytest.fixture

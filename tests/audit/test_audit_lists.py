@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, Self
 
 import pytest
 
@@ -36,9 +36,10 @@ class Service:
         stub.answers["/transactions"] = self._list
         stub.default = self._get
 
-    def gives(self, *lists: Iterable[bytes]) -> None:
+    def gives(self, *lists: Iterable[bytes]) -> Self:
         """One after the other; the last again and again."""
         self.lists = [lambda rows=list(rows): whole(rows) for rows in lists]
+        return self
 
     def _list(self) -> tuple[int, list[bytes]]:
         self.read += 1
@@ -55,8 +56,7 @@ def names(count: int) -> list[str]:
 
 def test_a_list_that_is_only_its_first_page_proves_nothing(rig: Rig, stub: StubPosting) -> None:
     all_of_them = [rig.done(name) for name in names(109)]
-    service = Service(stub, all_of_them)
-    service.gives(map(row, all_of_them[:93]))
+    service = Service(stub, all_of_them).gives(map(row, all_of_them[:93]))
     report = rig.audit(service.url)
     assert (report.exit_code, report.left_out, report.only_by_get, report.whole) == (2, 16, 16, False)
     assert counted(report) == {"once": 109}
@@ -66,15 +66,15 @@ def test_a_list_that_is_only_its_first_page_proves_nothing(rig: Rig, stub: StubP
 
 def test_a_double_that_a_cut_list_hides_does_not_pass(rig: Rig, stub: StubPosting) -> None:
     all_of_them = [rig.done(name) for name in names(5)]
-    service = Service(stub, all_of_them)
-    service.gives(map(row, reversed(all_of_them[2:])))  # the newest first; the oldest is there twice, on page 2
+    service = Service(stub, all_of_them).gives(
+        map(row, reversed(all_of_them[2:]))
+    )  # the newest first; the oldest is there twice, on page 2
     assert rig.audit(service.url).exit_code == 2
 
 
 def test_a_list_that_lags_for_a_moment_is_read_again(rig: Rig, stub: StubPosting) -> None:
     all_of_them = [rig.done(name) for name in names(5)]
-    service = Service(stub, all_of_them)
-    service.gives(map(row, all_of_them[:4]), map(row, all_of_them))
+    service = Service(stub, all_of_them).gives(map(row, all_of_them[:4]), map(row, all_of_them))
     report = rig.audit(service.url)
     assert (report.exit_code, report.left_out, report.only_by_get, report.listed) == (0, 0, 0, 5)
     assert (counted(report), report.unknown_ids) == ({"once": 5}, 0)
@@ -83,16 +83,16 @@ def test_a_list_that_lags_for_a_moment_is_read_again(rig: Rig, stub: StubPosting
 
 def test_what_the_second_reading_shows_counts(rig: Rig, stub: StubPosting) -> None:
     a, b, c, d = [rig.done(name) for name in names(4)]
-    service = Service(stub, (a, b, c, d))
-    service.gives([row(a), row(a), row(b)], [row(a), row(b), row(c), row(c), row(d, amount=1)])
+    service = Service(stub, (a, b, c, d)).gives(
+        [row(a), row(a), row(b)], [row(a), row(b), row(c), row(c), row(d, amount=1)]
+    )
     report = rig.audit(service.url)
     assert (ids(report, "doubled"), ids(report, "different"), report.exit_code) == ({a, c}, {d}, 1)
 
 
 def test_what_is_accepted_between_the_readings_is_not_unknown(rig: Rig, stub: StubPosting) -> None:
     rig.done("old")
-    service = Service(stub, ["old", "new"])
-    service.gives([], [row("old"), row("new")])
+    service = Service(stub, ["old", "new"]).gives([], [row("old"), row("new")])
     rig.gate.before("ask", lambda: rig.done("new"))
     report = rig.audit(service.url)
     assert (counted(report), report.unknown_ids, report.exit_code) == ({"once": 2}, 0, 0)
@@ -101,8 +101,7 @@ def test_what_is_accepted_between_the_readings_is_not_unknown(rig: Rig, stub: St
 def test_what_settled_after_the_records_were_read_is_not_held_against_the_list(rig: Rig, stub: StubPosting) -> None:
     rig.done("a")
     late = rig.accept()
-    service = Service(stub, ["a", late])
-    service.gives([row("a")])
+    service = Service(stub, ["a", late]).gives([row("a")])
     rig.gate.before("join", lambda: rig.complete(late))
     report = rig.audit(service.url)
     assert (report.exit_code, report.left_out, report.only_by_get, service.read) == (0, 0, 1, 1)
@@ -113,8 +112,7 @@ def test_what_settled_after_the_records_were_read_is_not_held_against_the_list(r
 def test_of_an_incomplete_list_what_is_broken_is_said_first(rig: Rig, stub: StubPosting) -> None:
     for name in ("there", "missing", "left-out"):
         rig.done(name)
-    service = Service(stub, ["there", "left-out"])
-    service.gives([row("there")])
+    service = Service(stub, ["there", "left-out"]).gives([row("there")])
     report = rig.audit(service.url)
     assert (report.exit_code, ids(report, "missing"), report.left_out) == (1, {"missing"}, 1)
     assert "not as promised" in conclusion(report)
@@ -124,8 +122,7 @@ def test_of_an_incomplete_list_what_is_broken_is_said_first(rig: Rig, stub: Stub
 def test_what_failed_and_stands_in_the_part_that_is_left_out_is_asked_about(rig: Rig, stub: StubPosting) -> None:
     rig.done("a")
     there, absent = rig.failed(ErrorCode.REJECTED), rig.failed(ErrorCode.EXHAUSTED)
-    service = Service(stub, ["a", there])
-    service.gives([])
+    service = Service(stub, ["a", there]).gives([])
     report = rig.audit(service.url)
     assert (ids(report, "posted_though_failed"), counted(report)["failed"], report.exit_code) == ({there}, 1, 1)
     assert absent not in ids(report, "posted_though_failed")
@@ -134,8 +131,7 @@ def test_what_failed_and_stands_in_the_part_that_is_left_out_is_asked_about(rig:
 def test_the_only_one_that_is_asked_about_without_an_answer_is_named(rig: Rig, stub: StubPosting) -> None:
     rig.done("a")
     rig.done("silent")
-    service = Service(stub, [])
-    service.gives([row("a")])
+    service = Service(stub, []).gives([row("a")])
     stub.default = lambda _path: (502, [b"<html>"])
     report = rig.audit(service.url)
     assert (counted(report), ids(report, "unanswered")) == ({"once": 1, "unanswered": 1}, {"silent"})
@@ -151,30 +147,26 @@ UUID = str(uuid.UUID(int=0xABCDEF))
 @pytest.mark.parametrize(("ours", "theirs"), [(UUID, UUID.upper()), (UUID.upper(), UUID), (UUID.upper(), UUID.title())])
 def test_a_uuid_may_come_back_in_another_case(rig: Rig, stub: StubPosting, ours: str, theirs: str) -> None:
     rig.done(ours)
-    service = Service(stub, [])
-    service.gives([row(theirs)])
+    service = Service(stub, []).gives([row(theirs)])
     report = rig.audit(service.url)
     assert (counted(report), report.unknown_ids, report.exit_code, report.asked) == ({"once": 1}, 0, 0, 0)
 
 
 def test_a_double_in_another_case_is_a_double(rig: Rig, stub: StubPosting) -> None:
     rig.done(UUID)
-    service = Service(stub, [])
-    service.gives([row(UUID), row(UUID.upper())])
+    service = Service(stub, []).gives([row(UUID), row(UUID.upper())])
     assert ids(rig.audit(service.url), "doubled") == {UUID}
 
 
 def test_two_of_our_ids_that_differ_in_case_have_a_row_each(rig: Rig, stub: StubPosting) -> None:
     rig.done(UUID)
     rig.done(UUID.upper())
-    service = Service(stub, [])
-    service.gives([row(UUID), row(UUID.upper())])
+    service = Service(stub, []).gives([row(UUID), row(UUID.upper())])
     assert counted(rig.audit(service.url)) == {"once": 2}
 
 
 def test_a_uuid_that_was_accepted_meanwhile_is_ours_in_any_case(rig: Rig, stub: StubPosting) -> None:
-    service = Service(stub, [])
-    service.gives([row(UUID.upper())])
+    service = Service(stub, []).gives([row(UUID.upper())])
     rig.gate.before("list", lambda: rig.done(UUID))
     report = rig.audit(service.url)
     assert (counted(report), report.unknown_ids) == ({"once": 1}, 0)
@@ -195,8 +187,7 @@ def test_a_uuid_that_was_accepted_meanwhile_is_ours_in_any_case(rig: Rig, stub: 
 )
 def test_a_row_with_another_id_is_not_ours(rig: Rig, stub: StubPosting, ours: str, theirs: str) -> None:
     rig.done(ours)
-    service = Service(stub, [])
-    service.gives([row(theirs)])
+    service = Service(stub, []).gives([row(theirs)])
     report = rig.audit(service.url)
     assert (ids(report, "missing"), report.unknown_ids, report.exit_code) == ({ours}, 1, 1)
 

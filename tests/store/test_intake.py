@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from tests.parts import Clock, Parts
+from tests.parts import Clock, Parts, Seconds
 from txn.errors import Overloaded, StoreUnavailable
 from txn.model.outcome import Completed
 from txn.model.transaction import Evidence
@@ -13,16 +13,6 @@ from txn.store.database import Database
 from txn.store.intake import IntakeMonitor, Overload
 
 Open = Callable[..., IntakeMonitor]
-
-
-class Seconds:
-    """The monitor's own clock."""
-
-    def __init__(self) -> None:
-        self.now_s = 0.0
-
-    def __call__(self) -> float:
-        return self.now_s
 
 
 @pytest.fixture

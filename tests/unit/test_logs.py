@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from tests.parts import Seconds
 from txn.logs.flood import BURST, MAX_KINDS, WINDOW_S, Flood
 from txn.logs.setup import formatter
 from txn.logs.state import State
@@ -21,21 +22,13 @@ class Sink(logging.Handler):
         self.records.append(record)
 
 
-class Clock:
-    def __init__(self) -> None:
-        self.now_s = 100.0
-
-    def __call__(self) -> float:
-        return self.now_s
+@pytest.fixture
+def clock() -> Seconds:
+    return Seconds()
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def flood(clock: Clock) -> Flood:
+def flood(clock: Seconds) -> Flood:
     return Flood(clock)
 
 
@@ -93,7 +86,7 @@ def test_one_event_is_one_line_of_json_whatever_is_in_it() -> None:
 
 
 def test_of_a_flood_some_go_through_and_the_rest_is_counted(
-    logger: logging.Logger, sink: Sink, clock: Clock, flood: Flood
+    logger: logging.Logger, sink: Sink, clock: Seconds, flood: Flood
 ) -> None:
     for number in range(1000):
         fail(logger, number)
@@ -122,7 +115,7 @@ def test_lines_of_another_kind_are_not_held_back_by_a_flood(logger: logging.Logg
 
 
 def test_lines_that_differ_in_a_number_are_of_one_kind(
-    logger: logging.Logger, sink: Sink, clock: Clock, flood: Flood
+    logger: logging.Logger, sink: Sink, clock: Seconds, flood: Flood
 ) -> None:
     for number in range(50):
         logger.warning("attempt failed", extra={"detail": f"cannot connect after {number} ms"})
@@ -145,7 +138,7 @@ def test_what_operators_do_is_never_held_back(logger: logging.Logger, sink: Sink
     assert len(sink.records) == 50
 
 
-def test_a_flood_of_kinds_is_held_back_too(logger: logging.Logger, sink: Sink, clock: Clock, flood: Flood) -> None:
+def test_a_flood_of_kinds_is_held_back_too(logger: logging.Logger, sink: Sink, clock: Seconds, flood: Flood) -> None:
     for number in range(MAX_KINDS + 500):
         logger.warning("attempt failed", extra={"detail": "x" * number})
     assert len(sink.records) == MAX_KINDS + BURST
@@ -161,7 +154,7 @@ def said(caplog: pytest.LogCaptureFixture) -> Callable[[], list[tuple[str, str]]
 
 
 def test_a_state_is_said_when_it_changes(
-    said: Callable[[], list[tuple[str, str]]], clock: Clock, caplog: pytest.LogCaptureFixture
+    said: Callable[[], list[tuple[str, str]]], clock: Seconds, caplog: pytest.LogCaptureFixture
 ) -> None:
     state = State("Redis", frozenset({"there"}), clock)
     for name in ("there", "there", "away", "away", "there", "there"):
