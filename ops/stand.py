@@ -33,9 +33,9 @@ PATIENCE_S = 30.0
 WORKERS, THREADS = advice.PROCESSES, advice.THREADS
 
 
-def api_command(port: int, *options: str) -> list[str]:
+def api_command(port: int, *options: str, module: str = "txn.wsgi") -> list[str]:
     """The API, for a Python to run; `options` go to gunicorn."""
-    return ["-m", "gunicorn", "-c", "python:txn.gunicorn_conf", "-b", f"{HOST}:{port}", *options, "txn.wsgi:app"]
+    return ["-m", "gunicorn", "-c", "python:txn.gunicorn_conf", "-b", f"{HOST}:{port}", *options, f"{module}:app"]
 
 
 def worker_command(
@@ -125,6 +125,7 @@ class Stand:
     """
 
     python, cwd = sys.executable, ROOT
+    api_module = "txn.wsgi"
     #: How long a worker process that is told to end waits for its deliveries.
     shutdown_s = 10
     txn: Sequence[str] = (sys.executable, "-m", "txn")
@@ -178,7 +179,7 @@ class Stand:
 
     def start_api(self, *options: str, cores: Sequence[int] = ()) -> Process:
         """gunicorn as it ships; `options` go to its command line. Returns when it answers."""
-        process = self._start("api", api_command(self.api_port, *options), cores)
+        process = self._start("api", api_command(self.api_port, *options, module=self.api_module), cores)
         self.until(lambda: self.health() != {}, "the API answers")
         return process
 

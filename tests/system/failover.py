@@ -10,7 +10,7 @@ import redis
 
 from ops.load import Load
 from ops.redis_server import RedisServer
-from tests.system.stack import Stack
+from tests.system.stack import ShippedStack
 from txn.store.connection import connect
 from txn.store.keys import Keys, slot_of
 
@@ -18,7 +18,7 @@ RATE = 300
 RECOVERY_S = 20.0  # two on a machine that does nothing else
 
 
-class ReplicatedStack(Stack):
+class ReplicatedStack(ShippedStack):
     """The stack on several servers. `primary`: who has our keys now."""
 
     def __init__(self, folder: Path, servers: Any, settings: dict[str, str], replicas: int = 1) -> None:

@@ -47,7 +47,12 @@ def catches_sigterm(process: Process) -> bool:
 
 
 class Stack(Stand):
-    """The API from the start, workers on demand: `processes` and `threads` of each."""
+    """The API from the start, workers on demand: `processes` and `threads` of each.
+
+    The API waits for Redis for long (`patient_api.py`): a test that makes Redis silent needs a `ShippedStack`.
+    """
+
+    api_module = "tests.system.patient_api"
 
     def __init__(
         self, folder: Path, settings: dict[str, str] | None = None, processes: int = 2, threads: int = 8
@@ -141,7 +146,15 @@ class Stack(Stand):
         assert self.mock.stats()["max_posts_in_flight_of_one_id"] <= 1
 
 
-def stack_fixture(settings: dict[str, str] | None = None, *, workers: int = 0, scope: Any = "function") -> Any:
+class ShippedStack(Stack):
+    """With the API as it ships."""
+
+    api_module = "txn.wsgi"
+
+
+def stack_fixture(
+    settings: dict[str, str] | None = None, *, workers: int = 0, scope: Any = "function", kind: type[Stack] = Stack
+) -> Any:
     """For `stack = stack_fixture(...)` in a file of tests.
 
     `workers`: processes of the worker that runs from the start. A test may add settings as the fixture's parameter.
@@ -149,7 +162,7 @@ def stack_fixture(settings: dict[str, str] | None = None, *, workers: int = 0, s
 
     @pytest.fixture(scope=scope, name="stack")
     def start(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Stack]:
-        with Stack(tmp_path_factory.mktemp("stack"), (settings or {}) | getattr(request, "param", {})) as found:
+        with kind(tmp_path_factory.mktemp("stack"), (settings or {}) | getattr(request, "param", {})) as found:
             if workers:
                 found.start_worker(workers)
             yield found

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.parts import BODY
-from tests.system.stack import Process, Stack, stack_fixture
+from tests.system.stack import Process, ShippedStack, Stack, stack_fixture
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -119,7 +119,7 @@ def loading(stack: Stack) -> None:
 @pytest.mark.parametrize("times", [1, pytest.param(12, marks=pytest.mark.long)])
 def test_it_ends_whatever_redis_does(tmp_path: Path, state: Callable[[Stack], None], times: int) -> None:
     for number in range(times):
-        with Stack(tmp_path / str(number)) as stack, ThreadPoolExecutor() as pool:
+        with ShippedStack(tmp_path / str(number)) as stack, ThreadPoolExecutor() as pool:
             worker = stack.start_worker(processes=1)
             clients = [http.client.HTTPConnection("127.0.0.1", stack.api_port, timeout=PATIENCE_S) for _ in range(8)]
             state(stack)

@@ -31,7 +31,10 @@ def now() -> str:
 
 
 def submit(stack: Stack, body: dict[str, Any], **headers: str) -> requests.Response:
-    return requests.post(f"{stack.url}/api/transactions", json=body, headers=headers, timeout=60)
+    while True:
+        answer = requests.post(f"{stack.url}/api/transactions", json=body, headers=headers, timeout=60)
+        if answer.status_code != 503:  # else Redis stands still, and clients are told to ask again
+            return answer
 
 
 def poll(stack: Stack, transaction_id: str, final: str = "completed") -> dict[str, Any]:

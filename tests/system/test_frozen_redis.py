@@ -5,11 +5,11 @@ import time
 import pytest
 import requests
 
-from tests.system.stack import BODY, Stack, stack_fixture
+from tests.system.stack import BODY, ShippedStack, Stack, stack_fixture
 
 pytestmark = pytest.mark.timeout(300)
 
-stack = stack_fixture({"WEB_CONCURRENCY": "1"})
+stack = stack_fixture({"WEB_CONCURRENCY": "1"}, kind=ShippedStack)
 
 
 def test_a_redis_that_is_known_not_to_answer_is_not_waited_for(stack: Stack) -> None:

@@ -16,7 +16,7 @@ import redis
 from ops.redis_server import RedisServer, command
 from tests.proxy import CuttingProxy
 from tests.system.load import Load
-from tests.system.stack import Stack
+from tests.system.stack import ShippedStack
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -26,7 +26,7 @@ FILLER = 5_000
 MOST_LINES = 40
 
 
-class TroubledStack(Stack):
+class TroubledStack(ShippedStack):
     """The processes reach Redis through a proxy."""
 
     def __init__(self, folder: Path) -> None:

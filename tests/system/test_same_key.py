@@ -19,7 +19,7 @@ stack = stack_fixture(scope="module")
 def other(stack: Stack) -> str:
     """Another API on the same Redis."""
     port = free_port()
-    stack._start("other", api_command(port))
+    stack._start("other", api_command(port, module=stack.api_module))
     stack.until(lambda: health(port), "the other API answers")
     return f"http://127.0.0.1:{port}"
 
