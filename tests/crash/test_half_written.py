@@ -290,6 +290,11 @@ def on_the_ramp(cap: int) -> Step:
     return prepare
 
 
+def ramp_without_room(rig: Rig) -> None:
+    on_the_ramp(1)(rig)
+    rig.clock.forward(2_000)
+
+
 def back(rig: Rig) -> None:
     on_the_ramp(128)(rig)
     rig.deliver("young")
@@ -560,6 +565,7 @@ SCENES = [
     Scene("settle, it closes", "settle", on_the_ramp(128), lambda rig: rig.deliver("young")),
     Scene("due, a probe is offered", "due", a_while_away, look_for_due),
     Scene("due, on the ramp", "due", on_the_ramp(8), look_for_due),
+    Scene("due, on the ramp without room", "due", ramp_without_room, look_for_due),
     Scene("due, it is back", "due", back, look_for_due),
     Scene("fetch, a probe", "fetch", probed, lambda rig: rig._take()),
     Scene("due, message lost", "due", message_lost, look_for_due),

@@ -449,6 +449,17 @@ def test_what_waited_because_of_the_outage_is_due_when_it_closes_the_oldest_firs
     assert parts.client.zcard(parts.keys.outage) == 0
 
 
+def test_what_is_due_by_itself_comes_in_its_order_too(parts: Parts) -> None:
+    open_it(parts)
+    accept_all(parts, IDS[10:])
+    parts.clock.forward(300_001)
+    went_well(parts, probe(parts))
+    assert parts.store.due(100) == (29, 0)
+    close(parts)
+    parts.store.due(100)
+    assert [name for name, _ in parts.messages().fetch(29)] == IDS[1:]
+
+
 def test_what_could_not_be_claimed_while_it_was_open_waits_for_its_end_too(parts: Parts) -> None:
     open_it(parts)
     parts.accept("prefetched")

@@ -245,6 +245,11 @@ local function is_handed_over(status, pushed, due_since, missed)
     return status == 'pending' and pushed >= due_since and pushed <= passed_up_to and is_first_look
 end
 
+-- What waited because of an outage or a pause is brought back before anything younger, and not behind all that wait because
+-- its own time has come.
+local is_returning = state[1] ~= 'open' and (state[1] or state[9])
+local function is_brought_back(id) return is_returning and redis.call('ZSCORE', outage, id) end
+
 -- Whether it was queued.
 local function look_at(id)
     local record = t_stem .. id
@@ -265,6 +270,10 @@ local function look_at(id)
         if not has_message and is_handed_over(status, pushed, due_since, tonumber(r[9]) or 0) then
             redis.call('ZADD', due, int(now + HANDED_OVER_MS), id)
             redis.call('HSET', record, 'missed', int(now))
+            return false
+        end
+        if not has_message and is_brought_back(id) then
+            redis.call('ZADD', due, int(now + HANDED_OVER_MS), id)
             return false
         end
         if not may_come or (age >= patience and head_pushed > pushed) then
