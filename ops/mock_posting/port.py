@@ -1,7 +1,9 @@
 """A port of this machine that can be closed, connections and all, and opened again."""
 
 import asyncio
+import contextlib
 import os
+import socket
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -68,7 +70,9 @@ class Port:
         self._config.load()
         self._state = uvicorn.Server(self._config).server_state
         self.moved = Moved()
-        self._listening: asyncio.Server | None = None
+        self._listening: socket.socket | None = None
+        #: Connections that are taken and not served yet.
+        self._taking: set[asyncio.Task[Any]] = set()
 
     async def open(self) -> None:
         """Returns when connections are taken; does nothing if they are already.
@@ -78,11 +82,25 @@ class Port:
         if self._listening is not None:
             return
         try:
-            self._listening = await asyncio.get_running_loop().create_server(
-                lambda: HttpToolsProtocol(self._config, self._state, {}), self._host, self._port, backlog=_BACKLOG
-            )
+            self._listening = socket.create_server((self._host, self._port), backlog=_BACKLOG)
         except OSError as error:
             raise CannotListen(f"port {self._port} cannot be used: {os.strerror(error.errno or 0)}") from None
+        self._listening.settimeout(0)
+        asyncio.get_running_loop().add_reader(self._listening, self._take_all, self._listening)
+
+    def _take_all(self, listening: socket.socket) -> None:
+        """All that wait. uvloop's own server takes one a turn: at full load a thousand would wait for seconds."""
+        loop = asyncio.get_running_loop()
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                connection, _ = listening.accept()
+                connection.settimeout(0)
+                task = loop.create_task(loop.connect_accepted_socket(self._protocol, connection))
+                self._taking.add(task)
+                task.add_done_callback(self._taking.discard)
+
+    def _protocol(self) -> HttpToolsProtocol:
+        return HttpToolsProtocol(self._config, self._state, {})
 
     async def move(self) -> None:
         """The connections that are there lead to an old server from now on; new ones to the application, as before."""
@@ -94,7 +112,9 @@ class Port:
         """Returns when new connections are refused and those there were are closed, answered or not."""
         if self._listening is None:
             return
+        asyncio.get_running_loop().remove_reader(self._listening)
         self._listening.close()
+        await asyncio.gather(*self._taking, return_exceptions=True)
         for connection in list(self._state.connections):
             connection.transport.abort()
         self._listening = None
