@@ -48,6 +48,7 @@ class Connection(asyncio.Protocol):
         """Send what it has, if it was not lost meanwhile."""
         if self.submit is None:
             return
+        self.sent_s = time.perf_counter()
         self._transport.write(self._load.request(self.submit))  # type: ignore[attr-defined]
         if self._load.repeats:
             self._deadline = asyncio.get_running_loop().call_later(ANSWER_S, self.close)
@@ -77,8 +78,9 @@ class Load:
     """`rate` submits a second for `seconds`, spread over idle connections; those without one wait, and it counts.
 
     With `name` each has a key, <name>-<number>, and is repeated until it is acknowledged, as the docs tell users to:
-    its connection has no other until then. `api_key`: for each of them. `accepted`: ids, and
-    `accepted_s`: when, as `time.perf_counter` has it. `errors`: what no client should see.
+    its connection has no other until then. `api_key`: for each of them. `accepted`: ids, and `accepted_s`: when, as
+    `time.perf_counter` has it. `refusals`: when each began, and how long it took, in s. `errors`: what no client
+    should see.
     """
 
     def __init__(self, url: str, rate: float, seconds: float, name: str = "", api_key: str = "") -> None:
@@ -95,6 +97,7 @@ class Load:
         self.latencies_ms: list[float] = []
         self.accepted: list[str] = []
         self.accepted_s: list[float] = []
+        self.refusals: list[tuple[float, float]] = []
         self.errors: list[str] = []
 
     def start(self) -> None:
@@ -144,6 +147,7 @@ class Load:
         """Note an answer and use the connection again."""
         self.statuses[status] += 1
         if self.repeats and status == "503":
+            self.refusals.append((connection.sent_s, time.perf_counter() - connection.sent_s))
             asyncio.get_running_loop().call_later(AGAIN_S, connection.send)
             return
         if connection.submit is not None:
