@@ -20,7 +20,7 @@ from txn.model.ids import id_for_key
 from txn.model.outcome import Cause, Clear, Completed, Failed, Keep, Maybe, Retry
 from txn.model.transaction import OTHER_CONTENT, ErrorCode, Evidence
 from txn.operate.last_audit import LastAudit, LastAudits
-from txn.readers.health import Problem
+from txn.readers.problem import Problem
 from txn.settings import Settings
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>"

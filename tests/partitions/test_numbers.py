@@ -9,7 +9,7 @@ from txn.operate.events import Events
 from txn.partitions.numbers import AllCharts, AllIntake, AllWorkers
 from txn.partitions.past import AllEvents
 from txn.partitions.place import in_turn, one_after_another
-from txn.readers.health import standing_still
+from txn.readers.standing_still import standing_still
 from txn.readers.statistics import Statistics, StatisticsReader
 from txn.store.messages import Messages
 

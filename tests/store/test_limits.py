@@ -10,7 +10,7 @@ from txn.model.flow import Limits as Found
 from txn.model.outcome import Cause, Clear, Completed, Maybe, Retry
 from txn.model.transaction import Evidence
 from txn.operate.limits import parse_rate
-from txn.readers.health import standing_still
+from txn.readers.standing_still import standing_still
 from txn.settings import Settings
 
 POSTED = Completed(Evidence.POSTED)

@@ -8,7 +8,7 @@ from txn.errors import Invalid, StoreUnavailable
 from txn.model.outcome import Completed
 from txn.model.transaction import Evidence
 from txn.operate.pauses import MAX_PAUSE_MS, Pauses
-from txn.readers.health import standing_still
+from txn.readers.standing_still import standing_still
 from txn.store.connection import connect
 from txn.store.database import Database
 

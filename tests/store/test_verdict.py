@@ -4,7 +4,8 @@ from tests.parts import Parts
 from txn.model.outcome import Cause, Clear, Completed, Failed, Maybe, Retry
 from txn.model.transaction import ErrorCode, Evidence
 from txn.readers.charts import Charts
-from txn.readers.health import Problem, Snapshot, problems_in
+from txn.readers.health import Snapshot, problems_in
+from txn.readers.problem import Problem
 from txn.readers.workers import Marks
 from txn.store.durability import DurabilityMonitor
 

@@ -13,7 +13,8 @@ from txn.errors import NotDurable, Overloaded, StoreUnavailable
 from txn.model.content import dumps
 from txn.model.flow import Flow
 from txn.model.transaction import rfc3339
-from txn.readers.health import at_risk, standing_still
+from txn.readers.health import at_risk
+from txn.readers.standing_still import standing_still
 from txn.readers.statistics import Statistics, StatisticsReader
 from txn.store.durability import DurabilityMonitor
 from txn.store.intake import IntakeMonitor

@@ -15,7 +15,8 @@ from txn.errors import StoreUnavailable
 from txn.model.transaction import rfc3339
 from txn.operate.tools import Tools
 from txn.readers import formats
-from txn.readers.health import Problem, Snapshot, problems_in
+from txn.readers.health import Snapshot, problems_in
+from txn.readers.problem import Problem
 from txn.readers.workers import Worker
 
 WATCH_S = 1.0

@@ -12,7 +12,8 @@ from txn.cli.output import plain, side_by_side
 from txn.operate.events import Event
 from txn.readers import formats
 from txn.readers.charts import Span
-from txn.readers.health import Problem, Snapshot
+from txn.readers.health import Snapshot
+from txn.readers.problem import Problem
 from txn.readers.workers import Floor
 from txn.settings import Settings
 from txn.store.inspection import Durability

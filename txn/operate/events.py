@@ -9,7 +9,7 @@ from typing import Literal
 
 from txn.model.transaction import rfc3339
 from txn.readers import formats
-from txn.readers.health import NO_ANSWER, NO_POSTS
+from txn.readers.standing_still import NO_ANSWER, NO_POSTS
 from txn.readers.workers import SLOW
 from txn.store.commands import Argument
 from txn.store.database import Database
