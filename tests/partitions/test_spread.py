@@ -17,6 +17,7 @@ from txn.model.transaction import ErrorCode, Evidence
 from txn.partitions import work
 from txn.partitions.apart import ApartConsumer
 from txn.partitions.division import Division, Side
+from txn.partitions.flushers import Flushers
 from txn.partitions.parts import Parts
 from txn.partitions.records import look_at_all
 from txn.partitions.stores import Stores
@@ -279,3 +280,57 @@ def test_calls_of_other_nodes_are_answered_while_one_hangs(parts: Parts, frozen:
 
     asyncio.run(claim_all())
     assert set(done[-len(frozen) :]) == frozen, "those came last"
+
+
+async def claim_each(parts: Parts, store: Stores, runner: Runner, owner: str) -> None:
+    async def claim(name: str) -> None:
+        claimed = store.claimed(name, owner, await runner.run(store.claiming(name, owner)))
+        assert claimed
+        assert claimed.id == name
+
+    await asyncio.gather(*map(claim, IN_EACH))
+
+
+def test_partitions_of_one_node_share_round_trips_and_each_tells_what_it_has_seen(parts: Parts) -> None:
+    store = accepted(parts)
+
+    async def run() -> None:
+        runner = work.runner(parts)
+        assert isinstance(runner, Flushers)
+        await claim_each(parts, store, runner, "me")
+        assert sorted(runner._nodes) == [(0,), (1, 2), (3,)]
+        runner.close()
+
+    asyncio.run(run())
+    seen = work.claims_seen(parts, store, parts.all[1].keys)
+    assert seen == [(parts.all[1].keys, 1), (parts.all[2].keys, 1)]
+    assert work.claims_seen(parts, store, parts.all[3].keys) == [(parts.all[3].keys, 1)]
+
+
+def test_calls_follow_a_partition_that_moves_to_another_node(nodes: Sharded, parts: Parts) -> None:
+    store = accepted(parts)
+    slot, source = slot_of(parts.all[2].keys), node_of(nodes, parts, 2)
+
+    async def run() -> None:
+        runner = work.runner(parts)
+        assert isinstance(runner, Flushers)
+        await claim_each(parts, store, runner, "me")
+        await asyncio.to_thread(move, nodes, slot, nodes.name(source), "primary0")
+        for _ in range(2):  # with the first of them it is noticed
+            await claim_each(parts, store, runner, "me")
+        assert sorted(runner._nodes) == [(0,), (1,), (2, 3)]
+        runner.close()
+
+    try:
+        asyncio.run(run())
+    finally:
+        move(nodes, slot, "primary0", nodes.name(source))
+
+
+def move(nodes: Sharded, slot: int, source: str, target: str) -> None:
+    """Return when all nodes know of it."""
+    if nodes.primary(slot).port == nodes.servers[target].port:
+        return
+    node = nodes.ask(target, "CLUSTER", "MYID").decode()
+    nodes.ask(source, "CLUSTER", "MIGRATESLOTS", "SLOTSRANGE", slot, slot, "NODE", node)
+    until(lambda: all(nodes.primary(slot, of).port == nodes.servers[target].port for of in nodes.servers))

@@ -52,10 +52,7 @@ def open_worker(settings: Settings) -> tuple[RecordBroker, Actor[Any, Any]]:
     """A worker process's broker and its actor."""
 
     def on_connect(keys: Keys) -> OnConnect:
-        def seen() -> list[tuple[Keys, int]]:
-            return [(of, claims) for of, claims in store.claims_seen() if of.prefix.startswith(keys.prefix)]
-
-        return Arrival(settings, seen).on_connect
+        return Arrival(settings, lambda: work.claims_seen(parts, store, keys)).on_connect
 
     database = open_database(settings, TIMEOUT_MS, on_connect)
     parts = Parts(database, settings)

@@ -76,6 +76,14 @@ class Partitions:
         return those_there(self.answers(asks))
 
 
+def together(databases: Sequence[Database], number: int) -> tuple[int, ...]:
+    """The numbers of all that are on the node of one of them, as far as it is known, and its own."""
+    places = [place_of(database.client) for database in databases]
+    if places[number] is None:
+        return (number,)
+    return tuple(at for at, place in enumerate(places) if place == places[number])
+
+
 def one_after_another(asks: Sequence[Callable[[], Found]]) -> list[Found | StoreUnavailable]:
     """See `Partitions.answers`; of those on one server."""
     found = []

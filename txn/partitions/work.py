@@ -17,6 +17,7 @@ from txn.partitions.flushers import Flushers
 from txn.partitions.parts import Parts
 from txn.partitions.past import AllEvents
 from txn.partitions.place import loops as loops_of
+from txn.partitions.place import together
 from txn.partitions.stores import Stores
 from txn.queue.broker import RecordBroker
 from txn.queue.heartbeat import About
@@ -26,6 +27,7 @@ from txn.store.callbacks import Callbacks
 from txn.store.database import Database
 from txn.store.flusher import Flusher, Runner
 from txn.store.integrity import Integrity
+from txn.store.keys import Keys, partition_in
 from txn.store.oldest import Oldest
 from txn.store.transactions import Store
 
@@ -35,6 +37,16 @@ def runner(parts: Parts) -> Runner:
     if parts.apart:
         return Flushers(parts.all)
     return Flusher(parts.first)
+
+
+def claims_seen(parts: Parts, store: Store, keys: Keys) -> list[tuple[Keys, int]]:
+    """See `Store.claims_seen`: what is to be told on a connection of the client for `keys`, which may carry claims of
+    all partitions of its node.
+    """
+    seen = store.claims_seen()
+    if not parts.apart:
+        return seen
+    return [seen[number] for number in together(parts.all, partition_in(keys.prefix))]
 
 
 def broker(parts: Parts, middleware: list[Middleware], about: About, together: int) -> RecordBroker:

@@ -7,7 +7,7 @@ import asyncio
 import contextlib
 import queue
 import threading
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Protocol
 
 import redis
@@ -50,15 +50,15 @@ class Flusher:
         self._thread = threading.Thread(target=self._send_all, name="redis", daemon=True)
         self._thread.start()
 
-    async def run(self, call: ScriptCall) -> Any:
-        """See `Database.run`."""
+    async def run(self, call: ScriptCall, where: "Callable[[], Flusher] | None" = None) -> Any:
+        """See `Database.run`. `where`: who sends it, asked before each try; by default this one."""
         sha, text = self._texts[call.name]
         rest = (len(call.keys), *call.keys, *call.arguments)
         words: Words = ("EVALSHA", sha, *rest)
         failures = 0
         while True:
             try:
-                return await self._reply(words, call.own)
+                return await (where() if where else self)._reply(words, call.own)
             except redis.RedisError as error:
                 if isinstance(error, redis.exceptions.NoScriptError) and words[0] == "EVALSHA":
                     words = ("EVAL", text, *rest)
