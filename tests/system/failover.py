@@ -61,7 +61,7 @@ def fail_over(stack: S, fault: Callable[[S, RedisServer], None], seed: int, seco
 def check(stack: ReplicatedStack, load: Load) -> None:
     """Nothing acknowledged is without a record, lost or doubled."""
     assert (load.errors, len(set(load.accepted))) == ([], load.planned)
-    without = [name for name in load.accepted if not stack.client.exists(f"{stack.prefix}t:{name}")]
+    without = [name for name in load.accepted if not stack.client.exists(stack.record(name))]
     assert without == [], f"{len(without)} without a record"
     stack.until_quiet(120)
     stack.check_ledger(load.accepted)
