@@ -118,7 +118,7 @@ def test_an_answer_cut_short_is_maybe_sent(wires: Wires, said: bytes, reused: bo
 )
 def test_garbage_is_maybe_sent_and_not_quoted(wires: Wires, said: bytes) -> None:
     wire = wires.connect(saying(said))
-    wire.fails(MaybeSent, lambda: wire.post(timeout_ms=500))
+    wire.fails(MaybeSent, lambda: wire.post(timeout_ms=5_000))
     assert len(wire.arrived()) == 1
 
 
