@@ -1,7 +1,7 @@
 """A worker whose deliveries run on an event loop, as they do in a worker process, with the same cuts."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from tests.crash.cuts import Cut, CutSteps, PassedOn
@@ -11,6 +11,7 @@ from txn.delivery.loop_steps import LoopSteps
 from txn.delivery.pulse import Pulse
 from txn.posting.curl_multi import MultiTransport
 from txn.posting.service import AsyncPostingService
+from txn.posting.transport import Answer, Request, always
 from txn.store.commands import Argument
 from txn.store.database import Database
 from txn.store.flusher import Flusher, Words
@@ -32,6 +33,17 @@ class CutFlusher(Flusher):
         reply = await super()._reply(words, own)
         self._cut.at(f"answer of {self._names[words[1]]}")
         return reply
+
+
+class PatientTransport(MultiTransport):
+    """As `patient` has it."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world.mock.url)
+        self._world = world
+
+    async def send(self, request: Request, may_send: Callable[[], bool] = always) -> Answer:
+        return await super().send(self._world.patient(request), may_send)
 
 
 class Mortal(PassedOn):
@@ -70,7 +82,7 @@ class LoopWorker(Worker):
     def _open_kit(self) -> Kit:
         database = Database(self.client, self.world.keys, self.world.clock, self.world.replicas)
         flusher, pulse = CutFlusher(database, self._cut), Pulse(lambda what, seconds: None)
-        transport = MultiTransport(self.world.mock.url)
+        transport = PatientTransport(self.world)
         posting = AsyncPostingService(transport, self.world.settings.posting_timeout_ms)
         steps = LoopSteps(self.store, flusher, posting, pulse, ANY_LAG_MS)
         self.cuts = CutSteps(steps, self._cut, self.world.asked, self.world.posted)

@@ -2,8 +2,8 @@
 
 Within a delivery that is between two steps: see `cuts.py`. All else is cut at the scripts.
 
-Lease, doubt window and backoff run on a moved clock; HTTP deadlines are real and short; late writes wait for a gate
-that is opened within the time that the promise allows the posting service.
+Lease, doubt window and backoff run on a moved clock; HTTP deadlines are real, and short where the posting service is to
+hang; late writes wait for a gate that is opened within the time that the promise allows the posting service.
 """
 
 import contextlib
@@ -34,6 +34,7 @@ from txn.partitions.place import Partitions, partition_of
 from txn.partitions.stores import Stores
 from txn.posting.curl import CurlTransport
 from txn.posting.service import PostingService
+from txn.posting.transport import Answer, Request, always
 from txn.queue.consumer import RecordConsumer
 from txn.queue.heartbeat import About
 from txn.queue.message import NAME, message_template
@@ -49,6 +50,8 @@ from txn.store.transactions import Store
 
 #: A lease shorter than the lateness, so that late writes land when somebody else has taken over.
 SETTINGS = Settings(posting_timeout_ms=50, margin_ms=20, lease_ms=1_000, doubt_window_ms=4_000, grace_ms=1_000)
+#: Where nothing hangs, a machine that stands still is not taken for a posting service that does.
+PATIENCE_MS = 30_000
 #: The posting service may be as late as the doubt window allows, with something to spare.
 LATENESS_MS = round(0.8 * SETTINGS.doubt_window_ms)
 
@@ -131,7 +134,7 @@ class World:
         if PARTITIONS:
             self.keys = keys_of_partition(self.keys, partition_of(self.id, PARTITIONS))
         self._release_at: int | None = None
-        self._hidden = False
+        self._hidden = self._hangs = False
         self.down = False
         self.workers: list[Worker] = []
         self.client = connect(server.url, timeout_ms=30_000, slot=slot_of(self.keys))
@@ -167,10 +170,14 @@ class World:
         }
         first: list[Any] = ["reject"] if rejected_before else []
         self.mock.script(self.id, post=first + faults.get(posting, []), get=gets.get(posting, []))
-        self._hidden = posting == "404 then visible"
+        self._hidden, self._hangs = posting == "404 then visible", posting == "hangs then writes"
         if posting == "down":
             self.mock.down()
             self.down = True
+
+    def patient(self, request: Request) -> Request:
+        """As it is sent."""
+        return request if self._hangs else request._replace(timeout_ms=PATIENCE_MS)
 
     def posted(self) -> None:
         """A POST is about to leave: what it does late must happen within the time that is promised."""
@@ -222,6 +229,17 @@ class World:
         return round(found) - StatisticsReader(Database(self.client, self.keys, self.clock)).read().now_ms
 
 
+class PatientTransport(CurlTransport):
+    """As `patient` has it."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world.mock.url)
+        self._world = world
+
+    def send(self, request: Request, may_send: Callable[[], bool] = always) -> Answer:
+        return super().send(self._world.patient(request), may_send)
+
+
 class Worker:
     """The parts of one worker process, run step by step, and those of an API process."""
 
@@ -245,7 +263,7 @@ class Worker:
             self.operations = AllOperations(partitions)
             all_messages = [Messages(one, name) for one in partitions.all]
             self.consumer = AllConsumer(all_messages, 4, About(), now_s)
-        self.transport = CurlTransport(world.mock.url)
+        self.transport = PatientTransport(world)
         posting = PostingService(self.transport, world.settings.posting_timeout_ms)
         self.cuts = CutSteps(BlockingSteps(self.store, posting), cut, world.asked, world.posted)
         #: What its deliveries ask; negative controls put theirs before it.
