@@ -1,9 +1,11 @@
 """The product's own parts on a real server, with a clock that the test moves."""
 
+import functools
 import secrets
 from collections.abc import Callable
 from typing import Any, Self, TypeVar
 
+import pytest
 import redis
 
 from tests.topologies import replicas_of
@@ -21,6 +23,7 @@ from txn.queue.message import NAME, message_template
 from txn.readers.dead_letters import DeadLetters
 from txn.readers.statistics import Statistics, StatisticsReader
 from txn.settings import Settings
+from txn.store import scripts
 from txn.store.connection import connect
 from txn.store.database import Database, ScriptCall
 from txn.store.keys import Keys, slot_of
@@ -55,6 +58,26 @@ class Seconds:
 
     def __call__(self) -> float:
         return self.now_s
+
+
+class OwnTime(Clock):
+    """The only clock there is, with `no_other_clock`: a millisecond passes with each look, on any machine."""
+
+    def __init__(self, now_ms: int) -> None:
+        self.shift_ms = now_ms
+
+    def __call__(self) -> int:
+        self.shift_ms += 1
+        return self.shift_ms
+
+
+def no_other_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Redis's own clock stands at 0, for the scripts and for whoever asks it."""
+    texts = [text.replace("redis.call('TIME')", "{ 0, 0 }") for text in scripts._DEFINITIONS]
+    assert not any("'TIME'" in text for text in texts), "a script looks at the clock in another way"
+    monkeypatch.setattr(scripts, "_DEFINITIONS", texts)
+    monkeypatch.setattr(scripts, "text_of", functools.cache(scripts.text_of.__wrapped__))
+    monkeypatch.setattr(Database, "as_ms", lambda database, _time: database.shift_ms())
 
 
 def submission(transaction_id: str | None = None, body: bytes = BODY) -> Submission:

@@ -19,7 +19,7 @@ from hypothesis.stateful import (
 
 from ops.redis_server import RedisServer
 from tests.partitions.parts import AllParts
-from tests.parts import Clock, Parts, submission
+from tests.parts import OwnTime, Parts, no_other_clock, submission
 from txn.errors import ContentConflict
 from txn.model.claim import Claim
 from txn.model.outcome import (
@@ -67,14 +67,14 @@ def posted_nothing(outcome: Outcome) -> bool:
 
 
 class StoreMachine(RuleBasedStateMachine):
-    """Random interleavings of all verbs, by any number of workers, on a moved clock."""
+    """Random interleavings of all verbs, by any number of workers, on a clock of the test's own."""
 
     server: RedisServer
     kind: type[Parts] = Parts
 
     def __init__(self) -> None:
         super().__init__()
-        self.clock = Clock()
+        self.clock = OwnTime(1_000_000_000)
         prefix = f"{{{uuid.uuid4().hex[:8]}}}:"
         self.parts = self.kind(self.server.url, SETTINGS.model_copy(update={"prefix": prefix}), self.clock)
         self.claims: list[Claim] = []
@@ -371,6 +371,7 @@ class StoreMachine(RuleBasedStateMachine):
 def test_no_interleaving_breaks_an_invariant(
     valkey: RedisServer, kind: type[Parts], runs: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    no_other_clock(monkeypatch)
     StoreMachine.server = valkey
     monkeypatch.setattr(StoreMachine, "kind", kind)
     quick = settings(

@@ -136,8 +136,7 @@ def test_a_held_message_excuses_only_until_the_patience_is_over(parts: Parts) ->
         if moved:
             break
     assert queued == 1
-    assert parts.read_statistics().now_ms - accepted_ms >= parts.settings.patience_ms
-    assert parts.clock.shift_ms <= 2 * parts.settings.patience_ms
+    assert 1 <= (parts.read_statistics().now_ms - accepted_ms) / parts.settings.patience_ms <= 2
     [fresh] = parts.queued()
     assert fresh.startswith("a~")
 

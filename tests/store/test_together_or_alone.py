@@ -6,14 +6,12 @@ from typing import Any
 import pytest
 
 from ops.redis_server import RedisServer
-from tests.parts import Clock, Parts, submission
+from tests.parts import Clock, Parts, no_other_clock, submission
 from txn.model.outcome import Cause, Clear, Completed, Failed, Keep, Maybe, Released, Retry, Settlement
 from txn.model.transaction import ErrorCode, Evidence
 from txn.settings import Settings
-from txn.store import scripts
 from txn.store.database import ScriptCall
 
-TEXT_OF = scripts.text_of
 FAR_MS = 9_999_999_999_999
 ENDS = (
     Settlement(Completed(Evidence.POSTED), answered=True, taken=True, calls="gp"),
@@ -39,9 +37,9 @@ INDEXES = ("due", "outage", "probes", "hanging", "in_flight", "turned_back", "ex
 def two(
     server: RedisServer, settings: Settings, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[tuple[Parts, Parts]]:
-    """On one clock that only the test moves."""
-    monkeypatch.setattr(scripts, "text_of", lambda body: TEXT_OF(body).replace("redis.call('TIME')", "{ 1.8e9, 0 }"))
+    no_other_clock(monkeypatch)  # all that is not moved on happens in one moment, for both
     clock, both = Clock(), []
+    clock.forward(1_800_000_000_000)
     for name in ("together", "alone"):
         prefix = f"{name}-{request.node.callspec.id}-{random.SystemRandom().randrange(10**9)}:"
         chosen = settings.model_copy(update={"max_hanging": 2, "max_attempts": 100, "prefix": prefix})
