@@ -35,6 +35,7 @@ class Protections:
     after_its_failure: bool = True  #: only then; not after its claim
     no_probe_counts: bool = True  #: the attempt before it
     not_before_the_end: bool = True  #: what was tried before an outage ended does not count
+    pause_holds: bool = True
     ramp: bool = True
     late_ones_are_old: bool = True  #: one that hung says nothing if somebody went well since it was claimed
 
@@ -61,6 +62,7 @@ class Delivery(NamedTuple):
 
 class State(NamedTuple):
     up: bool = True
+    paused: bool = False
     breaker: str = "closed"
     cap: int = 0
     turn: int = 0
@@ -80,6 +82,8 @@ class Outage:
 
     def moves(self, state: State) -> Iterator[Move]:
         yield ("goes away", state._replace(up=False), True) if state.up else ("is back", state._replace(up=True), False)
+        yield "pause", state._replace(paused=True), True
+        yield "resume", state._replace(paused=False), False
         for number, one in enumerate(state.deliveries):
             hangs = one.step == "dead" or (one.step == "flying" and not state.up)
             if one.probe and not one.late and hangs and state.breaker == "open":
@@ -106,6 +110,8 @@ class Outage:
         return sum(one.probe and not one.late for one in state.deliveries)
 
     def _may_claim(self, state: State, number: int) -> bool:
+        if state.paused and self.with_.pause_holds:
+            return False
         if state.breaker == "open":
             waiting = [n for n, one in enumerate(state.deliveries) if one.step == "waiting"]
             ahead = [n for n in waiting if n >= state.turn] if self.with_.probes_in_turn else []
@@ -199,16 +205,10 @@ class Outage:
 
 def broken(before: State, state: State, what: str, outage: Outage) -> str | None:
     """The promise that a move breaks."""
-    if "is given up" in what:
-        return _miscounted(before.deliveries[int(what[0])])
-    if "as a probe" in what and before.breaker == "open" and outage.awaited(before):
-        return "two probes at once"
-    if "as a probe" in what and before.breaker == "open" and outage.in_flight(before) >= PROBES:
-        return "more and more probes"
+    if "is claimed" in what or "is given up" in what:
+        return _claimed_wrongly(before, what, outage)
     if before.breaker == "half" and state.breaker == "open" and before.deliveries[int(what[0])].late:
         return "opened again by a probe of before"
-    if "as a probe" in what and before.breaker == "half" and outage.in_flight(before) >= before.cap:
-        return "more in flight than the ramp allows"
     if before.breaker != "open" and state.breaker == "open" and "settles late" in what:
         return "opened by somebody who is no longer asked"
     if (
@@ -222,6 +222,20 @@ def broken(before: State, state: State, what: str, outage: Outage) -> str | None
         return None if what[0] != "0" else "opened by one transaction"
     if before.breaker == "open" and state.breaker != "open" and not before.deliveries[int(what[0])].probe:
         return "closed by what was on its way"
+    return None
+
+
+def _claimed_wrongly(before: State, what: str, outage: Outage) -> str | None:
+    if before.paused:
+        return "claimed in a pause"
+    if "is given up" in what:
+        return _miscounted(before.deliveries[int(what[0])])
+    if before.breaker == "open" and outage.awaited(before):
+        return "two probes at once"
+    if before.breaker == "open" and outage.in_flight(before) >= PROBES:
+        return "more and more probes"
+    if before.breaker == "half" and outage.in_flight(before) >= before.cap:
+        return "more in flight than the ramp allows"
     return None
 
 
