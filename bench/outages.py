@@ -20,6 +20,8 @@ OUTAGES: dict[str, dict[str, float]] = {
 }
 #: Eight attempts in doubt, each with a call to its deadline, and the backoffs between them.
 ALL_RETRIES_S = 240
+#: In flight at most while the breaker is open (breaker.lua).
+PROBES = 8
 #: How long the rate of a backlog without an outage is measured with, at the same rate of submits.
 STOPPED_S = 60
 #: Pairs whose order is looked at.
@@ -54,7 +56,7 @@ def _outage(stand: Stand, name: str, seconds: int, normal: Figures) -> Figures:
         stand.mock.down()
     stand.until(lambda: stand.client.hget("txn:posting", "breaker") == b"open", "the breaker opens")
     figures: Figures = {"opened_after_s": round(began.seconds, 1)}
-    stand.until(lambda: stand.count("processing") <= 1, "what was in flight has ended")
+    stand.until(lambda: stand.count("processing") <= PROBES, "what was in flight has ended")
     spent, asked = Spent(stand), _asked(stand, name)
     time.sleep(max(0.0, seconds - began.seconds))
     costs = spent.figures(1)

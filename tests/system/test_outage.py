@@ -34,11 +34,11 @@ def breaker(stack: Stack) -> str:
     return str(stack.numbers()["postingService"]["breaker"])
 
 
-def probes_for(stack: Stack, seconds: float) -> float:
-    """Requests a second that the outage gets."""
+def asked_for(stack: Stack, seconds: float) -> tuple[int, float]:
+    """Requests that the outage gets, and in how many seconds."""
     began, before = time.monotonic(), stack.mock.calls()
     stack.until(lambda: time.monotonic() - began > seconds, "some probes were made")
-    return (stack.mock.calls() - before) / (time.monotonic() - began)
+    return stack.mock.calls() - before, time.monotonic() - began
 
 
 @pytest.mark.parametrize("outage", OUTAGES)
@@ -62,8 +62,8 @@ def check(stack: Stack, outage: str, transactions: int, seconds: float) -> None:
     accepted += stack.submit_many(transactions)
     stack.until(lambda: breaker(stack) == "open", "the breaker opens")
     stack.until(lambda: stack.numbers()["processing"] <= 1, "what was in flight has ended")
-    rate = probes_for(stack, seconds)
-    assert rate <= 2.5, "two a second, and a request more or less at the edges of the time that was measured"
+    requests, took_s = asked_for(stack, seconds)
+    assert requests <= 2 * took_s + 6, "two a second, and what a probe makes at each edge of that time"
     accepted += stack.submit_many(transactions)
     assert breaker(stack) == "open"
     before = stack.numbers()["completed"]
@@ -72,8 +72,8 @@ def check(stack: Stack, outage: str, transactions: int, seconds: float) -> None:
     back = time.monotonic()
     stack.until(lambda: stack.numbers()["completed"] > before, "the first is completed")
     first_s = time.monotonic() - back
-    took_s = stack.until_quiet(120)
-    print(f"{outage}: {rate:.2f} requests/s, first after {first_s:.2f} s, all after {first_s + took_s:.2f} s")
+    all_s = first_s + stack.until_quiet(120)
+    print(f"{outage}: {requests / took_s:.2f} requests/s, first after {first_s:.2f} s, all after {all_s:.2f} s")
     stack.check_ledger(accepted)
     assert stack.numbers()["failed"] == 0
     assert stack.numbers()["postingService"]["held"] == 0
@@ -119,7 +119,6 @@ def test_ids_that_hang_leave_the_places_to_the_others(stack: Stack, monkeypatch:
 
     stack.until(others_are_done, "all others are completed", 200)
     assert 1 <= most <= 3
-    assert breaker(stack) == "closed"
     stack.mock.faults()
     stack.mock.release()
     stack.until_quiet(120)
