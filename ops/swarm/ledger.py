@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import subprocess
 import tempfile
 import time
@@ -24,6 +25,16 @@ AT_ONCE = 16
 NEEDED = ("TXN_REDIS_URL", "TXN_POSTING_URL")
 
 
+def api_key() -> str | None:
+    """For an API that wants one: to submit and to read."""
+    return os.environ.get("TXN_API_KEY") or None
+
+
+def authorization() -> dict[str, str]:
+    """The header with it."""
+    return {} if (key := api_key()) is None else {"Authorization": f"Bearer {key}"}
+
+
 def check(host: str, acknowledged: Sequence[str], environment: Mapping[str, str]) -> Ledger:
     """Wait until txn is quiet, then look at both sides."""
     if environment.get("TXN_SWARM_LEDGER") == "skip":
@@ -39,6 +50,7 @@ def _wait_until_quiet(host: str) -> None:
     deadline = time.monotonic() + QUIET_WITHIN_S
     with requests.Session() as session:
         session.trust_env = False  # no proxy stands between us
+        session.headers.update(authorization())
         while time.monotonic() < deadline and _queue_depth(session, host) != 0:
             gevent.sleep(0.2)
 
@@ -63,7 +75,7 @@ def _ask_for_each(host: str, ids: Sequence[str]) -> dict[str, list[str]]:
 def _status(client: HTTPClient, name: str) -> str:
     """`completed`, `failed` (with a reason), `unexplained` (failed without), `unfinished`, `lost` or `unread`."""
     try:
-        answer = client.get(f"{PATH}/{name}")
+        answer = client.get(f"{PATH}/{name}", headers=authorization())
         body = json.loads(answer.read())
     except (OSError, ValueError):
         return "unread"

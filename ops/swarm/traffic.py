@@ -3,31 +3,23 @@
 import json
 import random
 import uuid
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+
+from txn.client import Submission
 
 PATH = "/api/transactions"
 CURRENCIES = ["USD", "EUR", "GBP", "CHF"]
 
 
-@dataclass(frozen=True)
-class Submission:
+def submission() -> Submission:
     """A new transaction, repeatable by its key."""
+    key = f"swarm-{uuid.uuid4().hex}"
+    return Submission(_amount(), random.choice(CURRENCIES), "Swarm", {"order_id": key[-12:]}, key=key)
 
-    key: str = field(default_factory=lambda: f"swarm-{uuid.uuid4().hex}")
-    cents: int = field(default_factory=lambda: random.randint(1, 1_000_000))
-    currency: str = field(default_factory=lambda: random.choice(CURRENCIES))
 
-    @property
-    def headers(self) -> dict[str, str]:
-        """Of the submit and of every repetition."""
-        return {"Content-Type": "application/json", "Idempotency-Key": self.key}
-
-    def body(self, more_cents: int = 0) -> str:
-        """The content; with `more_cents`, another one."""
-        units, cents = divmod(self.cents + more_cents, 100)
-        metadata = {"order_id": self.key[-12:]}
-        content = {"amount": f"{units}.{cents:02}", "currency": self.currency, "description": "Swarm"}
-        return json.dumps(content | {"metadata": metadata})
+def _amount() -> Decimal:
+    return Decimal(random.randint(1, 1_000_000)) / 100
 
 
 @dataclass(frozen=True)
@@ -53,5 +45,7 @@ def wrong(accepted: Submission | None) -> Wrong:
         Wrong(404, "not_found", method="GET", path=f"{PATH}/{uuid.uuid4()}"),
     ]
     if accepted is not None:
-        kinds.append(Wrong(422, "content_conflict", body=accepted.body(more_cents=1), headers=accepted.headers))
+        other = replace(accepted, amount=Decimal(accepted.amount) + 1)
+        headers = {"Content-Type": "application/json", "Idempotency-Key": accepted.repeats_as}
+        kinds.append(Wrong(422, "content_conflict", body=json.dumps(other.to_json()), headers=headers))
     return random.choice(kinds)

@@ -1,3 +1,4 @@
+import json
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -5,7 +6,7 @@ from typing import Any
 import pytest
 
 from ops.swarm.stages import DRAIN_S, achieved, full_seconds, users_at
-from ops.swarm.traffic import Submission, wrong
+from ops.swarm.traffic import submission, wrong
 from ops.swarm.verdict import Ledger, Load, judge, lines
 from tests.ops.foreground import ROOT, Foreground
 
@@ -116,10 +117,10 @@ def test_only_the_seconds_at_the_full_rate_count() -> None:
 
 def test_a_wrong_request_needs_an_accepted_one_only_for_a_conflict() -> None:
     assert {wrong(None).code for _ in range(300)} == {"invalid", "invalid_json", "unsupported_media_type", "not_found"}
-    accepted = Submission()
+    accepted = submission()
     conflicts = [found for found in (wrong(accepted) for _ in range(300)) if found.status == 422]
     assert {found.headers["Idempotency-Key"] for found in conflicts} == {accepted.key}
-    assert accepted.body() not in {found.body for found in conflicts}
+    assert accepted.to_json() not in [json.loads(found.body or "") for found in conflicts]
 
 
 @pytest.mark.parametrize(

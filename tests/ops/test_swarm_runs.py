@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import requests
@@ -15,6 +16,8 @@ from ops.drill.stand import Stand
 from ops.ports import free_port
 from ops.waiting import until
 from tests.ops.foreground import ROOT, Foreground
+from tests.posting.raw_server import RawServer, answer, saying
+from tests.system.stack import Stack
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(300)]
 
@@ -84,8 +87,32 @@ def test_an_api_that_is_away_is_an_unexpected_failure() -> None:
     url = f"http://127.0.0.1:{free_port()}"
     with swarm(TXN_SWARM_HOST=url, TXN_SWARM_LEDGER="skip") as running:
         running.until("submits are made")
-        assert any("POST submit: not 202 but no answer (ConnectionRefusedError)" in line for line in ended(running))
+        assert any(f"POST submit: no answer from {url}: ConnectionError" in line for line in ended(running))
         assert running.popen.returncode == 1
+
+
+def test_an_answer_that_is_not_final_counts_as_it_is() -> None:
+    saturated = answer(503, b'{"code": "overloaded", "detail": "too many wait"}')
+    server = RawServer(*[saying(saturated)] * 10_000)
+    url = f"http://127.0.0.1:{server.port}"
+    with swarm(TXN_SWARM_HOST=url, TXN_SWARM_LEDGER="skip") as running:
+        running.until("submits are made")
+        assert any("POST submit: not possible now (503): too many wait" in line for line in ended(running))
+        assert running.popen.returncode == 1
+    server.stop()
+
+
+def test_an_api_with_keys_is_used_with_the_one_that_is_given(tmp_path: Path) -> None:
+    (tmp_path / "keys").touch()
+    with Stack(tmp_path, {"TXN_API_KEYS_FILE": str(tmp_path / "keys")}) as stack:
+        key = stack.command("keys", "create", "swarm").stdout.strip()
+        stack.start_worker()
+        told = {name: value for name, value in stack.environment().items() if name.startswith("TXN_")}
+        with swarm(**told, TXN_SWARM_HOST=stack.url, TXN_API_KEY=key) as running:
+            running.until("submits are made")
+            assert ended(running) == []
+            assert number(running, r"one by one ([\d,]+) completed") > 100
+        assert key not in "\n".join(running.seen)
 
 
 def test_rows_that_vanish_are_found_out(stand: Stand) -> None:
