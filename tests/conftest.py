@@ -13,7 +13,11 @@ from ops.redis_server import RedisServer
 from tests.parts import Clock, Parts
 from tests.proxy import CuttingProxy
 from tests.topologies import TOPOLOGIES, start
+from txn.operate import bulk_runner
 from txn.settings import Settings
+
+#: How long a tick may go on is no matter of tests, but for those that set it: in 0.1 s a busy machine may do nothing.
+bulk_runner.TICK_S = 60.0
 
 SERVERS = ["valkey", "redis6"]
 #: Memory that looks like a folder, where Linux has it.

@@ -409,6 +409,7 @@ def test_an_idle_worker_and_one_that_another_is_ahead_of_write_nothing(parts: Pa
 def test_no_tick_does_more_than_its_share(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bulk, "PER_TICK", 10)
     monkeypatch.setattr(bulk, "CHUNK", 5)
+    monkeypatch.setattr(bulk, "TICK_S", 0.1)
     for _ in range(30):
         parts.fail()
     start(parts)
