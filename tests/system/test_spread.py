@@ -44,18 +44,22 @@ def test_a_node_that_is_gone_takes_only_its_own_with_it(stack: SpreadStack) -> N
     rest = set(names) - away
     stack.until(lambda: all(stack.status(name)["status"] == "completed" for name in rest), "the others are delivered")
     place = f"127.0.0.1:{node.port}"
-    assert said_away("\n".join(stack.health()["problems"]), f" (on {place})") == set(gone)
-    doctor = stack.command("doctor")
-    assert doctor.returncode == 1
-    said = " ".join(doctor.stdout.split())
-    assert said_away(said) == set(gone)
-    assert f"start {place}" in said
+    where = f" (on {place})"
+    stack.until(lambda: said_away("\n".join(stack.health()["problems"]), where) == set(gone), "health names them")
+    stack.until(lambda: said_away(doctor(stack)) == set(gone), "nobody else is silent")
+    assert f"start {place}" in doctor(stack)
     node.start()
     for name in away:
         stack.until(lambda name=name: stack.try_to_submit(name).status_code in (200, 202), "it is let in")  # type: ignore[misc]
     stack.until_quiet(120)
     stack.check_ledger([*accepted, *names])
     assert stack.audit()["exit_code"] == 0
+
+
+def doctor(stack: SpreadStack) -> str:
+    done = stack.command("doctor")
+    assert done.returncode == 1
+    return " ".join(done.stdout.split())
 
 
 def said_away(text: str, where: str = "") -> set[int]:
