@@ -56,11 +56,11 @@ def test_what_was_never_sent_expires_without_a_call(rig: Build) -> None:
 )
 def test_what_was_tried_expires_when_a_get_does_not_find_it(rig: Build, fault: str, calls: int) -> None:
     one = rig()
-    name = accept(one, 1_000)
+    name = accept(one)
     one.mock.faults(retry_after_s=0)
     one.mock.script(name, post=[fault])
     one.deliver(name)
-    one.clock.forward(1_000)
+    one.clock.forward(MINUTE_MS)
     one.until_due(name)
     transaction = one.deliver(name)
     assert transaction.failure is not None
@@ -99,15 +99,15 @@ def test_what_was_never_posted_expires_at_its_moment_whatever_holds_deliveries_u
     rig: Build, held_up: Callable[[Rig], None], tried: bool
 ) -> None:
     one = rig()
-    name = accept(one, 10_000)
+    name = accept(one, 15_000)
     if tried:
         claim = one.parts.claimed(name)
         one.parts.settle(claim, Retry(Cause.OUTAGE, "refused", Clear(), 300_000), outage="refused", calls="G")
     held_up(one)
-    one.clock.forward(9_000)
+    one.clock.forward(10_000)
     one.parts.store.due(10)
     assert one.parts.status(name) == "pending"
-    one.clock.forward(1_000)
+    one.clock.forward(5_000)
     one.parts.store.due(10)
     assert one.error(name) == "expired"
     assert one.outcomes(name)[-1] == "expired"
@@ -185,11 +185,11 @@ def test_what_redis_may_have_lost_the_delivery_of_is_looked_for_before_it_expire
 
 def test_in_doubt_it_is_verified_on_and_never_expired_blindly(rig: Build) -> None:
     one = rig()
-    name = accept(one, 1_000)
+    name = accept(one, 10_000)
     one.mock.script(name, post=["truncate"], get=["missing", "missing"])
     one.deliver(name)
     assert one.outcomes(name) == ["uncertain"]
-    one.clock.forward(1_000)
+    one.clock.forward(10_000)
     doubt = int(one.parts.record(name)["doubt"])
     assert doubt > one.parts.read_statistics().now_ms
     one.parts.client.hset(one.parts.keys.record(name), "next", 0)
@@ -207,11 +207,11 @@ def test_a_worker_that_died_with_it_leaves_it_in_doubt(rig: Build) -> None:
 
 def test_while_the_service_is_silent_it_waits_for_the_get(rig: Build) -> None:
     one = rig()
-    name = accept(one, 1_000)
+    name = accept(one)
     one.mock.faults(retry_after_s=0)
     one.mock.script(name, post=["throttle"], get=["missing", "fail"])
     one.deliver(name)
-    one.clock.forward(1_000)
+    one.clock.forward(MINUTE_MS)
     one.until_due(name)
     assert one.deliver(name).status is Status.PENDING
     one.until_due(name)
