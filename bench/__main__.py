@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 
 from bench import report, scenarios
+from bench.nodes import nodes
 from bench.outages import ALL_RETRIES_S, outages
 from bench.scenarios import POSTING, Figures
 
@@ -71,6 +72,7 @@ def _long(quick: bool, rate: int) -> dict[str, Callable[[], Figures]]:
     return {
         "keys": partial(scenarios.keys, rate, min(size["seconds"], 20), 1 if quick else 5),
         "limits": partial(scenarios.limits, size["waiting"], rate, size["seconds"], 1 if quick else 5),
+        "nodes": partial(nodes, rate // 5, min(size["seconds"], 20)),
         "outages": partial(outages, 300, 30 if quick else ALL_RETRIES_S),
     }
 

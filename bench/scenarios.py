@@ -103,7 +103,7 @@ def whole(rate: int, seconds: int, posting: str, *, limited: bool = False, with_
         stand.start_everything()
         _limit(stand, limited)
         stand.load(100, 2).wait()
-        return _steady(stand, rate, seconds) | ledger(stand)
+        return steady(stand, rate, seconds) | ledger(stand)
 
 
 def limits(waiting: int, rate: int, seconds: int, rounds: int) -> Figures:
@@ -200,7 +200,7 @@ def tenth(rate: int, seconds: int) -> Figures:
         with Stand(faults={"get_hang": share}) as stand:
             stand.start_everything()
             stand.load(100, 2).wait()
-            found = _steady(stand, rate, seconds)
+            found = steady(stand, rate, seconds)
             chosen = ("completed_per_s", "end_to_end_p50_below_ms", "end_to_end_p99_below_ms", "foreign_cores")
             figures |= {f"{name}_{figure}": found[figure] for figure in chosen}
             stand.mock.faults()
@@ -328,7 +328,7 @@ def drain(stand: Stand, waiting: int, done: Callable[[], int]) -> Figures:
     return {"delivered_per_s": round(rate, 1)} | spent.figures(count)
 
 
-def _steady(stand: Stand, rate: int, seconds: int) -> Figures:
+def steady(stand: Stand, rate: int, seconds: int) -> Figures:
     accepted, completed, spent = stand.count("accepted"), stand.count("completed"), Spent(stand)
     known, backlogs = stand.histogram(), []
     load = stand.load(rate, seconds)

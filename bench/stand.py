@@ -8,10 +8,11 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import psutil
 
@@ -86,15 +87,21 @@ class Stand(stand.Stand):
 
     def histogram(self) -> dict[float, int]:
         """Submit to completed: upper end of each bucket in ms -> how many."""
-        totals: dict[bytes, bytes] = self.client.hgetall("txn:count")  # type: ignore[assignment]
-        prefix = b"end_to_end:"
-        return {
-            float(name.removeprefix(prefix)): int(count) for name, count in totals.items() if name.startswith(prefix)
-        }
+        found: Counter[float] = Counter()
+        for of_keys in self.prefixes:
+            totals: dict[bytes, bytes] = self.client.hgetall(f"{of_keys}count")  # type: ignore[assignment]
+            for name, count in totals.items():
+                if name.startswith(prefix := b"end_to_end:"):
+                    found[float(name.removeprefix(prefix))] += int(count)
+        return found
+
+    def _servers(self) -> list[tuple[str, Any]]:
+        """(role, process) of each server."""
+        return [("redis", self.redis_server.process)]
 
     def _pids(self) -> list[tuple[str, int]]:
         """(role, process) of all that run, of one worker at most."""
-        running = [("redis", self.redis_server.process), ("mock", self.mock.process)]
+        running = [*self._servers(), ("mock", self.mock.process)]
         running += [(name.rstrip("0123456789"), process.popen) for name, process in self.processes.items()]
         return [(role, popen.pid) for role, popen in running if popen is not None]
 

@@ -1,6 +1,6 @@
 """A cluster on this machine: for tests, drills and `make run TXN_TOPOLOGY=cluster`."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import redis
@@ -86,26 +86,31 @@ class Sharded(Group):
                 links += sum(one.get("state") == "online" for one in seen.values() if isinstance(one, dict))
                 if client.cluster("info")["cluster_state"] != "ok" or seen["aof_rewrite_in_progress"]:
                     return False
-        return links == len(self.servers) - PRIMARIES
+        return links == len(self.servers) - _primaries(self.servers)
 
 
 def _nodes(ports: Mapping[str, int]) -> list[str]:
     return [name for name in ports if not name.endswith(BUS)]
 
 
+def _primaries(nodes: Iterable[str]) -> int:
+    """How many of them are, at first."""
+    return sum(name.startswith("primary") for name in nodes)
+
+
 def _first_view(ports: Mapping[str, int], me: str) -> str:
     """What a node believes when it begins: who all of them are, and which has which slots."""
-    nodes = _nodes(ports)
-    lines = []
+    nodes, lines = _nodes(ports), []
+    primaries = _primaries(nodes)
     for number, name in enumerate(nodes):
         of = 0 if name.startswith("more") else int(name[-1])
         is_primary, epoch = name.startswith("primary"), of + 1
         flags = ("myself," if name == me else "") + ("master" if is_primary else "slave")
         follows = "-" if is_primary else _id(nodes.index(f"primary{of}"))
-        slots = f" {SLOTS * of // PRIMARIES}-{SLOTS * (of + 1) // PRIMARIES - 1}" if is_primary else ""
+        slots = f" {SLOTS * of // primaries}-{SLOTS * (of + 1) // primaries - 1}" if is_primary else ""
         place = f"127.0.0.1:{ports[name]}@{ports[f'{name}{BUS}']}"
         lines.append(f"{_id(number)} {place} {flags} {follows} 0 0 {epoch} connected{slots}\n")
-    return "".join(lines) + f"vars currentEpoch {PRIMARIES} lastVoteEpoch 0\n"
+    return "".join(lines) + f"vars currentEpoch {primaries} lastVoteEpoch 0\n"
 
 
 def _id(number: int) -> str:
