@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from txn.errors import Invalid
 from txn.model.content import dumps, loads
-from txn.model.ids import checked_id, id_for_key
+from txn.model.ids import checked_id, id_for_key, random_id
 from txn.model.money import DECIMALS
 from txn.model.submission import parse_submission
 
@@ -266,6 +266,15 @@ def test_an_exponent_in_metadata_may_be_written_differently_but_the_digits_stay(
     payload = parse_submission(form(metadata=f'{{"a":{written}}}')).payload
     assert payload.endswith(b'"metadata":{"a":' + kept.encode() + b"}}")
     assert Decimal(written).as_tuple() == Decimal(kept).as_tuple()
+
+
+def test_random_ids_are_uuids_of_version_4_and_all_others_of_their_digits_are_of_chance() -> None:
+    found = [random_id() for _ in range(2_000)]
+    assert all(str(uuid.UUID(one)) == one for one in found)
+    assert {(uuid.UUID(one).version, uuid.UUID(one).variant) for one in found} == {(4, uuid.RFC_4122)}
+    assert len(set(found)) == len(found)
+    seen = [len(set(column)) for column in zip(*(one.replace("-", "") for one in found), strict=True)]
+    assert seen == [16] * 12 + [1] + [16] * 3 + [4] + [16] * 15
 
 
 @given(
