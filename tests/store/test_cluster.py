@@ -39,8 +39,16 @@ def open_client(cluster: Sharded, url: str = "") -> redis.Redis:
 
 
 def port(client: redis.Redis) -> int:
-    """Of the server that it is connected to."""
-    return int(client.config_get("port")["port"])
+    """Of the server that it is connected to, once a busy machine lets it answer."""
+    found: list[int] = []
+
+    def answers() -> bool:
+        with contextlib.suppress(redis.RedisError):
+            found.append(int(client.config_get("port")["port"]))
+        return found != []
+
+    until(answers, "its server answers")
+    return found[0]
 
 
 def set_once(client: redis.Redis, value: str = "x") -> bool:
