@@ -460,6 +460,40 @@ def test_what_is_due_by_itself_comes_in_its_order_too(parts: Parts) -> None:
     assert [name for name, _ in parts.messages().fetch(29)] == IDS[1:]
 
 
+def test_what_was_handed_over_before_older_ones_came_to_the_head_is_not_queued_again(parts: Parts) -> None:
+    open_it(parts)
+    accept_all(parts, IDS[10:])
+    parts.clock.forward(300_001)
+    went_well(parts, probe(parts))
+    close(parts)
+    handed_over = [name for name, _ in parts.messages().fetch(20)]
+    parts.messages().fetch(0, handed_over)
+    assert handed_over == IDS[10:]
+    looked, _ = parts.store.due(100)
+    assert looked > 20
+    assert not set(handed_over) & set(parts.queued())
+    claims = [parts.claimed(name) for name in IDS[10:]]
+    parts.clock.forward(1_001)
+    parts.store.due(100)
+    assert not set(handed_over) & set(parts.queued())
+    assert len(claims) == 20
+
+
+def test_what_was_lost_then_is_queued_again_a_second_later(parts: Parts) -> None:
+    open_it(parts)
+    parts.accept("lost")
+    parts.clock.forward(300_001)
+    went_well(parts, probe(parts))
+    close(parts)
+    parts.client.lrem(parts.keys.messages, 0, "lost")
+    parts.client.hdel(parts.keys.message_bodies, "lost")
+    parts.store.due(100)
+    assert "lost" not in parts.queued()
+    parts.clock.forward(1_001)
+    parts.store.due(100)
+    assert "lost" in parts.queued()
+
+
 def test_what_could_not_be_claimed_while_it_was_open_waits_for_its_end_too(parts: Parts) -> None:
     open_it(parts)
     parts.accept("prefetched")

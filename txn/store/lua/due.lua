@@ -238,11 +238,12 @@ end
 
 -- Whether its message may be gone because it was handed over to a loop a moment ago, and not because it is lost: only if
 -- the queue has passed it, and only until the next look. After an outage those that are due first are also those
--- that are fetched first: queued again, each of them would come twice.
+-- that are fetched first: queued again, each of them would come twice. While older ones are brought back to its head, the
+-- queue does not say what it has passed.
 local HANDED_OVER_MS = 1000
 local function is_handed_over(status, pushed, due_since, missed)
     local is_first_look = missed < pushed or missed > now
-    return status == 'pending' and pushed >= due_since and pushed <= passed_up_to and is_first_look
+    return status == 'pending' and pushed >= due_since and (pushed <= passed_up_to or state[9]) and is_first_look
 end
 
 -- What waited because of an outage or a pause is brought back before anything younger, and not behind all that wait because
