@@ -97,11 +97,23 @@ def test_the_repeat_of_a_claim_among_others_gives_the_same_answer(parts: Parts) 
     assert said(again) == ["claimed post"] * 3
 
 
-def test_claims_of_one_call_take_no_more_places_than_there_are(parts: Parts) -> None:
+@pytest.mark.parametrize("is_new", [True, False])
+def test_claims_of_one_call_take_no_more_places_than_there_are(parts: Parts, is_new: bool) -> None:
     accept(parts, *NAMES)
     parts.limits.set("ann", "why", in_flight=2, rate=None)
-    parts.clock.forward(parts.settings.lease_ms)
+    if not is_new:
+        parts.clock.forward(parts.settings.lease_ms)
     assert said(parts.together(*claiming(parts, *NAMES))) == ["claimed post"] * 2 + ["refused limited"] * 2
+
+
+def test_claims_of_one_call_are_counted_together_under_a_limit_that_is_not_reached(parts: Parts) -> None:
+    accept(parts, *NAMES)
+    parts.limits.set("ann", "why", in_flight=99, rate=parse_rate("600000/min"))
+    parts.clock.forward(parts.settings.lease_ms)
+    parts.client.config_resetstat()
+    assert said(parts.together(*claiming(parts, *NAMES))) == ["claimed post"] * 4
+    stats: Any = parts.client.info("commandstats")
+    assert stats["cmdstat_hincrby"]["calls"] <= 5, "each counter once, for all"
 
 
 def test_claims_of_one_call_take_no_more_out_of_the_bucket_than_is_in_it(parts: Parts) -> None:

@@ -42,8 +42,9 @@ local function ask_posting()
 end
 local posting, may_post = ask_posting(), 0
 local at = { due = KEYS[3] }
--- What one claim takes, the next one must see.
-at.by_itself = posting[1] or posting[4] or posting[9] or posting[10] or posting[13]
+-- What one claim takes, the next one must see. A place under a limit is taken at once; those that began before the limit are
+-- counted by their records.
+at.by_itself = posting[1] or posting[4] or posting[13] or (posting[9] and now < (tonumber(posting[12]) or 0))
 -- Only those that may post: while nobody may, the counter must not make up for what is lost (arrive.lua).
 function at.before()
     if may_post > 0 then claims = redis.call('HINCRBY', KEYS[6], 'claims', may_post) end
@@ -65,7 +66,7 @@ local function look(i)
     if status == 'completed' or status == 'failed' then return { 'refused', 'finished' } end
     if status ~= 'pending' and status ~= 'processing' then return { 'refused', 'unreadable' } end
     local repeated = status == 'processing' and r[2] == owner
-    if at.by_itself then posting = ask_posting() end
+    if at.by_itself or posting[10] then posting = ask_posting() end
     -- What hung in an outage that is over says nothing of how it is now.
     local has_hung = r[22] == '1' and (tonumber(r[21]) or math.huge) > (tonumber(posting[8]) or 0)
     local limits = { unpack(posting, 9, 13) }
