@@ -25,5 +25,6 @@ def crash_mock() -> Iterator[MockPosting]:
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Waits that only make room for others are not waited for."""
     monkeypatch.setattr("txn.queue.consumer.POLL_S", 0)
+    monkeypatch.setattr("txn.partitions.consumer.POLL_S", 0)
     monkeypatch.setattr("txn.queue.consumer.UNAVAILABLE_S", 0)
     monkeypatch.setattr("txn.store.database.MAX_PAUSE_S", 0)

@@ -20,7 +20,7 @@ from txn.store.messages import Messages
 
 log = logging.getLogger(__name__)
 
-#: How often an idle queue is asked by default. An empty answer writes nothing.
+#: How often an idle queue is asked. An empty answer writes nothing.
 POLL_S = 0.02
 HEARTBEAT_S = 1.0
 #: Pause after Redis could not be reached.
@@ -46,10 +46,10 @@ class RecordConsumer(Consumer):
         monotonic_s: Callable[[], float] = time.monotonic,
         about: About | None = None,
         together: int = 1,
-        poll_s: float = POLL_S,
+        poll_s: float | None = None,
     ) -> None:
-        """`poll_s`: how often an idle queue is asked."""
-        self._together, self._poll_s = together, poll_s
+        """`poll_s`: how often an idle queue is asked, if not every POLL_S."""
+        self._together, self._poll_s = together, POLL_S if poll_s is None else poll_s
         self._messages, self._prefetch, self._monotonic_s = messages, prefetch, monotonic_s
         self.about, self._processed = about or About(), 0
         self._fetched: deque[tuple[str, bytes]] = deque()
