@@ -6,7 +6,7 @@ from tests.model.outage import Protections, check
 
 
 @pytest.mark.parametrize("poison", [False, True])
-@pytest.mark.parametrize("deliveries", [3, pytest.param(4, marks=[pytest.mark.long, pytest.mark.slow])])
+@pytest.mark.parametrize("deliveries", [3, pytest.param(4, marks=pytest.mark.long)])
 def test_with_every_protection_no_promise_breaks_and_everything_ends(poison: bool, deliveries: int) -> None:
     found = check(poison=poison, deliveries=deliveries)
     assert (found.broken, found.story) == (None, ())

@@ -367,7 +367,7 @@ class StoreMachine(RuleBasedStateMachine):
 
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("kind", [Parts, AllParts], ids=["undivided", "partitions"])
-@pytest.mark.parametrize("runs", [20, pytest.param(80, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("runs", [20, pytest.param(80, marks=pytest.mark.long)])
 def test_no_interleaving_breaks_an_invariant(
     valkey: RedisServer, kind: type[Parts], runs: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -69,7 +69,7 @@ def alone(parts: Parts, calls: list[ScriptCall]) -> list[Any]:
     return [parts.together(call)[0] for call in calls]
 
 
-@pytest.mark.parametrize("seed", [*range(8), *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(8, 25))])
+@pytest.mark.parametrize("seed", [*range(8), *(pytest.param(seed, marks=pytest.mark.long) for seed in range(8, 25))])
 def test_one_call_for_many_leaves_what_a_call_for_each_would(two: tuple[Parts, Parts], seed: int) -> None:
     play(two, random.Random(seed), 3, outages=False)
 
