@@ -22,11 +22,11 @@ run: $(VENV)/dashboard.stamp $(VENV)/bin/txn ## Redis, a posting service, the AP
 	@exec $(PY) -m ops
 
 # More processes than cores: many tests wait for processes that they have started.
-QUICK := -n 5 --dist loadscope --no-loadscope-reorder -m "not long and not slow and not browser and not containers"
+QUICK := -n 4 --dist loadscope --no-loadscope-reorder -m "not long and not slow and not browser and not containers"
 # pytest rewrites all tests, which takes seconds in each process: kept, also where Python is told to keep nothing.
 test test-crash test-long: export PYTHONDONTWRITEBYTECODE :=
 
-test: $(VENV)/test.stamp $(VENV)/dashboard.stamp ## all tests but the long ones, on five processes (ARGS="-n 0": on one)
+test: $(VENV)/test.stamp $(VENV)/dashboard.stamp ## all tests but the long ones, on four processes (ARGS="-n 0": on one)
 	$(PY) -m pytest $(QUICK) $(ARGS)
 
 test-crash: $(VENV)/test.stamp $(VENV)/dashboard.stamp ## every crash point, every write that fails, everything that can break in Redis, every world of the model; failovers, the wheel
