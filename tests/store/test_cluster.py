@@ -11,6 +11,7 @@ from ops.clusters import Sharded, names, with_buses
 from ops.ports import free_port
 from ops.waiting import until
 from tests.parts import Clock, Parts
+from tests.topologies import port
 from txn.doctor import cluster as doctor
 from txn.doctor.finding import Level
 from txn.errors import StoreRefuses, StoreUnavailable
@@ -36,19 +37,6 @@ def cluster(tmp_path: Path) -> Iterator[Sharded]:
 
 def open_client(cluster: Sharded, url: str = "") -> redis.Redis:
     return connect(url or cluster.url, timeout_ms=1_000, slot=SLOT)
-
-
-def port(client: redis.Redis) -> int:
-    """Of the server that it is connected to, once a busy machine lets it answer."""
-    found: list[int] = []
-
-    def answers() -> bool:
-        with contextlib.suppress(redis.RedisError):
-            found.append(int(client.config_get("port")["port"]))
-        return found != []
-
-    until(answers, "its server answers")
-    return found[0]
 
 
 def set_once(client: redis.Redis, value: str = "x") -> bool:

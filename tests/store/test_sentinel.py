@@ -11,6 +11,7 @@ from ops.sentinels import NAME, Watched, names
 from ops.waiting import until
 from tests.posting.raw_server import CERTIFICATE
 from tests.proxy import TlsProxy
+from tests.topologies import port
 from txn.errors import StoreUnavailable
 from txn.redis_places import Place, SentinelAccess, SentinelUrl
 from txn.store.asking import Answer, Found
@@ -26,19 +27,6 @@ PROMPT_S = 10.0  # two on a machine that does nothing else
 def watched(tmp_path: Path) -> Iterator[Watched]:
     with Watched({name: free_port() for name in names()}, tmp_path) as found:
         yield found
-
-
-def port(client: redis.Redis) -> int:
-    """Of the server that it is connected to, once a busy machine lets it answer."""
-    found: list[int] = []
-
-    def answers() -> bool:
-        with contextlib.suppress(redis.RedisError):
-            found.append(int(client.config_get("port")["port"]))
-        return found != []
-
-    until(answers, "its server answers")
-    return found[0]
 
 
 def set_once(client: redis.Redis, value: str) -> bool:
