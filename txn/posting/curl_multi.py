@@ -40,7 +40,7 @@ class MultiTransport:
 
     async def send(self, request: Request, may_send: Callable[[], bool] = always) -> Answer:
         """See `AsyncTransport.send`."""
-        handle, transfers = self._take(), self._running()
+        transfers, handle = self._running(), self._take()
         kept = False
         try:
             handle.prepare(request)

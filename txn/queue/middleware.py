@@ -120,8 +120,7 @@ class SendReports(Middleware):
     def after_worker_shutdown(self, broker: Broker, worker: Worker) -> None:
         """When the last delivery is over."""
         for send in self._sends:
-            thread = threading.Thread(
-                target=send, args=[self._patience_s], name="reports", daemon=True
-            )  # whoever they go to may be away
+            # Whoever they go to may be away.
+            thread = threading.Thread(target=send, args=[self._patience_s], name="reports", daemon=True)
             thread.start()
             thread.join(self._patience_s)
